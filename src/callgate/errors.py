@@ -1,0 +1,104 @@
+"""Every exception that Callgate raises on purpose. A refusal is not here: it is a value, see `policy.refusal`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class Error(Exception):
+    """Base of all of them: catch this family at an edge, once."""
+
+
+class ProtocolError(Error):
+    """The peer broke the provider's protocol. `status_hint` is the HTTP status to answer."""
+
+    status_hint = 400
+
+
+class SignatureInvalid(ProtocolError):
+    """The request is not proven genuine. `ingredient` names what differs, for the operator and never for the sender."""
+
+    status_hint = 401
+
+    def __init__(self, ingredient: str, explanation: str) -> None:
+        super().__init__(f"{ingredient}: {explanation}")
+        self.ingredient = ingredient
+        self.explanation = explanation
+
+
+class CallbackMalformed(ProtocolError):
+    """The body is not what the protocol says. `path` is the JSON path, `$` for the whole body."""
+
+    def __init__(self, path: str, explanation: str) -> None:
+        super().__init__(f"{path}: {explanation}")
+        self.path = path
+        self.explanation = explanation
+
+
+class DecisionUnsupported(Error):
+    """This provider has no words for that decision."""
+
+
+class Invalid(Error):
+    """Something that a person wrote cannot be used: where it stands, what was found, what would do."""
+
+    def __init__(self, where: str, found: str, expected: str) -> None:
+        super().__init__(f"{where}: found {found}; expected {expected}")
+        self.where = where
+        self.found = found
+        self.expected = expected
+
+
+class AmountInvalid(Invalid):
+    """Not an amount of money, or not one that the currency and our integers can hold."""
+
+
+class SettingsInvalid(Invalid):
+    """A setting cannot be used; `where` says file, line and key, or the environment variable."""
+
+
+@dataclass(frozen=True)
+class DeckFault:
+    """One cell of a deck that cannot be read."""
+
+    line: int
+    column: str
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}, {self.column}: found {self.found}; expected {self.expected}"
+
+
+class RateDeckInvalid(Error):
+    """A rate deck cannot be imported. `faults` has every one found, each with line and column; nothing was changed."""
+
+    def __init__(self, source: str, faults: Sequence[DeckFault]) -> None:
+        shown = "\n".join(f"  {fault}" for fault in faults[:20])
+        more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""
+        super().__init__(f"{source} cannot be imported, nothing was changed:\n{shown}{more}")
+        self.source = source
+        self.faults = tuple(faults)
+
+
+class Conflict(Error):
+    """What is asked contradicts what is already so: a name taken, a reference used for another amount."""
+
+
+class NotFound(Error):
+    """Nothing of that name here."""
+
+
+class StorageUnavailable(Error):
+    """The store did not take it. Nothing was written: safe to try again."""
+
+
+class StorageOverloaded(StorageUnavailable):
+    """More work is waiting than the bound of the queue allows. Nothing was written."""
+
+
+class DeliveryFailed(Error):
+    """A record did not reach its receiver; `is_retryable` says whether it may yet take it."""
+
+    def __init__(self, explanation: str, *, is_retryable: bool) -> None:
+        super().__init__(explanation)
+        self.is_retryable = is_retryable

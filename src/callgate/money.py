@@ -1,0 +1,71 @@
+"""Amounts: integers of micros, 10**-6 of a currency's major unit. Text and `Decimal` only at the edges, `float` nowhere.
+
+Rates live in nanos (10**-9) a minute, so that no carrier's decimals are lost; see `rating.charge` for the one rounding.
+"""
+
+import re
+from decimal import Decimal
+
+from callgate.errors import AmountInvalid
+
+MICROS = 1_000_000
+"""Micros in one major unit."""
+
+NANOS_PER_MICRO = 1_000
+
+MAX_MICROS = 10**15
+"""Largest amount that we take from outside, a thousand million units: sums of many stay far inside 64 bits."""
+
+CURRENCIES = frozenset(
+    """AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY
+    COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS
+    INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP
+    MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR
+    SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VED VES VND
+    VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG""".split()
+)
+"""ISO 4217 codes in use as money."""
+
+_DECIMAL = re.compile(r"[+-]?(\d{1,18}(\.\d{1,18})?|\.\d{1,18})", re.ASCII)
+
+
+def ceil_div(dividend: int, divisor: int) -> int:
+    """Divide and round up; exact for integers of any size."""
+    return -(-dividend // divisor)
+
+
+def parse_currency(text: str, where: str = "currency") -> str:
+    """Read an ISO 4217 code in any case. Raises `AmountInvalid`."""
+    code = text.strip().upper()
+    if code not in CURRENCIES:
+        raise AmountInvalid(where, repr(text), "an ISO 4217 code such as USD")
+    return code
+
+
+def parse_micros(text: str, where: str = "amount") -> int:
+    """Read a decimal such as `25.00` as micros, exactly: more than six decimals are refused, never rounded away.
+
+    Raises `AmountInvalid` for anything but plain digits with one point, and beyond `MAX_MICROS`.
+    """
+    micros = parse_scaled(text, MICROS, where)
+    if abs(micros) > MAX_MICROS:
+        raise AmountInvalid(where, repr(text), f"at most {MAX_MICROS // MICROS}")
+    return micros
+
+
+def parse_scaled(text: str, scale: int, where: str) -> int:
+    """Read a decimal as an integer of 1/`scale`, exactly. Raises `AmountInvalid` where digits would be lost."""
+    if not _DECIMAL.fullmatch(text.strip()):
+        raise AmountInvalid(where, repr(text), "a decimal such as 25.00")
+    scaled = Decimal(text.strip()) * scale
+    if scaled != int(scaled):
+        raise AmountInvalid(where, repr(text), f"at most {len(str(scale)) - 1} decimals")
+    return int(scaled)
+
+
+def format_micros(micros: int) -> str:
+    """Write micros as a plain decimal with at least two decimals and no more than are needed: `0.07`, `0.009659`."""
+    sign = "-" if micros < 0 else ""
+    units, rest = divmod(abs(micros), MICROS)
+    decimals = f"{rest:06}".rstrip("0").ljust(2, "0")
+    return f"{sign}{units}.{decimals}"

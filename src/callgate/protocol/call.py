@@ -1,0 +1,158 @@
+"""Neutral words for what happens to a call and what we may say about it, the same for every provider.
+
+Events come in from `Provider.understand`, decisions go out through `Provider.answer`. Provider words (ICE, DiCE, SVAML)
+stay in the provider's folder; what neutral words cannot say rides in `extra`.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import msgspec
+
+
+class CallKey(NamedTuple):
+    """One call: the application whose key signed, and the provider's call id. An application has one provider."""
+
+    application: str
+    call_id: str
+
+
+class Origin(StrEnum):
+    """Where a call comes from. Only an in-app origin proves its user: the platform authenticated it."""
+
+    IN_APP = "in_app"
+    PHONE = "phone"
+    SIP = "sip"
+    SERVER = "server"
+    UNKNOWN = "unknown"
+
+
+class EndpointKind(StrEnum):
+    """What kind of thing an address names."""
+
+    NUMBER = "number"
+    DID = "did"
+    USER = "user"
+    SIP = "sip"
+    CONFERENCE = "conference"
+    UNKNOWN = "unknown"
+
+
+class CallResult(StrEnum):
+    """How a call ended. NONE: the provider says that it does not apply."""
+
+    ANSWERED = "answered"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+    NONE = "none"
+    OTHER = "other"
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One side of a call. `address` of a number is E.164 where it can be read as such, else as it came."""
+
+    kind: EndpointKind
+    address: str
+
+
+class Price(msgspec.Struct, frozen=True):
+    """Money as a provider states it: exact digits, and a currency when it says one."""
+
+    amount: Decimal
+    currency: str | None = None
+
+
+class CallEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a provider told us about one call. `name` is the provider's own word for it."""
+
+    key: CallKey
+    name: str
+    occurred_at: datetime | None = None
+
+
+class CallArrived(CallEvent, frozen=True, kw_only=True):
+    """A call wants to be set up, and waits for our answer.
+
+    `user` is the in-app user where the platform names one; it is proven only with `Origin.IN_APP`. `cli` is E.164, or
+    None when withheld or unreadable. Equal `fingerprint`s mean the same call asked again.
+    """
+
+    destination: Endpoint
+    fingerprint: str
+    user: str | None = None
+    cli: str | None = None
+    origin: Origin = Origin.UNKNOWN
+    provider_rate: Price | None = None
+    extra: Mapping[str, Any] = {}
+
+
+class CallAnswered(CallEvent, frozen=True, kw_only=True):
+    """The callee answered, and the platform asks whether to go on."""
+
+    extra: Mapping[str, Any] = {}
+
+
+class CallInput(CallEvent, frozen=True, kw_only=True):
+    """The caller pressed or said something in a menu, and the platform asks what next. Equal `fingerprint`s repeat."""
+
+    fingerprint: str
+    extra: Mapping[str, Any] = {}
+
+
+class CallEnded(CallEvent, frozen=True, kw_only=True):
+    """The call is over.
+
+    `duration_s` is None where the provider gives none or 0. `reason` is the provider's word in lower case. `is_cut`:
+    a time limit ended it. `debit` is what the provider charged us.
+    """
+
+    result: CallResult
+    reason: str = ""
+    is_cut: bool = False
+    duration_s: int | None = None
+    debit: Price | None = None
+    user: str | None = None
+    destination: Endpoint | None = None
+
+
+class CallNoted(CallEvent, frozen=True, kw_only=True):
+    """A report that asks nothing: a recording is ready, a machine answered."""
+
+    kind: str
+
+
+class CallUnusable(CallEvent, frozen=True, kw_only=True):
+    """Genuine, but not to be acted upon: no call id, no destination, an event that we do not know.
+
+    `wants_decision`: the platform waits for an answer, which is then to hang up. `key.call_id` may be empty.
+    """
+
+    why: str
+    wants_decision: bool = False
+
+
+class Connect(msgspec.Struct, frozen=True, kw_only=True):
+    """Put the call through to a number for at most `max_duration_s`. `cli` None shows no number to the callee."""
+
+    number: str
+    max_duration_s: int
+    cli: str | None = None
+
+
+class GoOn(msgspec.Struct, frozen=True):
+    """Let the call go on as it is."""
+
+
+class HangUp(msgspec.Struct, frozen=True):
+    """End the call, or never set it up."""
+
+
+class Acknowledge(msgspec.Struct, frozen=True):
+    """Heard; nothing to say."""
+
+
+Decision = Connect | GoOn | HangUp | Acknowledge
