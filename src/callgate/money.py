@@ -65,7 +65,15 @@ def parse_scaled(text: str, scale: int, where: str) -> int:
 
 def format_micros(micros: int) -> str:
     """Write micros as a plain decimal with at least two decimals and no more than are needed: `0.07`, `0.009659`."""
-    sign = "-" if micros < 0 else ""
-    units, rest = divmod(abs(micros), MICROS)
-    decimals = f"{rest:06}".rstrip("0").ljust(2, "0")
-    return f"{sign}{units}.{decimals}"
+    return _format(micros, 6)
+
+
+def format_nanos(nanos: int) -> str:
+    """Write nanos as a plain decimal, as `format_micros` does: a rate per minute such as `0.0000005`."""
+    return _format(nanos, 9)
+
+
+def _format(scaled: int, decimals: int) -> str:
+    sign = "-" if scaled < 0 else ""
+    units, rest = divmod(abs(scaled), 10**decimals)
+    return f"{sign}{units}.{f'{rest:0{decimals}}'.rstrip('0').ljust(2, '0')}"

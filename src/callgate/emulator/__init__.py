@@ -1,0 +1,1 @@
+"""Plays the platform over HTTP: sees the wire and nothing behind it."""
