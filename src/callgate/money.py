@@ -4,7 +4,6 @@ Rates live in nanos (10**-9) a minute, so that no carrier's decimals are lost; s
 """
 
 import re
-from decimal import Decimal
 
 from callgate.errors import AmountInvalid
 
@@ -26,7 +25,7 @@ CURRENCIES = frozenset(
 )
 """ISO 4217 codes in use as money."""
 
-_DECIMAL = re.compile(r"[+-]?(\d{1,18}(\.\d{1,18})?|\.\d{1,18})", re.ASCII)
+_DECIMAL = re.compile(r"([+-]?)(?=\.?\d)(\d{0,18})(?:\.(\d{1,18}))?", re.ASCII)
 
 
 def ceil_div(dividend: int, divisor: int) -> int:
@@ -49,18 +48,21 @@ def parse_micros(text: str, where: str = "amount") -> int:
     """
     micros = parse_scaled(text, MICROS, where)
     if abs(micros) > MAX_MICROS:
-        raise AmountInvalid(where, repr(text), f"at most {MAX_MICROS // MICROS}")
+        raise AmountInvalid(where, repr(text), f"from -{MAX_MICROS // MICROS} to {MAX_MICROS // MICROS}")
     return micros
 
 
 def parse_scaled(text: str, scale: int, where: str) -> int:
-    """Read a decimal as an integer of 1/`scale`, exactly. Raises `AmountInvalid` where digits would be lost."""
-    if not _DECIMAL.fullmatch(text.strip()):
+    """Read a decimal as an integer of 1/`scale`, a power of ten. Raises `AmountInvalid` where digits would be lost."""
+    if (match := _DECIMAL.fullmatch(text.strip())) is None:
         raise AmountInvalid(where, repr(text), "a decimal such as 25.00")
-    scaled = Decimal(text.strip()) * scale
-    if scaled != int(scaled):
+    sign, units, decimals = match.groups(default="")
+    # Digits, not Decimal: its arithmetic rounds silently beyond the precision that the process has set.
+    scaled: int
+    scaled, lost = divmod(int(units + decimals) * scale, 10 ** len(decimals))
+    if lost:
         raise AmountInvalid(where, repr(text), f"at most {len(str(scale)) - 1} decimals")
-    return int(scaled)
+    return -scaled if sign == "-" else scaled
 
 
 def format_micros(micros: int) -> str:
