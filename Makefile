@@ -9,7 +9,7 @@ export PYTHON
 
 # The lock files name every package with its version and hashes, so pip has nothing to resolve. Byte code is left to the
 # first import: compiling all of it takes longer than downloading it. pip alone, since it alone reads pip's configuration.
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-compile
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 

@@ -11,9 +11,7 @@ def parse_e164(text: str) -> str | None:
 
     Reads what platforms send: with or without `+`, `00` for it, blanks and punctuation between digits.
     """
-    digits = text.strip().translate(_PUNCTUATION)
-    if digits.startswith("00"):
-        digits = digits[2:]
+    digits = text.strip().translate(_PUNCTUATION).removeprefix("00")
     number = digits if digits.startswith("+") else f"+{digits}"
     return number if _E164.fullmatch(number) else None
 
