@@ -35,7 +35,7 @@ class CallbackMalformed(ProtocolError):
 
 
 class DecisionUnsupported(Error):
-    """This provider has no words for that decision."""
+    """The provider has no words for that decision."""
 
 
 class Invalid(Error):
@@ -69,12 +69,16 @@ class DeckFault:
         return f"line {self.line}, {self.column}: found {self.found}; expected {self.expected}"
 
 
+FAULTS_SHOWN = 20
+"""How many faults of a rate deck its message lists; the error itself carries all."""
+
+
 class RateDeckInvalid(Error):
     """A rate deck cannot be imported. `faults` has every one found, each with line and column; nothing was changed."""
 
     def __init__(self, source: str, faults: Sequence[DeckFault]) -> None:
-        shown = "\n".join(f"  {fault}" for fault in faults[:20])
-        more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""
+        shown = "\n".join(f"  {fault}" for fault in faults[:FAULTS_SHOWN])
+        more = f"\n  and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
         super().__init__(f"{source} cannot be imported, nothing was changed:\n{shown}{more}")
         self.source = source
         self.faults = tuple(faults)

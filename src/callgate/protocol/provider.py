@@ -23,7 +23,8 @@ class Provider(Protocol):
 
     def understand(self, request: WireRequest) -> CallEvent:
         """Read a verified request. Raises `SignatureInvalid` when the body belongs to another application than the one
-        that signed, `CallbackMalformed` when it is not what the protocol says at all."""
+        that signed, `CallbackMalformed` when it is not what the protocol says at all.
+        """
 
     def answer(self, event: CallEvent, decision: Decision) -> WireReply:
         """Say it in the provider's words. Raises `DecisionUnsupported`."""
