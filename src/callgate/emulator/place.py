@@ -1,6 +1,8 @@
 """Places emulated calls over HTTP: signs each event, posts it, times the answer, and lets the call's time pass."""
 
 import asyncio
+import base64
+import binascii
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -51,7 +53,7 @@ class Platform:
         self._session = session
         self._target = parse_target(target)
         self._key = key
-        self._secret = secret
+        self._secret = check_secret(secret)
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._pace = pace
 
@@ -115,7 +117,7 @@ async def connect(
     """Open one session of kept-alive connections to a callback server.
 
     `pace` is how much real time a second of a call takes: 0 warps, 1 is real time. Raises `Invalid` for a target that
-    is no URL.
+    is no URL and a secret that is no base64.
     """
     connector = aiohttp.TCPConnector(limit=0)  # how many calls there are at once is the callers' to bound
     async with aiohttp.ClientSession(connector=connector) as session:
@@ -132,6 +134,17 @@ def parse_target(text: str, where: str = "--target") -> URL:
     if url.scheme not in ("http", "https") or not url.host:
         raise Invalid(where, repr(text), expected)
     return url
+
+
+def check_secret(secret: str, where: str = "--secret") -> str:
+    """Return the secret as it came. Raises `Invalid`, which does not repeat it, when nothing can be signed with it."""
+    try:
+        is_usable = bool(base64.b64decode(secret + "=" * (-len(secret) % 4), validate=True))
+    except (binascii.Error, ValueError):
+        is_usable = False
+    if not is_usable:
+        raise Invalid(where, "text that is not base64", "the application's secret as the platform shows it")
+    return secret
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes | None:
