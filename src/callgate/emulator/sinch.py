@@ -2,7 +2,8 @@
 
 A call is a generator: it yields what to do (`Tell` the callback server an event, let time `Elapse`), is sent what came
 of it, and returns the `Ending`. It does no I/O and reads no clock, so that the same call can be played by a test,
-warped in a blink or in real time. Source: Sinch Voice API reference, callbacks; where that is silent, the choice stands here.
+warped in a blink or in real time. Source: Sinch Voice API reference, callbacks; where that is silent, the choice stands
+here.
 """
 
 from collections.abc import Generator, Mapping

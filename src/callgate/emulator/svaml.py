@@ -33,8 +33,8 @@ INSTRUCTIONS: Mapping[str, frozenset[str]] = {
 """Instructions that may precede the action; `sendDtmf` answers an ACE in older pages only, and is let through."""
 
 
-class IllegalSvaml(Exception):  # noqa: N818 - the platform's own words for it; caught where the call is played
-    """The platform would not take this answer. `path` is the JSON path."""
+class IllegalSvaml(Exception):
+    """The platform would not take this answer; the text begins with the JSON path. Caught where the call is played."""
 
     def __init__(self, path: str, explanation: str) -> None:
         super().__init__(f"{path}: {explanation}")
