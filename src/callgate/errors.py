@@ -100,6 +100,14 @@ class StorageOverloaded(StorageUnavailable):
     """More work is waiting than the bound of the queue allows. Nothing was written."""
 
 
+class TargetUnreachable(Error):
+    """No callback server listens where the emulator was told to call, so that there is no call to speak of."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(f"nothing answers at {target}: start one with `callgate dev`, or name another with --target")
+        self.target = target
+
+
 class DeliveryFailed(Error):
     """A record did not reach its receiver; `is_retryable` says whether it may yet take it."""
 

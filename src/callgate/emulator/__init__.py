@@ -1,1 +1,1 @@
-"""Plays the platform over HTTP: sees the wire and nothing behind it."""
+"""The emulated platform: plays Sinch over HTTP against any callback server. It sees the wire and nothing behind it."""

@@ -9,7 +9,7 @@ from callgate.protocol.wire import WireReply, WireRequest
 
 
 class Provider(Protocol):
-    """Three functions between a provider's wire and our neutral words. They do no I/O and read no clock."""
+    """Functions between a provider's wire and our neutral words. They do no I/O and read no clock."""
 
     def verify(
         self,
@@ -20,6 +20,10 @@ class Provider(Protocol):
         freshness_s: int | None = 300,
     ) -> None:
         """Return when the request is genuine and fresh; raise `SignatureInvalid` when not."""
+
+    def signing_key(self, request: WireRequest) -> str:
+        """Return the application key that the request claims to be signed with, empty when it names none. A claim:
+        only `verify` proves it."""
 
     def understand(self, request: WireRequest) -> CallEvent:
         """Read a verified request. Raises `SignatureInvalid` when the body belongs to another application than the one

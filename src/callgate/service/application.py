@@ -8,6 +8,8 @@ from callgate.errors import Invalid
 from callgate.policy.account import Status
 from callgate.policy.limits import Limits
 
+DEFAULT_FRESHNESS_S = 300
+
 NUMBER = "number"
 """The one thing, beside the platform's own word, that an application can be told to trust: the caller's number."""
 
@@ -17,7 +19,7 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     be forged, so that nothing is trusted unless named. `freshness` is in seconds, either way."""
 
     trust: tuple[str, ...] = ()
-    freshness: int = 300
+    freshness: int = DEFAULT_FRESHNESS_S
 
     def changed(self, words: list[str]) -> "ApplicationSettings":
         """Apply `NAME=VALUE` words in order. Raises `Invalid` naming the word that cannot be used."""

@@ -72,5 +72,7 @@ class Store(Protocol):
 
     async def token(self, digest: str) -> Token | None: ...
 
+    async def has_tokens(self) -> bool: ...
+
     async def inspect_ledger(self, look: Callable[[LedgerRows], T]) -> T:
         """Call `look` with one consistent view of everything that the invariants speak of, and return what it returns."""

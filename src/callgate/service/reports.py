@@ -13,13 +13,10 @@ from callgate.ledger.verify import Verdict, verify
 from callgate.ledger.wallet import Wallet
 from callgate.money import format_micros, format_nanos
 from callgate.policy.account import Account
-from callgate.policy.limits import MAX_GRANT_S, Limits
+from callgate.policy.limits import Limits
 from callgate.policy.refusal import SENTENCES
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import LIVE
-from callgate.rating.charge import affordable_duration_s, billed_duration_s, charge_micros
-from callgate.rating.deck import Deck
-from callgate.rating.rate import Rate
 from callgate.service.books import AccountKey
 from callgate.service.ports import Store
 from callgate.service.records import Call, Callback
@@ -82,22 +79,6 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...]
     seconds_left: int | None
     events: list[dict[str, Any]]
-
-
-class QuoteReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a call would cost. `affordable_seconds` is None when no account was named."""
-
-    destination: str
-    deck: str
-    prefix: str
-    rate_per_minute: str
-    connect_fee: str
-    increments: str
-    seconds: int
-    billed_seconds: int
-    charge: str
-    currency: str
-    affordable_seconds: int | None
 
 
 async def account_report(store: Store, key: AccountKey) -> AccountReport | None:
@@ -210,25 +191,6 @@ def _json(body: bytes) -> object:
 
 def _rfc3339(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def quote(rate: Rate, deck: Deck, destination: str, seconds: int, wallet: Wallet | None) -> QuoteReport:
-    """Price a call before it is made."""
-    return QuoteReport(
-        destination=destination,
-        deck=deck.name,
-        prefix=rate.prefix,
-        rate_per_minute=format_nanos(rate.rate_nanos_per_min),
-        connect_fee=format_micros(rate.connect_fee_micros),
-        increments=f"{rate.first_increment_s}/{rate.increment_s}",
-        seconds=seconds,
-        billed_seconds=billed_duration_s(rate, seconds),
-        charge=format_micros(charge_micros(rate, seconds)),
-        currency=deck.currency,
-        affordable_seconds=None
-        if wallet is None
-        else affordable_duration_s(rate, max(0, wallet.available_micros), MAX_GRANT_S),
-    )
 
 
 async def ledger_verdict(store: Store) -> Verdict:

@@ -252,6 +252,9 @@ class SqliteStore:
         found = await self._read(lambda db: db.execute(_TOKEN, (digest,)).fetchone())
         return None if found is None else rows.to_token(found)
 
+    async def has_tokens(self) -> bool:
+        return await self._read(lambda db: db.execute("SELECT 1 FROM tokens LIMIT 1").fetchone() is not None)
+
     async def inspect_ledger(self, look: Callable[[LedgerRows], T]) -> T:
         return await self._read(lambda db: look(_ledger_rows(db)))
 
