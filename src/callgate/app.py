@@ -41,7 +41,9 @@ def build_store(settings: Settings) -> SqliteStore:
 def build_vault(settings: Settings) -> Vault:
     """Raises `SettingsInvalid` when there is no secret key."""
     if not settings.secret_key:
-        raise SettingsInvalid("secret_key", "none", "the one in callgate.toml, or CALLGATE_SECRET_KEY; `callgate init` makes one")
+        raise SettingsInvalid(
+            "secret_key", "none", "the one in callgate.toml, or CALLGATE_SECRET_KEY; `callgate init` makes one"
+        )
     return Vault(settings.secret_key)
 
 
@@ -91,8 +93,7 @@ class Gate:
         """Everything that goes on beside the requests, for as long as the block runs."""
         await self.catalogs.refresh()
         beside = [
-            asyncio.create_task(each)
-            for each in (self.catalogs.keep_current(), self._sweep(), self._load_dashboard())
+            asyncio.create_task(each) for each in (self.catalogs.keep_current(), self._sweep(), self._load_dashboard())
         ]
         try:
             yield

@@ -9,8 +9,10 @@ from callgate.app import build_vault
 from callgate.emulator import demo
 from callgate.errors import Conflict
 from callgate.money import MICROS
+from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
 from callgate.service.add_application import AddApplication
+from callgate.service.books import Job
 from callgate.service.import_deck import import_deck
 from callgate.service.issue_token import issue_token
 from callgate.service.open_account import OpenAccount
@@ -35,18 +37,19 @@ WALLETS = {"alice": 25, "bob": 5, "carol": 1, "dave": 0}
 async def prepare_demo(store: Store, settings: Settings, now: datetime) -> str:
     """Set up what is not there yet, and return a fresh admin token."""
     vault = build_vault(settings)
-    for job in (
+    jobs: list[Job[object]] = [
         AddApplication(
             provider="sinch", key=demo.KEY, secret=demo.SECRET, name="demonstration", seal=vault.seal, now=now
         ),
         *(OpenAccount(application=demo.KEY, account=account, currency="USD") for account in WALLETS),
-    ):
+    ]
+    for job in jobs:
         try:
             await store.perform(job)
         except Conflict:
             continue  # from an earlier run
     read = read_deck(DECK, "the demonstration's deck", now)
-    await import_deck(store, "standard", "USD", list(read.rows), mode="replace", is_dry_run=False, now=now)
+    await import_deck(store, "standard", "USD", list(read.rows), mode=ImportMode.REPLACE, is_dry_run=False, now=now)
     for account, units in WALLETS.items():
         if units:
             await store.perform(

@@ -129,7 +129,9 @@ def _public_url(value: object, where: str) -> str:
     text = _text(value, where)
     url = urlsplit(text)
     if text and not (url.scheme in ("http", "https") and url.netloc and not url.query and not url.fragment):
-        raise SettingsInvalid(where, repr(text), "an http or https URL without a query, such as https://gate.example.com")
+        raise SettingsInvalid(
+            where, repr(text), "an http or https URL without a query, such as https://gate.example.com"
+        )
     return text
 
 
@@ -171,5 +173,3 @@ _CHECKS: dict[str, Callable[[object, str], object]] = {
     "log_level": _log_level,
 }
 """Every key, with the check that reads it from the file or the environment."""
-
-

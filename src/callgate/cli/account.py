@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from callgate.service.ports import Store
 
 
-async def create(  # noqa: PLR0913 - one parameter an option
+async def create(
     account: str,
     *,
     currency: str,
@@ -35,7 +35,7 @@ async def create(  # noqa: PLR0913 - one parameter an option
     identity
         What its callers are known by: user:ID or number:+E164; may be given several times.
     """
-    from callgate.service.open_account import OpenAccount  # noqa: PLC0415 - loaded when needed
+    from callgate.service.open_account import OpenAccount
 
     async with open_books(config) as store:
         application = await the_application(store, app)
@@ -45,7 +45,7 @@ async def create(  # noqa: PLR0913 - one parameter an option
     return 0
 
 
-async def topup(  # noqa: PLR0913, PLR0917 - one parameter an option
+async def topup(
     account: str,
     amount: str,
     *,
@@ -65,9 +65,9 @@ async def topup(  # noqa: PLR0913, PLR0917 - one parameter an option
     ref
         Your own name for this payment.
     """
-    from callgate.app import clock  # noqa: PLC0415 - loaded when needed
-    from callgate.money import format_micros, parse_micros  # noqa: PLC0415
-    from callgate.service.top_up import TopUp  # noqa: PLC0415
+    from callgate.app import clock
+    from callgate.money import format_micros, parse_micros
+    from callgate.service.top_up import TopUp
 
     micros = parse_micros(amount)
     async with open_books(config) as store:
@@ -75,7 +75,12 @@ async def topup(  # noqa: PLR0913, PLR0917 - one parameter an option
         reference = secrets.token_hex(8) if ref is None else ref
         done = await store.perform(
             TopUp(
-                application=application, account=account, amount_micros=micros, reference=reference, now=clock(), who="cli"
+                application=application,
+                account=account,
+                amount_micros=micros,
+                reference=reference,
+                now=clock(),
+                who="cli",
             )
         )
     available = format_micros(done.wallet.available_micros)
@@ -111,8 +116,8 @@ async def limits(account: str, *words: str, app: InApp = None, config: Config = 
     words
         max_seconds=SECONDS|none, or the single word open.
     """
-    from callgate.cli.limits import say_limits  # noqa: PLC0415
-    from callgate.service.set_limits import SetAccountLimits  # noqa: PLC0415
+    from callgate.cli.limits import say_limits
+    from callgate.service.set_limits import SetAccountLimits
 
     async with open_books(config) as store:
         application = await the_application(store, app)
@@ -122,8 +127,8 @@ async def limits(account: str, *words: str, app: InApp = None, config: Config = 
 
 
 async def _show(store: "Store", application: str, account: str, *, as_json: bool) -> None:
-    from callgate.service.books import AccountKey  # noqa: PLC0415 - loaded when needed
-    from callgate.service.reports import account_report  # noqa: PLC0415
+    from callgate.service.books import AccountKey
+    from callgate.service.reports import account_report
 
     report = await account_report(store, AccountKey(application, account))
     if report is None:
@@ -132,4 +137,6 @@ async def _show(store: "Store", application: str, account: str, *, as_json: bool
         say_json(report)
         return
     say(f"{report.id}  {report.status}  deck {report.deck}  {', '.join(report.identities)}")
-    say(f"available {report.available} {report.currency}  (posted {report.posted}, held {report.held}, owed {report.owed})")
+    say(
+        f"available {report.available} {report.currency}  (posted {report.posted}, held {report.held}, owed {report.owed})"
+    )

@@ -17,8 +17,8 @@ async def add(key: str, secret: str, *, name: str = "", config: Config = None, j
     name
         Your own name for it.
     """
-    from callgate.app import build_vault, clock  # noqa: PLC0415 - the server's parts load slowly
-    from callgate.service.add_application import AddApplication  # noqa: PLC0415
+    from callgate.app import build_vault, clock
+    from callgate.service.add_application import AddApplication
 
     seal = build_vault(read_settings(config)).seal
     async with open_books(config) as store:
@@ -54,7 +54,7 @@ async def set(key: str, *words: str, config: Config = None, json: AsJson = False
     words
         trust=number|none, freshness=SECONDS.
     """
-    from callgate.service.add_application import SetApplication  # noqa: PLC0415
+    from callgate.service.add_application import SetApplication
 
     async with open_books(config) as store:
         settings = await store.perform(SetApplication(key=key, words=words))
@@ -75,8 +75,8 @@ async def limits(key: str, *words: str, config: Config = None, json: AsJson = Fa
     words
         max_seconds=SECONDS|none, or the single word open.
     """
-    from callgate.cli.limits import say_limits  # noqa: PLC0415
-    from callgate.service.set_limits import SetApplicationLimits  # noqa: PLC0415
+    from callgate.cli.limits import say_limits
+    from callgate.service.set_limits import SetApplicationLimits
 
     async with open_books(config) as store:
         application = await the_application(store, key)

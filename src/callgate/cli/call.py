@@ -18,7 +18,7 @@ PLAYED, FAILED, MISUSED = 0, 1, 2
 """Exit codes: the call went as asked; the gate refused it or it failed; the command was not understood."""
 
 
-def call(  # noqa: PLR0913 - one parameter an option
+def call(
     *,
     caller: Annotated[str, Parameter(name="--from")],
     callee: Annotated[str, Parameter(name="--to")],
@@ -57,9 +57,9 @@ def call(  # noqa: PLR0913 - one parameter an option
         Print one JSON object instead of a ladder.
     """
     # Here and not above, and so below: the command line starts without loading an HTTP client.
-    import asyncio  # noqa: PLC0415
+    import asyncio
 
-    from callgate.emulator import scenario as words  # noqa: PLC0415
+    from callgate.emulator import scenario as words
 
     try:
         scenario = words.Scenario(
@@ -81,7 +81,7 @@ def call(  # noqa: PLR0913 - one parameter an option
 
 
 async def _print_json(scenario: Scenario, target: str, key: str, secret: str, *, pace: float) -> Ending:
-    from callgate.emulator.place import connect  # noqa: PLC0415
+    from callgate.emulator.place import connect
 
     async with connect(target, key, secret, pace=pace) as platform:
         timeline = await platform.place(scenario)
@@ -90,10 +90,10 @@ async def _print_json(scenario: Scenario, target: str, key: str, secret: str, *,
 
 
 async def _print_ladder(scenario: Scenario, target: str, key: str, secret: str, *, pace: float) -> Ending:
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
-    from callgate.emulator.ladder import draw, draw_ending  # noqa: PLC0415
-    from callgate.emulator.place import connect  # noqa: PLC0415
+    from callgate.emulator.ladder import draw, draw_ending
+    from callgate.emulator.place import connect
 
     console = Console(highlight=False, soft_wrap=True)
     async with connect(target, key, secret, pace=pace) as platform:

@@ -10,7 +10,7 @@ SHOWN = 120
 """Characters of an answer that fit on a line."""
 
 
-async def list(  # noqa: A001, PLR0913 - the command's own name; one parameter an option
+async def list(  # noqa: A001 - the command's own name; one parameter an option
     *, live: bool = False, limit: int = 50, app: InApp = None, config: Config = None, json: AsJson = False
 ) -> int:
     """List calls, newest first.
@@ -22,8 +22,8 @@ async def list(  # noqa: A001, PLR0913 - the command's own name; one parameter a
     limit
         How many, at most 1000.
     """
-    from callgate.app import clock  # noqa: PLC0415 - loaded when needed
-    from callgate.service.reports import call_reports  # noqa: PLC0415
+    from callgate.app import clock
+    from callgate.service.reports import call_reports
 
     async with open_books(config) as store:
         application = await the_application(store, app) if app is not None else None
@@ -56,9 +56,9 @@ async def show(call_id: str, *, app: InApp = None, config: Config = None, json: 
     call_id
         The provider's call id.
     """
-    from callgate.app import clock  # noqa: PLC0415 - loaded when needed
-    from callgate.protocol.call import CallKey  # noqa: PLC0415
-    from callgate.service.reports import call_report  # noqa: PLC0415
+    from callgate.app import clock
+    from callgate.protocol.call import CallKey
+    from callgate.service.reports import call_report
 
     async with open_books(config) as store:
         application = await the_application(store, app)
@@ -68,15 +68,18 @@ async def show(call_id: str, *, app: InApp = None, config: Config = None, json: 
     if json:
         say_json(report)
         return 0
-    say(f"{report.call_id}  {report.state}  {report.caller or '?'} -> {report.destination or '?'}  account {report.account or '-'}")
+    sides = f"{report.caller or '?'} -> {report.destination or '?'}"
+    say(f"{report.call_id}  {report.state}  {sides}  account {report.account or '-'}")
     if report.decision is not None:
         _say_decision(report.decision)
     if report.charge is not None:
-        say(f"{report.result}, {report.duration_s or 0} s, billed {report.billed_s} s: {report.charge} {report.currency}")
+        say(
+            f"{report.result}, {report.duration_s or 0} s, billed {report.billed_s} s: {report.charge} {report.currency}"
+        )
     if report.flags:
         say(f"flags: {', '.join(report.flags)}")
     for event in report.events:
-        say(f"  {event['at']}  {event['event']:<6}  {_short(event['answer'])}{'  ' + event['note'] if event['note'] else ''}")
+        say(f"  {event['at']}  {event['event']:<6}  {_short(event['answer'])}  {event['note']}".rstrip())
     return 0
 
 

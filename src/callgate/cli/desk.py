@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
@@ -27,7 +27,7 @@ def read_settings(config: Path | None) -> Settings:
 @asynccontextmanager
 async def open_books(config: Path | None) -> AsyncIterator[SqliteStore]:
     """The books, for as long as the block runs. A running server sees within a second what is changed in them."""
-    from callgate.app import build_store, opened  # noqa: PLC0415 - the server's parts load slowly
+    from callgate.app import build_store, opened
 
     async with opened(build_store(read_settings(config))) as store:
         yield store
@@ -57,9 +57,9 @@ def say_json(value: object) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 
-def table(columns: tuple[str, ...], lines: list[tuple[str, ...]]) -> None:
+def table(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
     """Print lines under column heads; on a terminal with colours, in a pipe as plain text."""
-    from rich.console import Console  # noqa: PLC0415 - loaded only where a table is printed
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 

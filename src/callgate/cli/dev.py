@@ -36,9 +36,9 @@ async def dev(
     port
         Port on 127.0.0.1.
     """
-    from callgate.app import build_store, clock, opened, serve  # noqa: PLC0415 - the server's parts load slowly
-    from callgate.demo import prepare_demo  # noqa: PLC0415
-    from callgate.logs import configure_logs  # noqa: PLC0415
+    from callgate.app import build_store, clock, opened, serve
+    from callgate.demo import prepare_demo
+    from callgate.logs import configure_logs
 
     settings = _settings(read_settings(config), port)
     configure_logs(settings.log_level)
@@ -54,10 +54,12 @@ async def dev(
 
 def _settings(settings: Settings, port: int | None) -> Settings:
     """The demonstration's own database and key, unless others were set; loopback in any case."""
-    from callgate.vault import new_key  # noqa: PLC0415 - loaded when needed
+    from callgate.vault import new_key
 
     if settings.host not in LOOPBACK:
-        raise SettingsInvalid("host", settings.host, "a loopback address: the demonstration's key and secret are public")
+        raise SettingsInvalid(
+            "host", settings.host, "a loopback address: the demonstration's key and secret are public"
+        )
     HOME.mkdir(mode=0o700, exist_ok=True)
     key_file = HOME / "secret_key"
     if not key_file.exists():
@@ -67,13 +69,15 @@ def _settings(settings: Settings, port: int | None) -> Settings:
         settings,
         port=port or settings.port,
         secret_key=settings.secret_key or key_file.read_text(encoding="ascii"),
-        database_url=settings.database_url if settings.database_url != Settings().database_url else f"sqlite:///{HOME}/gate.db",
+        database_url=settings.database_url
+        if settings.database_url != Settings().database_url
+        else f"sqlite:///{HOME}/gate.db",
         log_level="warning",
     )
 
 
 def _welcome(settings: Settings, target: str, token: str) -> str:
-    from callgate.emulator import demo  # noqa: PLC0415 - loaded when needed
+    from callgate.emulator import demo
 
     given = "" if settings.port == Settings().port else f" --target {target}"
     return f"""\
@@ -90,7 +94,7 @@ Try a call:     callgate call --from alice --to +46701740605 --talk 65s{given}
 
 
 async def _place_calls(target: str, rate: float) -> None:
-    from callgate.emulator import demo, traffic  # noqa: PLC0415 - an HTTP client takes long to load
+    from callgate.emulator import demo, traffic
 
     while True:
         try:

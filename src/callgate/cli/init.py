@@ -39,10 +39,10 @@ secret_key = "{secret_key}"
 
 async def init(*, config: Config = None, json: AsJson = False) -> int:
     """Write a commented callgate.toml, create the database, print the first admin token once."""
-    from callgate.app import build_store, clock, opened  # noqa: PLC0415 - the server's parts load slowly
-    from callgate.service.issue_token import issue_token  # noqa: PLC0415
-    from callgate.service.token import Role  # noqa: PLC0415
-    from callgate.vault import new_key  # noqa: PLC0415
+    from callgate.app import build_store, clock, opened
+    from callgate.service.issue_token import issue_token
+    from callgate.service.token import Role
+    from callgate.vault import new_key
 
     path = config or Path(FILE)
     has_written = _write_once(path, SETTINGS.format(secret_key=new_key()))

@@ -5,7 +5,7 @@ from callgate.cli.desk import AsJson, Config, open_books, say, say_json
 
 async def verify(*, config: Config = None, json: AsJson = False) -> int:
     """Check the four invariants of the ledger on the live database; exit 1 when one does not hold."""
-    from callgate.service.reports import ledger_verdict  # noqa: PLC0415 - loaded when needed
+    from callgate.service.reports import ledger_verdict
 
     async with open_books(config) as store:
         verdict = await ledger_verdict(store)

@@ -14,8 +14,8 @@ async def migrate(
     json: AsJson = False,
 ) -> int:
     """Bring the database to this version's schema."""
-    from callgate.app import build_store, opened  # noqa: PLC0415 - the server's parts load slowly
-    from callgate.storage.sqlite import SCHEMA  # noqa: PLC0415
+    from callgate.app import build_store, opened
+    from callgate.storage.sqlite import SCHEMA
 
     store = build_store(read_settings(config))
     if not check:

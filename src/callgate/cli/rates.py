@@ -1,20 +1,20 @@
 """`callgate rates ...`: rate decks."""
 
 from pathlib import Path
-from typing import Annotated, Literal
 
-from cyclopts import Parameter
+import msgspec
 
 from callgate.cli.desk import AsJson, Config, InApp, open_books, read_settings, say, say_json, the_application
 from callgate.errors import Invalid
+from callgate.rating.deck_change import ImportMode
 
 
-async def import_(  # noqa: PLR0913 - one parameter an option
+async def import_(
     file: Path,
     *,
     deck: str,
     currency: str | None = None,
-    mode: Literal["replace", "merge"] = "replace",
+    mode: ImportMode = ImportMode.REPLACE,
     dry_run: bool = False,
     config: Config = None,
     json: AsJson = False,
@@ -34,10 +34,10 @@ async def import_(  # noqa: PLR0913 - one parameter an option
     dry_run
         Show what would change, and change nothing.
     """
-    from callgate.app import clock  # noqa: PLC0415 - loaded when needed
-    from callgate.money import parse_currency  # noqa: PLC0415
-    from callgate.rating.deck_csv import read_deck  # noqa: PLC0415
-    from callgate.service.import_deck import import_deck  # noqa: PLC0415
+    from callgate.app import clock
+    from callgate.money import parse_currency
+    from callgate.rating.deck_csv import read_deck
+    from callgate.service.import_deck import import_deck
 
     now = clock()
     read = read_deck(_content(file), str(file), now)
@@ -48,15 +48,17 @@ async def import_(  # noqa: PLR0913 - one parameter an option
     async with open_books(config) as store:
         change = await import_deck(store, deck, used, read.rows, mode=mode, is_dry_run=dry_run, now=now)
     if json:
-        say_json({**change._asdict(), "errors": []})
+        say_json({**msgspec.structs.asdict(change), "errors": []})
     else:
-        say(f"{'Would import' if dry_run else 'Imported'} deck {deck} in {used}: "
+        say(
+            f"{'Would import' if dry_run else 'Imported'} deck {deck} in {used}: "
             f"{change.added} added, {change.removed} removed, {change.dearer} dearer, {change.cheaper} cheaper, "
-            f"{change.unchanged} unchanged")
+            f"{change.unchanged} unchanged"
+        )
     return 0
 
 
-async def quote(  # noqa: PLR0913 - one parameter an option
+async def quote(
     destination: str,
     *,
     seconds: int,
@@ -79,9 +81,9 @@ async def quote(  # noqa: PLR0913 - one parameter an option
     deck
         Price it by this deck, where no account is named.
     """
-    from callgate.app import clock  # noqa: PLC0415 - loaded when needed
-    from callgate.service.books import AccountKey  # noqa: PLC0415
-    from callgate.service.quote import quote_call  # noqa: PLC0415
+    from callgate.app import clock
+    from callgate.service.books import AccountKey
+    from callgate.service.quote import quote_call
 
     async with open_books(config) as store:
         payer = AccountKey(await the_application(store, app), account) if account is not None else None
@@ -89,7 +91,8 @@ async def quote(  # noqa: PLR0913 - one parameter an option
     if json:
         say_json(report)
         return 0
-    say(f"{report.destination}: prefix {report.prefix} at {report.rate_per_minute} {report.currency} a minute, {report.increments}")
+    price = f"{report.rate_per_minute} {report.currency} a minute, {report.increments}"
+    say(f"{report.destination}: prefix {report.prefix} at {price}")
     say(f"{report.seconds} s are billed as {report.billed_seconds} s: {report.charge} {report.currency}")
     if report.affordable_seconds is not None:
         say(f"{account} could pay for {report.affordable_seconds} s")

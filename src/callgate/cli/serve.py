@@ -5,8 +5,8 @@ from callgate.cli.desk import Config, read_settings
 
 async def serve(*, config: Config = None) -> int:
     """Serve callbacks and the dashboard until told to stop."""
-    from callgate.app import serve as serve_until_stopped  # noqa: PLC0415 - the server's parts load slowly
-    from callgate.logs import configure_logs  # noqa: PLC0415
+    from callgate.app import serve as serve_until_stopped
+    from callgate.logs import configure_logs
 
     settings = read_settings(config)
     configure_logs(settings.log_level)

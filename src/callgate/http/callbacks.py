@@ -98,8 +98,9 @@ class CallbackEdge:
 
 async def read_body(receive: Receive) -> bytes | None:
     """Return the whole body, or None as soon as it is known to be too large. A body that breaks off is returned as far
-    as it came: its signature will not match."""
-    body = b""
+    as it came: its signature will not match.
+    """
+    body: bytes = b""
     while True:
         message = await receive()
         body += message.get("body", b"")

@@ -5,11 +5,8 @@ everything behind the headers for another protocol: the body is lost, and a genu
 section 7.8, lets a server go on as if the offer was not made, and that is what happens here.
 """
 
-
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-
 
 MAX_HEAD_BYTES = 32_768
 """Names and values of all headers together. Callbacks have a few hundred bytes."""
@@ -58,7 +55,9 @@ class CallbackProtocol(HttpToolsProtocol):
         lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
         for name, value in self.headers:
             if name == b"connection":
-                kept = [word for word in value.split(b",") if word.strip().lower() not in (b"upgrade", b"http2-settings")]
+                kept = [
+                    word for word in value.split(b",") if word.strip().lower() not in (b"upgrade", b"http2-settings")
+                ]
                 lines += [b"connection: " + b",".join(kept)] if kept else []
             elif name not in (b"upgrade", b"http2-settings"):
                 lines.append(name + b": " + value)

@@ -86,9 +86,9 @@ def verify(rows: LedgerRows) -> Verdict:
         *_sums(stored),
         *_wallets(wallets, rows.open_holds),
         *_outcomes(ended),
-        *(f"3: the hold of call {call_id} ({application}) is open, but the call is not up" for application, call_id in rows.stray_holds),
+        *_strays(rows.stray_holds),
         *_replays(stored, replayed),
-    ]  # fmt: skip
+    ]
     return Verdict(transfer_count, len(wallets), len(ended), tuple(faults))
 
 
@@ -142,8 +142,14 @@ def _outcomes(ended: Iterable[EndedCall]) -> Iterator[str]:
             yield f"{name} and was charged {format_micros(call.charge_micros)}, but {format_micros(call.moved_micros)} moved"
 
 
+def _strays(stray_holds: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for application, call_id in stray_holds:
+        yield f"3: the hold of call {call_id} ({application}) is open, but the call is not up"
+
+
 def _replays(stored: Ledger, replayed: Ledger) -> Iterator[str]:
     for key in stored.keys() | replayed.keys():
         is_stored, is_replayed = stored.get(key, 0), replayed.get(key, 0)
         if is_stored != is_replayed:
-            yield f"4: {key[2]} ({key[0]}) is stored as {format_micros(is_stored)}, its transfers give {format_micros(is_replayed)}"
+            found = f"{format_micros(is_stored)}, its transfers give {format_micros(is_replayed)}"
+            yield f"4: {key[2]} ({key[0]}) is stored as {found}"

@@ -53,9 +53,7 @@ def void_hold(wallet: Wallet, amount_micros: int) -> Wallet:
 def post_hold(wallet: Wallet, held_micros: int, charge_micros: int, occasion: Occasion) -> Movement:
     """Take a call's charge from its hold and give back the rest; what goes beyond the hold is an unheld debit."""
     posted_micros = min(held_micros, charge_micros)
-    wallet = msgspec.structs.replace(
-        void_hold(wallet, held_micros), posted_micros=wallet.posted_micros - posted_micros
-    )
+    wallet = msgspec.structs.replace(void_hold(wallet, held_micros), posted_micros=wallet.posted_micros - posted_micros)
     charge = _transfer(
         wallet,
         TransferKind.CHARGE,
@@ -74,7 +72,9 @@ def debit_unheld(wallet: Wallet, amount_micros: int, occasion: Occasion) -> Move
     owed_micros = amount_micros - taken_micros
     revenue = accounts.revenue(wallet.currency)
     taken = _transfer(wallet, TransferKind.OVERRUN, accounts.wallet(wallet.account), revenue, taken_micros, occasion)
-    owed = _transfer(wallet, TransferKind.OVERRUN, accounts.overruns_owed(wallet.account), revenue, owed_micros, occasion)
+    owed = _transfer(
+        wallet, TransferKind.OVERRUN, accounts.overruns_owed(wallet.account), revenue, owed_micros, occasion
+    )
     wallet = msgspec.structs.replace(
         wallet, posted_micros=wallet.posted_micros - taken_micros, owed_micros=wallet.owed_micros + owed_micros
     )

@@ -23,7 +23,8 @@ class Provider(Protocol):
 
     def signing_key(self, request: WireRequest) -> str:
         """Return the application key that the request claims to be signed with, empty when it names none. A claim:
-        only `verify` proves it."""
+        only `verify` proves it.
+        """
 
     def understand(self, request: WireRequest) -> CallEvent:
         """Read a verified request. Raises `SignatureInvalid` when the body belongs to another application than the one

@@ -16,7 +16,8 @@ NUMBER = "number"
 
 class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `app set` sets. `trust` names what may prove a caller beyond the platform's own authentication: all of it can
-    be forged, so that nothing is trusted unless named. `freshness` is in seconds, either way."""
+    be forged, so that nothing is trusted unless named. `freshness` is in seconds, either way.
+    """
 
     trust: tuple[str, ...] = ()
     freshness: int = DEFAULT_FRESHNESS_S

@@ -70,8 +70,8 @@ class Authorize:
         call = Call(
             key=self.call.key,
             state=CallState.REFUSED,
-            account=facts.account and facts.account.id,
-            currency=facts.account and facts.account.currency,
+            account=None if facts.account is None else facts.account.id,
+            currency=None if facts.account is None else facts.account.currency,
             caller=self.call.user or self.call.cli or "",
             destination=self.call.destination.address,
             fingerprint=self.call.fingerprint,
@@ -114,7 +114,9 @@ class Authorize:
     def _payer(self, books: Books) -> AccountKey | None:
         """Step 5: the in-app user, proven by the platform; else what the application was told to trust."""
         for identity in self._identities():
-            is_proven = self.call.origin is Origin.IN_APP if identity.identity.startswith("user:") else self._trusts_number
+            is_proven = (
+                self.call.origin is Origin.IN_APP if identity.identity.startswith("user:") else self._trusts_number
+            )
             if is_proven and (account := books.identities.get(identity)) is not None:
                 return AccountKey(identity.application, account)
         return None

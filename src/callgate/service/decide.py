@@ -67,7 +67,7 @@ def decide(facts: Facts) -> Verdict:
         return refused()
     if refuses("caller", judge_caller(account), user=call.user, origin=call.origin, account=account and account.id):
         return refused()
-    assert account is not None and wallet is not None, "the step before has asked"  # noqa: PT018 - one fact
+    assert account is not None and wallet is not None, "the step before has asked"
     if refuses("account", judge_account(account.status), status=account.status):
         return refused()
     if refuses("destination", judge_destination(call.destination), kind=call.destination.kind):
@@ -86,9 +86,7 @@ def decide(facts: Facts) -> Verdict:
     ):
         return refused()
     granted_s = min(affordable_s, longest_grant_s(application.limits, account.limits))
-    return Verdict(
-        trace=tuple(trace), rate=rate, granted_s=granted_s, hold_micros=charge_micros(rate, granted_s)
-    )
+    return Verdict(trace=tuple(trace), rate=rate, granted_s=granted_s, hold_micros=charge_micros(rate, granted_s))
 
 
 def _rate(deck: Deck | None, account: Account, call: CallArrived, now: datetime) -> Rate | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from callgate.errors import Conflict, Invalid
-from callgate.rating.deck import DeckChange, compare_decks, merge_decks
+from callgate.rating.deck_change import DeckChange, ImportMode, compare_decks, merge_decks
 from callgate.rating.rate import Rate
 from callgate.service.books import AccountKey, Books, DeckHead, Keys
 from callgate.service.ports import Store
@@ -27,12 +27,14 @@ class PublishDeck:
     def run(self, books: Books) -> None:
         """Raises `Conflict` when somebody else imported the same deck meanwhile."""
         if books.decks.get(self.head.name) != self.base:
-            raise Conflict(f"deck {self.head.name} was imported by somebody else meanwhile; nothing was changed, try again")
+            raise Conflict(
+                f"deck {self.head.name} was imported by somebody else meanwhile; nothing was changed, try again"
+            )
         books.decks.put(self.head.name, self.head)
 
 
 async def import_deck(  # noqa: PLR0913 - what an import says
-    store: Store, name: str, currency: str, rows: list[Rate], *, mode: str, is_dry_run: bool, now: datetime
+    store: Store, name: str, currency: str, rows: list[Rate], *, mode: ImportMode, is_dry_run: bool, now: datetime
 ) -> DeckChange:
     """Import rows and return what changes in price. A dry run changes nothing.
 
@@ -41,13 +43,17 @@ async def import_deck(  # noqa: PLR0913 - what an import says
     if not _NAME.fullmatch(name):
         raise Invalid("deck", repr(name[:80]), "1 to 64 of letters, digits and . _ -")
     base = next((head for head in await store.deck_heads() if head.name == name), None)
-    if base is not None and base.currency != currency and mode == "merge":
-        raise Conflict(f"deck {name} is priced in {base.currency}; rows in {currency} can replace it, not merge into it")
+    if base is not None and base.currency != currency and mode is ImportMode.MERGE:
+        raise Conflict(
+            f"deck {name} is priced in {base.currency}; rows in {currency} can replace it, not merge into it"
+        )
     if others := await store.accounts_on_deck(name, other_than=currency):
-        raise Conflict(f"deck {name} would be priced in {currency}, but prices accounts in other currencies: {_few(others)}")
+        raise Conflict(
+            f"deck {name} would be priced in {currency}, but prices accounts in other currencies: {_few(others)}"
+        )
     before = list(await store.deck_rows(base)) if base is not None else []
     after = merge_decks(before if base is not None and base.currency == currency else [], rows, mode, now)
-    change = compare_decks(before, after, now)
+    change = compare_decks(before, after, max(now, *(rate.effective_from for rate in rows)))
     if is_dry_run:
         return change
     head = DeckHead(name=name, currency=currency, version=await store.next_deck_version())

@@ -17,7 +17,9 @@ _USER = re.compile(r"\S{1,255}")
 def parse_account_id(text: str) -> str:
     """Check an account id. Raises `Invalid`."""
     if not _ID.fullmatch(text):
-        raise Invalid("account id", repr(text), "1 to 64 of letters, digits and . _ @ + -, beginning with a letter or digit")
+        raise Invalid(
+            "account id", repr(text), "1 to 64 of letters, digits and . _ @ + -, beginning with a letter or digit"
+        )
     return text
 
 
@@ -52,7 +54,8 @@ class OpenAccount:
 
     def run(self, books: Books) -> Account:
         """Raises `Invalid`, `NotFound` for the application, `Conflict` where a name is taken or the deck is priced in
-        another currency."""
+        another currency.
+        """
         key = AccountKey(self.application, parse_account_id(self.account))
         currency = parse_currency(self.currency)
         if books.applications.get(self.application) is None:

@@ -35,9 +35,11 @@ class Overrule:
         if known is None:
             books.calls.put(self.call.key, self._refused(self._undecided()))
         elif known.state in LIVE and known.decided_at == self.decided_at:
-            assert known.hold is not None and known.account is not None, "a live call has both"  # noqa: PT018
+            assert known.hold is not None and known.account is not None, "a live call has both"
             wallet = books.wallet(known.key.application, known.account)
-            books.wallets.put(AccountKey(wallet.application, wallet.account), void_hold(wallet, known.hold.amount_micros))
+            books.wallets.put(
+                AccountKey(wallet.application, wallet.account), void_hold(wallet, known.hold.amount_micros)
+            )
             voided = msgspec.structs.replace(known, hold=known.hold.end(HoldState.VOIDED))
             books.calls.put(known.key, self._refused(voided))
         books.callbacks.add(

@@ -33,7 +33,7 @@ class QuoteReport(msgspec.Struct, frozen=True, kw_only=True):
     affordable_seconds: int | None
 
 
-async def quote_call(
+async def quote_call(  # noqa: PLR0913 - what a quote depends on
     store: Store, destination: str, seconds: int, *, payer: AccountKey | None, deck: str, now: datetime
 ) -> QuoteReport:
     """Price a call of so many seconds, by the payer's deck where there is a payer, else by the deck that is named.

@@ -97,7 +97,7 @@ def settle(books: Books, call: Call, ended: CallEnded, *, ended_at: datetime) ->
     """
     if read_ending(ended) is Ending.UNCLEAR:
         return call.flagged(Flag.END_UNCLEAR)
-    assert call.account is not None and call.hold is not None and call.rate is not None, "a live call has all three"  # noqa: PT018
+    assert call.account is not None and call.hold is not None and call.rate is not None, "a live call has all three"
     wallet = books.wallet(call.key.application, call.account)
     held_micros = call.hold.amount_micros
     if read_ending(ended) is Ending.UNANSWERED:
@@ -124,7 +124,7 @@ def billable_duration_s(call: Call, ended: CallEnded) -> int:
 
 def settle_unheld(books: Books, call: Call, ended: CallEnded, wallet: Wallet, *, ended_at: datetime) -> Call:
     """Charge a call that nothing was held for, because its start never came; `call` names who pays and at what rate."""
-    assert call.rate is not None and ended.duration_s is not None, "the caller has asked"  # noqa: PT018
+    assert call.rate is not None and ended.duration_s is not None, "the caller has asked"
     charged_micros = charge_micros(call.rate, ended.duration_s)
     movement = debit_unheld(wallet, charged_micros, occasion(call, ended_at))
     billed_s = billed_duration_s(call.rate, ended.duration_s)

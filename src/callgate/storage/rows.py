@@ -15,6 +15,7 @@ from callgate.protocol.call import CallEnded, CallKey
 from callgate.protocol.life import CallState
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow, ApplicationSettings
+from callgate.service.books import DeckHead
 from callgate.service.records import Call, Callback, CallRecord, Flag, SettledBy
 from callgate.service.token import Role, Token
 
@@ -173,6 +174,14 @@ def to_application(row: Row) -> ApplicationRow:
     )
 
 
+DECK_KEY = ("name",)
+DECK = (*DECK_KEY, "currency", "version")
+
+
+def to_deck_head(row: Row) -> DeckHead:
+    return DeckHead(**dict(zip(DECK, row, strict=True)))
+
+
 RATE = (
     "deck", "version", "prefix", "effective_from", "effective_to", "destination", "rate_nanos_per_min",
     "connect_fee_micros", "first_increment_s", "increment_s", "minimum_charge_micros", "grace_s", "is_blocked",
@@ -216,9 +225,7 @@ def from_callback(callback: Callback) -> Row:
 
 def to_callback(row: Row) -> Callback:
     application, call_id, at, name, body, answer, note = row
-    return Callback(
-        key=CallKey(application, call_id), at=from_us(at), name=name, body=body, answer=answer, note=note
-    )
+    return Callback(key=CallKey(application, call_id), at=from_us(at), name=name, body=body, answer=answer, note=note)
 
 
 TRANSFER_KEY = ("application", "id")
@@ -285,5 +292,3 @@ def from_token(token: Token) -> Row:
 def to_token(row: Row) -> Token:
     digest, name, role, hint, created_at = row
     return Token(digest=digest, name=name, role=Role(role), hint=hint, created_at=from_us(created_at))
-
-

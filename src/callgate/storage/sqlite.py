@@ -16,6 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from callgate.errors import StorageUnavailable
 from callgate.ledger.accounts import is_of_house
 from callgate.ledger.verify import Balance, EndedCall, LedgerRows, Moved, OpenHolds
@@ -24,13 +26,15 @@ from callgate.policy.account import Account
 from callgate.protocol.call import CallKey
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
-from callgate.service.books import AccountKey, Books, DeckHead, IdentityKey, Job, Keys
+from callgate.service.books import AccountKey, Books, DeckHead, IdentityKey, Job, Keys, Shelf
 from callgate.service.records import Call, Callback
 from callgate.service.token import Token
 from callgate.storage import rows
 from callgate.storage.queue import Waiting, Writer
 
 T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
 
 SCHEMA = "0001"
 """The migration that this code was written for."""
@@ -145,7 +149,9 @@ class SqliteStore:
 
     def _connect(self) -> sqlite3.Connection:
         try:
-            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=256)
+            connection = sqlite3.connect(
+                self._path, isolation_level=None, check_same_thread=False, cached_statements=256
+            )
             connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
@@ -204,8 +210,8 @@ class SqliteStore:
         return await self._read(lambda db: [rows.to_application(row) for row in db.execute(sql)])
 
     async def deck_heads(self) -> Sequence[DeckHead]:
-        sql = "SELECT name, currency, version FROM decks ORDER BY name"
-        return await self._read(lambda db: [DeckHead(name=n, currency=c, version=v) for n, c, v in db.execute(sql)])
+        sql = f"{_select('decks', rows.DECK)} ORDER BY name"
+        return await self._read(lambda db: [rows.to_deck_head(row) for row in db.execute(sql)])
 
     async def deck_rows(self, head: DeckHead) -> Sequence[Rate]:
         sql = f"{_select('rates', rows.RATE[2:])} WHERE deck = ? AND version = ?"
@@ -313,7 +319,7 @@ _ACCOUNT = _select_one("accounts", rows.ACCOUNT, rows.ACCOUNT_KEY)
 _WALLET = _select_one("wallets", rows.WALLET, rows.WALLET_KEY)
 _IDENTITY = "SELECT account FROM identities WHERE application = ? AND identity = ?"
 _APPLICATION = _select_one("applications", rows.APPLICATION, rows.APPLICATION_KEY)
-_DECK = "SELECT name, currency, version FROM decks WHERE name = ?"
+_DECK = _select_one("decks", rows.DECK, rows.DECK_KEY)
 _TRANSFER = _select_one("transfers", rows.TRANSFER, rows.TRANSFER_KEY)
 _TOKEN = _select_one("tokens", rows.TOKEN, rows.TOKEN_KEY)
 
@@ -322,7 +328,7 @@ _SAVE_ACCOUNT = _upsert("accounts", rows.ACCOUNT, rows.ACCOUNT_KEY)
 _SAVE_WALLET = _upsert("wallets", rows.WALLET, rows.WALLET_KEY)
 _SAVE_IDENTITY = _upsert("identities", ("application", "identity", "account"), ("application", "identity"))
 _SAVE_APPLICATION = _upsert("applications", rows.APPLICATION, rows.APPLICATION_KEY)
-_SAVE_DECK = _upsert("decks", ("name", "currency", "version"), ("name",))
+_SAVE_DECK = _upsert("decks", rows.DECK, rows.DECK_KEY)
 _SAVE_TOKEN = _upsert("tokens", rows.TOKEN, rows.TOKEN_KEY)
 _ADD_TRANSFER = _insert("transfers", rows.TRANSFER)
 _ADD_RECORD = _insert("records", rows.RECORD)
@@ -339,22 +345,20 @@ def _load(db: sqlite3.Connection, books: Books, keys: Keys) -> None:
         _load_identity(db, books, identity)
     for account in keys.accounts:
         _load_account(db, books, account)
-    for application in keys.applications:
-        if not books.applications.is_loaded(application):
-            row = db.execute(_APPLICATION, (application,)).fetchone()
-            books.applications.load(application, row and rows.to_application(row))
-    for deck in keys.decks:
-        if not books.decks.is_loaded(deck):
-            row = db.execute(_DECK, (deck,)).fetchone()
-            books.decks.load(deck, row and DeckHead(name=row[0], currency=row[1], version=row[2]))
-    for transfer in keys.transfers:
-        if not books.moved.is_loaded(transfer):
-            row = db.execute(_TRANSFER, transfer).fetchone()
-            books.moved.load(transfer, row and rows.to_transfer(row))
-    for token in keys.tokens:
-        if not books.tokens.is_loaded(token):
-            row = db.execute(_TOKEN, (token,)).fetchone()
-            books.tokens.load(token, row and rows.to_token(row))
+    _load_plain(db, books.applications, _APPLICATION, keys.applications, rows.to_application)
+    _load_plain(db, books.decks, _DECK, keys.decks, rows.to_deck_head)
+    _load_plain(db, books.moved, _TRANSFER, keys.transfers, rows.to_transfer)
+    _load_plain(db, books.tokens, _TOKEN, keys.tokens, rows.to_token)
+
+
+def _load_plain(
+    db: sqlite3.Connection, shelf: Shelf[K, V], sql: str, keys: Iterable[K], to_struct: Callable[[rows.Row], V]
+) -> None:
+    """Rows that bring no others with them."""
+    for key in keys:
+        if not shelf.is_loaded(key):
+            row = db.execute(sql, key if isinstance(key, tuple) else (key,)).fetchone()
+            shelf.load(key, None if row is None else to_struct(row))
 
 
 def _load_call(db: sqlite3.Connection, books: Books, key: CallKey) -> None:
@@ -391,7 +395,7 @@ def _save(db: sqlite3.Connection, books: Books) -> None:
     db.executemany(_SAVE_ACCOUNT, map(rows.from_account, books.accounts.changes().values()))
     db.executemany(_SAVE_WALLET, map(rows.from_wallet, books.wallets.changes().values()))
     db.executemany(_SAVE_IDENTITY, [(*key, account) for key, account in books.identities.changes().items()])
-    db.executemany(_SAVE_DECK, [(d.name, d.currency, d.version) for d in books.decks.changes().values()])
+    db.executemany(_SAVE_DECK, map(msgspec.structs.astuple, books.decks.changes().values()))
     db.executemany(_SAVE_TOKEN, map(rows.from_token, books.tokens.changes().values()))
     db.executemany(_SAVE_CALL, map(rows.from_call, books.calls.changes().values()))
     db.executemany(_ADD_TRANSFER, map(rows.from_transfer, books.transfers))
@@ -415,7 +419,8 @@ def _house_changes(books: Books) -> list[rows.Row]:
 def _ledger_rows(db: sqlite3.Connection) -> LedgerRows:
     return LedgerRows(
         transfers=(
-            Moved(*row) for row in db.execute("SELECT application, currency, debit, credit, amount_micros FROM transfers")
+            Moved(*row)
+            for row in db.execute("SELECT application, currency, debit, credit, amount_micros FROM transfers")
         ),
         house=(
             Balance(*row) for row in db.execute("SELECT application, currency, name, posted_micros FROM house_accounts")
