@@ -159,7 +159,7 @@ def _currency_faults(currencies: dict[str, int]) -> list[DeckFault]:
     ]
 
 
-class _CellInvalid(Exception):  # noqa: N818 - named as its public kin in callgate.errors
+class _CellInvalid(Exception):
     """A cell cannot be read. Carries what would do."""
 
 

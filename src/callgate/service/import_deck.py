@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from callgate.errors import Conflict, Invalid
-from callgate.rating.deck import DeckChange, compare_decks, merge_decks
+from callgate.rating.deck_change import DeckChange, compare_decks, merge_decks
 from callgate.rating.rate import Rate
 from callgate.service.books import AccountKey, Books, DeckHead, Keys
 from callgate.service.ports import Store
