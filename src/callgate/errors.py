@@ -58,7 +58,7 @@ class SettingsInvalid(Invalid):
 
 @dataclass(frozen=True)
 class DeckFault:
-    """One cell of a deck that cannot be read."""
+    """One cell of a deck that cannot be read; `column` is empty where the whole row is meant."""
 
     line: int
     column: str
@@ -66,7 +66,8 @@ class DeckFault:
     expected: str
 
     def __str__(self) -> str:
-        return f"line {self.line}, {self.column}: found {self.found}; expected {self.expected}"
+        where = f"line {self.line}, {self.column}" if self.column else f"line {self.line}"
+        return f"{where}: found {self.found}; expected {self.expected}"
 
 
 FAULTS_SHOWN = 20

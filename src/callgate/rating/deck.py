@@ -150,13 +150,11 @@ class Deck:
 def _fallbacks(keys: "array[int]") -> "array[int]":
     """For each row of sorted keys, find the one to ask next: of the same prefix, else of the closest around it."""
     fallbacks = array("i")
-    around: list[int] = []  # the last rows of the prefixes that the row lies in, outermost first
+    around: list[int] = []  # rows of the prefixes that the row lies in, and older ones of its own, outermost first
     for row, key in enumerate(keys):
         while around and not _covers(keys[around[-1]], key):
             around.pop()
         fallbacks.append(around[-1] if around else _NONE)
-        if around and keys[around[-1]] == key:
-            around.pop()
         around.append(row)
     return fallbacks
 

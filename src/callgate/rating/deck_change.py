@@ -28,18 +28,19 @@ class DeckChange(msgspec.Struct, frozen=True, kw_only=True):
     unchanged: int
 
 
-def merge_decks(existing_rows: Iterable[Rate], new_rows: Sequence[Rate], mode: ImportMode, now: datetime) -> list[Rate]:
+def merge_decks(existing_rows: Iterable[Rate], new_rows: Sequence[Rate], mode: str, now: datetime) -> list[Rate]:
     """Return the rows of the deck after an import, by prefix and date. The same prefix and date always replaces.
 
     MERGE: prefixes that the file does not list, and other dates of those that it lists, stay. REPLACE: the file becomes
     the deck, and no gap opens before it does: what is in force, or will be, stays until the first row of its prefix
     takes effect; a prefix that is not listed ends when the file's earliest row takes effect. Rows of the file that are
-    over by `now` do not count for this. Older rows that no moment from `now` on would choose are dropped.
+    over by `now` do not count for this. Rows that no moment from `now` on would choose are dropped. `mode` is one of
+    `ImportMode`; raises `ValueError` for any other.
     """
     assert new_rows, "read_deck lets no empty file through: it would end every price"
     listed = {(rate.prefix, rate.effective_from) for rate in new_rows}
     kept = [rate for rate in existing_rows if (rate.prefix, rate.effective_from) not in listed]
-    if mode is ImportMode.REPLACE:
+    if ImportMode(mode) is ImportMode.REPLACE:
         kept = _ended_by(new_rows, kept, now)
     return _without_past([*kept, *new_rows], now)
 
