@@ -120,7 +120,7 @@ async def connect(
     is no URL and a secret that is no base64.
     """
     connector = aiohttp.TCPConnector(limit=0)  # how many calls there are at once is the callers' to bound
-    async with aiohttp.ClientSession(connector=connector) as session:
+    async with aiohttp.ClientSession(connector=connector, headers={"content-type": CONTENT_TYPE}) as session:
         yield Platform(session, target, key, secret, timeout_s=timeout_s, pace=pace)
 
 
