@@ -67,18 +67,24 @@ class Price(msgspec.Struct, frozen=True):
 
 
 class CallEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that a provider told us about one call. `name` is the provider's own word for it."""
+    """Something that a provider told us about one call. `name` is the provider's own word for it.
+
+    `custom` is what whoever started the call attached to it: an app's user can write anything there.
+    """
 
     key: CallKey
     name: str
     occurred_at: datetime | None = None
+    custom: str = ""
+    extra: Mapping[str, Any] = {}
 
 
 class CallArrived(CallEvent, frozen=True, kw_only=True):
     """A call wants to be set up, and waits for our answer.
 
     `user` is the in-app user where the platform names one; it is proven only with `Origin.IN_APP`. `cli` is E.164, or
-    None when withheld or unreadable. Equal `fingerprint`s mean the same call asked again.
+    None when withheld or unreadable. Equal `fingerprint`s mean the same call asked again. `headers` are the calling
+    app's own; they can be forged, like `custom`.
     """
 
     destination: Endpoint
@@ -87,20 +93,25 @@ class CallArrived(CallEvent, frozen=True, kw_only=True):
     cli: str | None = None
     origin: Origin = Origin.UNKNOWN
     provider_rate: Price | None = None
-    extra: Mapping[str, Any] = {}
+    headers: Mapping[str, str] = {}
 
 
 class CallAnswered(CallEvent, frozen=True, kw_only=True):
-    """The callee answered, and the platform asks whether to go on."""
+    """The callee answered, and the platform asks whether to go on. `is_machine` is None where nobody listened."""
 
-    extra: Mapping[str, Any] = {}
+    is_machine: bool | None = None
 
 
 class CallInput(CallEvent, frozen=True, kw_only=True):
-    """The caller pressed or said something in a menu, and the platform asks what next. Equal `fingerprint`s repeat."""
+    """The caller did something in a menu, and the platform asks what next. Equal `fingerprint`s repeat.
+
+    `kind` is the provider's word for what happened, `value` what was entered or chosen, if anything was.
+    """
 
     fingerprint: str
-    extra: Mapping[str, Any] = {}
+    menu: str = ""
+    kind: str = ""
+    value: str = ""
 
 
 class CallEnded(CallEvent, frozen=True, kw_only=True):

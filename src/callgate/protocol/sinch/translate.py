@@ -1,0 +1,242 @@
+"""Wire to neutral words and back. Whether a genuine event can be acted upon is judged here; the structs take anything."""
+
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from callgate.errors import DecisionUnsupported, SignatureInvalid
+from callgate.numbers import parse_e164
+from callgate.protocol.call import (
+    Acknowledge,
+    CallAnswered,
+    CallArrived,
+    CallEnded,
+    CallEvent,
+    CallInput,
+    CallKey,
+    CallNoted,
+    CallResult,
+    CallUnusable,
+    Connect,
+    Decision,
+    Endpoint,
+    EndpointKind,
+    GoOn,
+    HangUp,
+    Origin,
+    Price,
+)
+from callgate.protocol.sinch.callbacks import Ace, Callback, Destination, Dice, Ice, Money, Notify, Pair, Pie, read
+from callgate.protocol.sinch.signature import signing_key
+from callgate.protocol.sinch.svaml import ConnectPstn, Continue, Hangup, Svaml
+from callgate.protocol.wire import WireReply, WireRequest
+
+MAX_TEXT = 256
+"""Longest call id, user and address that we act upon, in characters."""
+
+MAX_DURATION_S = 10 * 24 * 3600
+"""Longest duration that we believe. A longer one, or one below 0, counts as none: the provider is asked instead."""
+
+MAX_GRANT_S = 14_400
+"""Longest `maxDuration` of connectPstn. Source: Sinch Voice API reference, SVAML actions."""
+
+
+def understand(request: WireRequest) -> CallEvent:
+    """Read a verified request in neutral words; what cannot be acted upon is `CallUnusable`.
+
+    A request whose Authorization header names no key belongs to the application that its body names. Raises
+    `SignatureInvalid` when the body belongs to another application than the one that signed, and `CallbackMalformed`.
+    """
+    callback = read(request)
+    signer = signing_key(request)
+    claimed = callback.application_key
+    is_unreadable = "applicationKey" in callback.other
+    # Keys are GUIDs, and the platform's own pages write the same one in either case.
+    if signer and (is_unreadable or (claimed and claimed != signer and claimed.lower() != signer.lower())):
+        raise SignatureInvalid("application", "the body belongs to another application than the one that signed")
+    return translate(callback, signer or claimed)
+
+
+def translate(callback: Callback, application: str) -> CallEvent:
+    """Say in neutral words what a callback of this application tells."""
+    if (why := _unusable(callback)) is not None:
+        return CallUnusable(
+            key=CallKey(application, callback.callid if _is_plain(callback.callid) else ""),
+            name=callback.event[:64],
+            occurred_at=callback.timestamp,
+            custom=callback.custom,
+            why=why,
+            wants_decision=isinstance(callback, Ice | Pie),
+        )
+    common: dict[str, Any] = {
+        "key": CallKey(application, callback.callid),
+        "name": callback.event,
+        "occurred_at": callback.timestamp,
+        "custom": callback.custom,
+    }
+    match callback:
+        case Ice():
+            return _arrived(callback, common)
+        case Ace():
+            return _answered(callback, common)
+        case Pie():
+            return _input(callback, common)
+        case Dice():
+            return _ended(callback, common)
+        case Notify():
+            return _noted(callback, common)
+    raise AssertionError(callback)
+
+
+def answer(event: CallEvent, decision: Decision) -> WireReply:
+    """Say a decision in SVAML: the same decision is the same bytes. Raises `DecisionUnsupported`.
+
+    Acknowledge is `{}`, and no answer to a call that waits for one.
+    """
+    if isinstance(decision, HangUp):
+        return _HANG_UP
+    if isinstance(decision, Connect) and isinstance(event, CallArrived | CallInput):
+        if not 0 < decision.max_duration_s <= MAX_GRANT_S:
+            raise DecisionUnsupported(f"connectPstn for {decision.max_duration_s} s: at least 1, at most {MAX_GRANT_S}")
+        cli = decision.cli if decision.cli is not None else "private"
+        action = ConnectPstn(number=decision.number, cli=cli, max_duration=decision.max_duration_s)
+        return WireReply(body=Svaml(action=action).to_json())
+    if isinstance(decision, GoOn) and isinstance(event, CallAnswered | CallInput):
+        return _GO_ON
+    if isinstance(decision, Acknowledge) and not isinstance(event, CallArrived | CallAnswered):
+        return _NOTHING
+    raise DecisionUnsupported(f"{type(decision).__name__} is no answer to {event.name}")
+
+
+_HANG_UP = WireReply(body=Svaml(action=Hangup()).to_json())
+_GO_ON = WireReply(body=Svaml(action=Continue()).to_json())
+_NOTHING = WireReply()
+
+
+def _unusable(callback: Callback) -> str | None:
+    """Return why an event cannot be acted upon, or None."""
+    if not callback.event:
+        return "no event is named"
+    if not isinstance(callback, Ice | Ace | Pie | Dice | Notify):
+        return "an event that we do not know"
+    if not callback.callid:
+        return "no call id"
+    if not _is_plain(callback.callid):
+        return "the call id is too long or not printable"
+    if isinstance(callback, Ice):
+        if callback.to is None or not callback.to.endpoint:
+            return "no destination"
+        if not _is_plain(callback.to.endpoint) or not _is_plain(callback.user):
+            return "the destination or the user is too long or not printable"
+    return None
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it can be stored and compared as it is; U+FFFD stands where a NUL was."""
+    return len(text) <= MAX_TEXT and text.isprintable() and "\ufffd" not in text
+
+
+def _arrived(ice: Ice, common: dict[str, Any]) -> CallArrived:
+    assert ice.to is not None
+    destination = _endpoint(ice.to)
+    cli = parse_e164(ice.cli)
+    shown = cli or ice.cli.strip().lower().removeprefix("private")
+    dialled = (ice.user, shown, destination.kind, destination.address, ice.origination_type)
+    return CallArrived(
+        **common,
+        destination=destination,
+        fingerprint=_digest(dialled),
+        user=ice.user or None,
+        cli=cli,
+        origin=_ORIGINS.get(ice.origination_type, Origin.UNKNOWN),
+        provider_rate=_price(ice.user_rate),
+        headers=_mapping(ice.call_headers),
+        extra=_extra(ice, domain=ice.domain, rdnis=ice.rdnis, callResourceUrl=ice.call_resource_url),
+    )
+
+
+def _answered(ace: Ace, common: dict[str, Any]) -> CallAnswered:
+    if ace.amd is None:
+        return CallAnswered(**common, extra=_extra(ace))
+    amd = {"status": ace.amd.status, "reason": ace.amd.reason}
+    return CallAnswered(**common, is_machine=_MACHINES.get(ace.amd.status), extra=_extra(ace, amd=amd))
+
+
+def _input(pie: Pie, common: dict[str, Any]) -> CallInput:
+    result = pie.menu_result
+    if result is None:
+        return CallInput(**common, fingerprint=_digest(("", "", "", pie.timestamp)), extra=_extra(pie))
+    return CallInput(
+        **common,
+        fingerprint=_digest((result.menu_id, result.type, result.value, pie.timestamp)),
+        menu=result.menu_id,
+        kind=result.type,
+        value=result.value,
+        extra=_extra(pie, inputMethod=result.input_method),
+    )
+
+
+def _ended(dice: Dice, common: dict[str, Any]) -> CallEnded:
+    duration_s = dice.duration
+    return CallEnded(
+        **common,
+        result=_RESULTS.get(dice.result, CallResult.OTHER),
+        reason=dice.reason.lower()[:64],
+        is_cut=dice.reason == "TIMEOUT",
+        duration_s=duration_s if duration_s is not None and 0 < duration_s <= MAX_DURATION_S else None,
+        debit=_price(dice.debit),
+        user=dice.user or None,
+        destination=_endpoint(dice.to) if dice.to is not None and dice.to.endpoint else None,
+        extra=_extra(dice),
+    )
+
+
+def _noted(notify: Notify, common: dict[str, Any]) -> CallNoted:
+    extra = _extra(notify, destination=notify.destination, errorCode=notify.error_code, errorMsg=notify.error_msg)
+    return CallNoted(**common, kind=notify.type[:64], extra=extra)
+
+
+def _endpoint(destination: Destination) -> Endpoint:
+    return Endpoint(_KINDS.get(destination.type, EndpointKind.UNKNOWN), destination.endpoint)
+
+
+def _price(money: Money | None) -> Price | None:
+    return None if money is None else Price(money.amount, money.currency_id)
+
+
+def _mapping(pairs: tuple[Pair, ...]) -> dict[str, str]:
+    return {pair.key: pair.value for pair in pairs}
+
+
+def _digest(facts: tuple[object, ...]) -> str:
+    """Shorten facts to a text that is equal only for equal facts, and tells no number."""
+    return blake2b(msgspec.json.encode(facts), digest_size=16).hexdigest()
+
+
+def _extra(callback: Callback, **words: Any) -> dict[str, Any]:
+    """Keep, under the provider's name and its own spelling, what neutral words cannot say and the event does."""
+    if callback.conference_id:
+        words["conferenceId"] = callback.conference_id
+    if callback.cookies:
+        words["cookies"] = _mapping(callback.cookies)
+    said = {name: word for name, word in words.items() if word}
+    return {"sinch": said} if said else {}
+
+
+_ORIGINS = {"mxp": Origin.IN_APP, "pstn": Origin.PHONE, "sip": Origin.SIP, "server": Origin.SERVER}
+_KINDS = {
+    "number": EndpointKind.NUMBER,
+    "did": EndpointKind.DID,
+    "username": EndpointKind.USER,
+    "sip": EndpointKind.SIP,
+    "conference": EndpointKind.CONFERENCE,
+}
+_RESULTS = {
+    "ANSWERED": CallResult.ANSWERED,
+    "BUSY": CallResult.BUSY,
+    "NOANSWER": CallResult.NO_ANSWER,
+    "FAILED": CallResult.FAILED,
+    "N/A": CallResult.NONE,
+}
+_MACHINES = {"machine": True, "human": False}
