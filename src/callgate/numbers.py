@@ -11,6 +11,8 @@ def parse_e164(text: str) -> str | None:
 
     Reads what platforms send: with or without `+`, `00` for it, blanks and punctuation between digits.
     """
+    if _E164.fullmatch(text):  # the usual case, and the one to be fast in
+        return text
     digits = text.strip().translate(_PUNCTUATION)
     if digits.startswith("00"):
         digits = digits[2:]
