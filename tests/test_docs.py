@@ -5,6 +5,7 @@ How examples are marked:
 - A block of `console` is run by a shell, one for the whole page: lines that begin with `$ ` are commands, the lines below
   are what they print. `...` stands for anything; times and milliseconds may differ; a call id stands for another one, which
   later commands of the page then mean.
+- `<!-- first: COMMAND -->` is run unseen: what a page takes for granted.
 - A block of `csv` that names a file after that word is written to that file first.
 - `<!-- beside: COMMAND -->` starts a server that runs until the end of the page. It listens elsewhere than on 8080, and
   commands and outputs are changed to match. A block of `text beside` is what it has printed.
@@ -24,6 +25,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -297,7 +299,7 @@ class Step(NamedTuple):
 
 
 PARTS = re.compile(
-    r"^<!-- beside: (?P<beside>.*?) -->$|^```(?P<kind>\w+)(?: (?P<word>\S+))?\n(?P<block>.*?)^```$",
+    r"^<!-- (?P<unseen>first|beside): (?P<command>.*?) -->$|^```(?P<kind>\w+)(?: (?P<word>\S+))?\n(?P<block>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -306,7 +308,7 @@ def steps_of(page: Path) -> Iterator[Step]:
     for part in PARTS.finditer(words_of(page)):
         match part["kind"], part["word"]:
             case None, _:
-                yield Step("beside", part["beside"], "")
+                yield Step(part["unseen"], part["command"], "")
             case "console", _:
                 for example in re.split(r"^\$ ", part["block"], flags=re.MULTILINE)[1:]:
                     command, _, output = example.partition("\n")
@@ -393,6 +395,8 @@ class Reader:
         match step.kind:
             case "file":
                 (self._folder / step.what).write_text(step.text, encoding="utf-8")
+            case "first":
+                self._run(step.what)
             case "beside":
                 self._run_beside(step.what)
             case "printed":
@@ -450,9 +454,23 @@ def _plain(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if has_block(page, "console")], ids=name_of)
-def test_shell_examples_print_what_the_page_says(page: Path, tmp_path: Path) -> None:
-    """From the top of the page to its end, as a reader would."""
-    with Reader(tmp_path) as reader:
+def read(page: Path, folder: Path) -> None:
+    with Reader(folder) as reader:
         for step in steps_of(page):
             reader.do(step)
+
+
+WITH_EXAMPLES = [page for page in PAGES if has_block(page, "console")]
+
+
+@pytest.fixture(scope="module")
+def readings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Future[None]]]:
+    """Every page with examples, being read: two at a time, since most of it is waiting for commands to start."""
+    with ThreadPoolExecutor(2) as readers:
+        yield {page: readers.submit(read, page, tmp_path_factory.mktemp(page.stem)) for page in WITH_EXAMPLES}
+
+
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=name_of)
+def test_shell_examples_print_what_the_page_says(page: Path, readings: dict[Path, Future[None]]) -> None:
+    """From the top of the page to its end, as a reader would."""
+    readings[page].result()
