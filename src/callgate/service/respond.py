@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from callgate.errors import StorageOverloaded, StorageUnavailable
+from callgate.errors import StorageUnavailable
 from callgate.protocol import Provider, WireReply
 from callgate.protocol.call import CallAnswered, CallArrived, CallEnded, CallEvent, CallKey, HangUp
 from callgate.service.answered import GoAhead
@@ -31,8 +31,8 @@ REPORT_DEADLINE_S = 4.0
 OVERRULE_RETRY_S = 1.0
 
 OVERRULE_LIMIT = 10_000
-"""Late decisions waiting to be undone while the store is down. Beyond it only those that may have held money would matter,
-and their number is bounded by the store's own queue."""
+"""Late answers that wait to be written while the store is down; beyond it those whose decision failed are dropped, since
+nothing can be held for them."""
 
 
 class Responder:
@@ -93,9 +93,8 @@ class Responder:
         except (TimeoutError, StorageUnavailable) as error:
             log.error("decision.fallback", call_id=call.key.call_id, error=type(error).__name__)
             fallback = provider.answer(call, HangUp())
-            if not isinstance(error, StorageOverloaded):  # then nothing was queued, and nothing more may be
-                overrule = Overrule(call=call, decided_at=job.now, body=body, answer=fallback.body, now=self._clock())
-                self._overrule(overrule)
+            overrule = Overrule(call=call, decided_at=job.now, body=body, answer=fallback.body, now=self._clock())
+            self._overrule(overrule, may_be_held=isinstance(error, TimeoutError))
             return fallback
 
     async def _report(self, job: GoAhead | Settle | Note) -> Outcome:
@@ -107,7 +106,12 @@ class Responder:
             raise StorageUnavailable("not written in time; it is still queued")
         return task.result()
 
-    def _overrule(self, job: Overrule) -> None:
+    def _overrule(self, job: Overrule, *, may_be_held: bool) -> None:
+        """Have the answer that was sent written down. Only a decision that was late may hold money; one that failed, or
+        was not even queued, wrote nothing."""
+        if not may_be_held and len(self._overruling) >= OVERRULE_LIMIT:
+            log.error("overrule.dropped", call_id=job.call.key.call_id)
+            return
         task = asyncio.ensure_future(self._until_done(job))
         self._overruling.add(task)
         task.add_done_callback(self._overruling.discard)
