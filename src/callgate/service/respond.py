@@ -68,16 +68,24 @@ class Responder:
 
     async def _one_at_a_time(self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog) -> WireReply:
         """A repeat that comes while the first is being decided waits for it, so that it sees what was answered."""
-        while (first := self._deciding.get(call.key)) is not None:
-            await asyncio.shield(first)
+        deadline = asyncio.get_running_loop().time() + self._decision_deadline_s
+        try:
+            while (first := self._deciding.get(call.key)) is not None:
+                async with asyncio.timeout_at(deadline):
+                    await asyncio.shield(first)
+        except TimeoutError:
+            log.error("decision.fallback", call_id=call.key.call_id, error="the same call is still being decided")
+            return provider.answer(call, HangUp())
         decided = self._deciding[call.key] = asyncio.get_running_loop().create_future()
         try:
-            return await self._decide(call, body, provider, catalog)
+            return await self._decide(call, body, provider, catalog, deadline)
         finally:
             del self._deciding[call.key]
             decided.set_result(None)
 
-    async def _decide(self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog) -> WireReply:
+    async def _decide(
+        self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog, deadline: float
+    ) -> WireReply:
         job = Authorize(
             call=call,
             body=body,
@@ -88,7 +96,7 @@ class Responder:
             orphan_after=self._orphan_after,
         )
         try:
-            async with asyncio.timeout(self._decision_deadline_s):
+            async with asyncio.timeout_at(deadline):
                 return self._reply(call, await self._store.perform(job))
         except (TimeoutError, StorageUnavailable) as error:
             log.error("decision.fallback", call_id=call.key.call_id, error=type(error).__name__)
@@ -108,7 +116,8 @@ class Responder:
 
     def _overrule(self, job: Overrule, *, may_be_held: bool) -> None:
         """Have the answer that was sent written down. Only a decision that was late may hold money; one that failed, or
-        was not even queued, wrote nothing."""
+        was not even queued, wrote nothing.
+        """
         if not may_be_held and len(self._overruling) >= OVERRULE_LIMIT:
             log.error("overrule.dropped", call_id=job.call.key.call_id)
             return
