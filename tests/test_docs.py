@@ -352,10 +352,10 @@ class Reader:
         bin_folder = folder / "bin"
         for each in (self._folder, bin_folder):
             each.mkdir()
-        command = bin_folder / "callgate"
-        command.write_text(self._callgate(), encoding="utf-8")
-        command.chmod(0o755)
-        (bin_folder / "python").symlink_to(sys.executable)
+        python = f'exec {shlex.quote(sys.executable)} "$@"\n'
+        for name, script in (("callgate", self._callgate()), ("python", f"#!/bin/sh\n{python}")):
+            (bin_folder / name).write_text(script, encoding="utf-8")
+            (bin_folder / name).chmod(0o755)
         self._shell = self._start("bash", stdin=subprocess.PIPE, stdout=subprocess.PIPE, path=bin_folder)
 
     def _callgate(self) -> str:
@@ -429,8 +429,12 @@ class Reader:
         assert self._shell.stdin is not None and self._shell.stdout is not None
         self._shell.stdin.write(f"{command}\nprintf '\\n%s\\n' '{END}'\n")
         self._shell.stdin.flush()
-        lines = list(iter(self._shell.stdout.readline, f"{END}\n"))
-        return "".join(lines)
+        lines: list[str] = []
+        for line in self._shell.stdout:
+            if line == f"{END}\n":
+                return "".join(lines)
+            lines.append(line)
+        raise AssertionError(f"the shell ended at {command}")
 
     def _compare(self, told: str, printed: str, by: str) -> None:
         told = _plain(told)
@@ -468,9 +472,12 @@ WITH_EXAMPLES = [page for page in PAGES if has_block(page, "console")]
 
 @pytest.fixture(scope="module")
 def readings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Future[None]]]:
-    """Every page with examples, being read: two at a time, since most of it is waiting for commands to start."""
+    """Every page with examples, being read: two at a time, since it is mostly waiting for commands to start, and those with
+    most commands first.
+    """
+    longest_first = sorted(WITH_EXAMPLES, key=lambda page: words_of(page).count("\n$ "), reverse=True)
     with ThreadPoolExecutor(2) as readers:
-        yield {page: readers.submit(read, page, tmp_path_factory.mktemp(page.stem)) for page in WITH_EXAMPLES}
+        yield {page: readers.submit(read, page, tmp_path_factory.mktemp(page.stem)) for page in longest_first}
 
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=name_of)
