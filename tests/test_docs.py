@@ -467,17 +467,19 @@ def read(page: Path, folder: Path) -> None:
             reader.do(step)
 
 
-WITH_EXAMPLES = [page for page in PAGES if has_block(page, "console")]
+WITH_EXAMPLES = sorted(
+    (page for page in PAGES if has_block(page, "console")),
+    key=lambda page: words_of(page).count("\n$ "),
+    reverse=True,
+)
+"""Pages with most commands first, so that two readers share the work evenly."""
 
 
 @pytest.fixture(scope="module")
 def readings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Future[None]]]:
-    """Every page with examples, being read: two at a time, since it is mostly waiting for commands to start, and those with
-    most commands first.
-    """
-    longest_first = sorted(WITH_EXAMPLES, key=lambda page: words_of(page).count("\n$ "), reverse=True)
+    """Every page with examples, being read: two at a time, since it is mostly waiting for commands to start."""
     with ThreadPoolExecutor(2) as readers:
-        yield {page: readers.submit(read, page, tmp_path_factory.mktemp(page.stem)) for page in longest_first}
+        yield {page: readers.submit(read, page, tmp_path_factory.mktemp(page.stem)) for page in WITH_EXAMPLES}
 
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=name_of)
