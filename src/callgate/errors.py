@@ -35,7 +35,7 @@ class CallbackMalformed(ProtocolError):
 
 
 class DecisionUnsupported(Error):
-    """This provider has no words for that decision."""
+    """The provider has no words for that decision."""
 
 
 class Invalid(Error):
@@ -58,7 +58,7 @@ class SettingsInvalid(Invalid):
 
 @dataclass(frozen=True)
 class DeckFault:
-    """One cell of a deck that cannot be read."""
+    """One cell of a deck that cannot be read; `column` is empty where the whole row is meant."""
 
     line: int
     column: str
@@ -66,15 +66,20 @@ class DeckFault:
     expected: str
 
     def __str__(self) -> str:
-        return f"line {self.line}, {self.column}: found {self.found}; expected {self.expected}"
+        where = f"line {self.line}, {self.column}" if self.column else f"line {self.line}"
+        return f"{where}: found {self.found}; expected {self.expected}"
+
+
+FAULTS_SHOWN = 20
+"""How many faults of a rate deck its message lists; the error itself carries all."""
 
 
 class RateDeckInvalid(Error):
     """A rate deck cannot be imported. `faults` has every one found, each with line and column; nothing was changed."""
 
     def __init__(self, source: str, faults: Sequence[DeckFault]) -> None:
-        shown = "\n".join(f"  {fault}" for fault in faults[:20])
-        more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""
+        shown = "\n".join(f"  {fault}" for fault in faults[:FAULTS_SHOWN])
+        more = f"\n  and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
         super().__init__(f"{source} cannot be imported, nothing was changed:\n{shown}{more}")
         self.source = source
         self.faults = tuple(faults)
@@ -94,6 +99,14 @@ class StorageUnavailable(Error):
 
 class StorageOverloaded(StorageUnavailable):
     """More work is waiting than the bound of the queue allows. Nothing was written."""
+
+
+class TargetUnreachable(Error):
+    """No callback server listens where the emulator was told to call, so that there is no call to speak of."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(f"nothing answers at {target}: start one with `callgate dev`, or name another with --target")
+        self.target = target
 
 
 class DeliveryFailed(Error):

@@ -9,14 +9,15 @@ _PUNCTUATION = str.maketrans("", "", " -().\u00a0")
 def parse_e164(text: str) -> str | None:
     """Return the number as `+` and 7 to 15 digits, or None when it is not one.
 
-    Reads what platforms send: with or without `+`, `00` for it, blanks and punctuation between digits.
+    Reads what platforms send: with or without `+`, `00` for it, blanks and punctuation between digits. A `(0)` is not
+    read: the zero belongs to the number in some countries and not in others.
     """
-    if _E164.fullmatch(text):  # the usual case, and the one to be fast in
-        return text
+    if _E164.fullmatch(text):
+        return text  # the usual case, and the fast one
     digits = text.strip().translate(_PUNCTUATION)
-    if digits.startswith("00"):
-        digits = digits[2:]
-    number = digits if digits.startswith("+") else f"+{digits}"
+    if "(0)" in text or digits.startswith("00+"):
+        return None
+    number = digits if digits.startswith("+") else f"+{digits.removeprefix('00')}"
     return number if _E164.fullmatch(number) else None
 
 

@@ -9,7 +9,7 @@ from callgate.protocol.wire import WireReply, WireRequest
 
 
 class Provider(Protocol):
-    """Three functions between a provider's wire and our neutral words. They do no I/O and read no clock."""
+    """Functions between a provider's wire and our neutral words. They do no I/O and read no clock."""
 
     def verify(
         self,
@@ -21,9 +21,15 @@ class Provider(Protocol):
     ) -> None:
         """Return when the request is genuine and fresh; raise `SignatureInvalid` when not."""
 
+    def signing_key(self, request: WireRequest) -> str:
+        """Return the application key that the request claims to be signed with, empty when it names none. A claim:
+        only `verify` proves it.
+        """
+
     def understand(self, request: WireRequest) -> CallEvent:
         """Read a verified request. Raises `SignatureInvalid` when the body belongs to another application than the one
-        that signed, `CallbackMalformed` when it is not what the protocol says at all."""
+        that signed, `CallbackMalformed` when it is not what the protocol says at all.
+        """
 
     def answer(self, event: CallEvent, decision: Decision) -> WireReply:
         """Say it in the provider's words. Raises `DecisionUnsupported`."""

@@ -1,0 +1,56 @@
+# Works on a fresh clone with make and Python 3.11 or newer: everything else is installed here, into .venv.
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHON
+
+# The lock files name every package with its version and hashes, so pip has nothing to resolve. Byte code is left to the
+# first import: compiling all of it takes longer than downloading it. pip alone, since it alone reads pip's configuration.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-compile
+UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+
+help: ## what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
+
+run: $(VENV)/.server ## the server on 127.0.0.1:8080 with emulated calls (PORT= changes the port)
+	@exec $(BIN)/callgate dev $(if $(PORT),--port $(PORT))
+
+install: $(VENV)/.dev ## everything into .venv, what the tests need included
+
+test: $(VENV)/.dev ## all tests (T=path for some of them)
+	@tools/need-chromium
+	@$(BIN)/python -m pytest $(T)
+
+lint: $(VENV)/.dev ## formatting, lint, strict types, import directions
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+lock: $(VENV)/.dev ## renew requirements/ after a change of pyproject.toml (UPGRADE=1 takes newer versions)
+	@$(UV_COMPILE) --group build --output-file requirements/build.txt
+	@$(UV_COMPILE) pyproject.toml --extra server --output-file requirements/server.txt
+	@$(UV_COMPILE) pyproject.toml --extra dev --constraints requirements/server.txt --output-file requirements/dev.txt
+
+clean: ## forget everything that was installed or cached here
+	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Each stamp is written last, so that an interrupted step is done again.
+
+$(VENV)/.created:
+	@python=$$(tools/find-python) && echo "Installing into $(VENV) with $$python" && "$$python" -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.server: $(VENV)/.created pyproject.toml requirements/build.txt requirements/server.txt
+	@$(PIP_INSTALL) --require-hashes --requirement requirements/build.txt --requirement requirements/server.txt
+	@$(PIP_INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.server requirements/dev.txt
+	@$(PIP_INSTALL) --require-hashes --requirement requirements/dev.txt
+	@touch $@

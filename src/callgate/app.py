@@ -1,0 +1,173 @@
+"""Composition: settings in, a wired server out. The only file that knows every room."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from types import FrameType
+
+import structlog
+import uvicorn
+
+from callgate.errors import SettingsInvalid, StorageUnavailable
+from callgate.http.asgi import AsgiApp, Receive, Scope, Send, send_reply
+from callgate.http.callbacks import PREFIX, CallbackEdge
+from callgate.http.health import HEALTH_PATHS, Health
+from callgate.http.problems import STARTING
+from callgate.http.protocol import CallbackProtocol
+from callgate.service.catalog import Catalogs
+from callgate.service.expire import expire_parked
+from callgate.service.respond import Responder
+from callgate.settings import Settings
+from callgate.storage.sqlite import SqliteStore
+from callgate.vault import Vault
+
+log = structlog.get_logger()
+
+SWEEP_S = 5.0
+"""How often ends without a start are looked through for those whose time is over."""
+
+
+def clock() -> datetime:
+    """The time, aware and in UTC. Everything that decides is handed a time; this is where it comes from."""
+    return datetime.now(UTC)
+
+
+def build_store(settings: Settings) -> SqliteStore:
+    """Choose the engine that the database URL names. The store is not open yet."""
+    return SqliteStore(settings.database_url.removeprefix("sqlite:///"), queue_limit=settings.queue_limit)
+
+
+def build_vault(settings: Settings) -> Vault:
+    """Raises `SettingsInvalid` when there is no secret key."""
+    if not settings.secret_key:
+        raise SettingsInvalid(
+            "secret_key", "none", "the one in callgate.toml, or CALLGATE_SECRET_KEY; `callgate init` makes one"
+        )
+    return Vault(settings.secret_key)
+
+
+@asynccontextmanager
+async def opened(store: SqliteStore) -> AsyncIterator[SqliteStore]:
+    """The store, open for as long as the block runs."""
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+class Gate:
+    """The whole server as one ASGI callable: callbacks at once, the dashboard as soon as it has loaded."""
+
+    def __init__(self, settings: Settings, store: SqliteStore, *, is_open: bool = False) -> None:
+        vault = build_vault(settings)
+        self._settings = settings
+        self._store = store
+        self._is_open = is_open
+        self.stopping = asyncio.Event()
+        self.catalogs = Catalogs(store, vault.unseal)
+        self.responder = Responder(
+            store,
+            clock,
+            decision_deadline_s=settings.decision_deadline_ms / 1000,
+            orphan_after=timedelta(seconds=settings.orphan_after_s),
+        )
+        self._callbacks: AsgiApp = CallbackEdge(self.catalogs, self.responder, clock, settings.public_prefix)
+        self._health: AsgiApp = Health(store)
+        self._dashboard: AsgiApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path.startswith(PREFIX):
+            await self._callbacks(scope, receive, send)
+        elif path in HEALTH_PATHS:
+            await self._health(scope, receive, send)
+        elif self._dashboard is None:
+            await send_reply(send, STARTING)
+        else:
+            await self._dashboard(scope, receive, send)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Everything that goes on beside the requests, for as long as the block runs."""
+        await self.catalogs.refresh()
+        beside = [
+            asyncio.create_task(each) for each in (self.catalogs.keep_current(), self._sweep(), self._load_dashboard())
+        ]
+        try:
+            yield
+        finally:
+            self.stopping.set()
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            await self.responder.drain()
+
+    async def _load_dashboard(self) -> None:
+        """Its framework takes a second to import: in a thread, so that callbacks are answered meanwhile."""
+        self._dashboard = await asyncio.to_thread(self._build_dashboard)
+
+    def _build_dashboard(self) -> AsgiApp:
+        from callgate.web.app import build_dashboard  # noqa: PLC0415 - see above
+
+        return build_dashboard(
+            self._store,
+            secret_key=self._settings.secret_key.encode(),
+            clock=clock,
+            is_open=self._is_open,
+            stopping=self.stopping,
+        )
+
+    async def _sweep(self) -> None:
+        """Ends whose start never came."""
+        while True:
+            before = clock() - timedelta(seconds=self._settings.orphan_after_s)
+            try:
+                await expire_parked(self._store, self.catalogs.now.decks, before=before, now=clock())
+            except StorageUnavailable as error:
+                log.warning("sweep.failed", error=str(error))
+            await asyncio.sleep(SWEEP_S)
+
+
+class _Server(uvicorn.Server):
+    """Ctrl-C first ends the streams that pages hold open, which would otherwise be waited for."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._stopping.set()
+        super().handle_exit(sig, frame)
+
+
+async def serve(
+    settings: Settings, *, is_open: bool = False, beside: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Serve until told to stop. `beside` runs along with the server: demo traffic.
+
+    Raises `SettingsInvalid`, `StorageUnavailable` before anything is served; `OSError` when the address is taken.
+    """
+    async with opened(build_store(settings)) as store:
+        gate = Gate(settings, store, is_open=is_open)
+        config = uvicorn.Config(
+            gate,  # type: ignore[arg-type]
+            host=settings.host,
+            port=settings.port,
+            http=CallbackProtocol,
+            ws="none",
+            lifespan="off",
+            access_log=False,  # lines with query strings could hold numbers
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )
+        async with gate.working():
+            server = _Server(config, gate.stopping)
+            company = asyncio.ensure_future(beside()) if beside is not None else None
+            log.info("server.listening", host=settings.host, port=settings.port)
+            await server.serve()
+            if company is not None:
+                company.cancel()
+                await asyncio.gather(company, return_exceptions=True)

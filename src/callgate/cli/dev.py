@@ -1,0 +1,103 @@
+"""`callgate dev`: a server on loopback with a demonstration in it, and the emulated platform placing calls."""
+
+import asyncio
+import functools
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from callgate.cli.desk import Config, read_settings, say
+from callgate.errors import SettingsInvalid
+from callgate.settings import Settings
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+HOME = Path(".callgate-dev")
+"""Where the demonstration keeps its database and key, in the working directory."""
+
+
+async def dev(
+    *,
+    calls: Annotated[bool, Parameter(name="--calls", negative="--no-calls")] = True,
+    rate: float = 2.0,
+    port: int | None = None,
+    config: Config = None,
+) -> int:
+    """Start a server to look at and to build against: a demonstration on loopback, with calls that come and go.
+
+    Parameters
+    ----------
+    calls
+        Place emulated calls.
+    rate
+        Calls a second, on average.
+    port
+        Port on 127.0.0.1.
+    """
+    from callgate.app import build_store, clock, opened, serve
+    from callgate.demo import prepare_demo
+    from callgate.logs import configure_logs
+
+    settings = _settings(read_settings(config), port)
+    configure_logs(settings.log_level)
+    store = build_store(settings)
+    await store.migrate()
+    async with opened(store):
+        token = await prepare_demo(store, settings, clock())
+    target = f"http://127.0.0.1:{settings.port}/callbacks/sinch"
+    say(_welcome(settings, target, token))
+    await serve(settings, is_open=True, beside=functools.partial(_place_calls, target, rate) if calls else None)
+    return 0
+
+
+def _settings(settings: Settings, port: int | None) -> Settings:
+    """The demonstration's own database and key, unless others were set; loopback in any case."""
+    from callgate.vault import new_key
+
+    if settings.host not in LOOPBACK:
+        raise SettingsInvalid(
+            "host", settings.host, "a loopback address: the demonstration's key and secret are public"
+        )
+    HOME.mkdir(mode=0o700, exist_ok=True)
+    key_file = HOME / "secret_key"
+    if not key_file.exists():
+        key_file.touch(mode=0o600)
+        key_file.write_text(new_key(), encoding="ascii")
+    return msgspec.structs.replace(
+        settings,
+        port=port or settings.port,
+        secret_key=settings.secret_key or key_file.read_text(encoding="ascii"),
+        database_url=settings.database_url
+        if settings.database_url != Settings().database_url
+        else f"sqlite:///{HOME}/gate.db",
+        log_level="warning",
+    )
+
+
+def _welcome(settings: Settings, target: str, token: str) -> str:
+    from callgate.emulator import demo
+
+    given = "" if settings.port == Settings().port else f" --target {target}"
+    return f"""\
+Callgate is running, with emulated calls. Ctrl-C stops all of it.
+
+  Dashboard     http://127.0.0.1:{settings.port}/
+  Callback URL  {target}
+  API token     {token}
+  Application   {demo.KEY}
+  Secret        {demo.SECRET}
+
+Try a call:     callgate call --from alice --to +46701740605 --talk 65s{given}
+"""
+
+
+async def _place_calls(target: str, rate: float) -> None:
+    from callgate.emulator import demo, traffic
+
+    while True:
+        try:
+            await traffic.place_calls(target, demo.KEY, demo.SECRET, rate_per_s=rate)
+        except OSError:
+            await asyncio.sleep(1)

@@ -1,0 +1,72 @@
+"""`callgate init`: settings, a database, the first admin token. What is there already is left alone."""
+
+import os
+from pathlib import Path
+
+from callgate.cli.desk import AsJson, Config, read_settings, say, say_json
+from callgate.settings import FILE
+
+SETTINGS = """\
+# Settings of Callgate. Environment variables override them: CALLGATE_ and the key in capitals.
+
+# Encrypts provider secrets in the database. Keep it: without it they cannot be read.
+secret_key = "{secret_key}"
+
+# Where the books are.
+# database_url = "sqlite:///callgate.db"
+
+# Where the server listens, and what the platform calls (its path is the prefix that signatures are checked with).
+# host = "127.0.0.1"
+# port = 8080
+# public_url = "https://gate.example.com"
+
+# Currency of decks that do not say theirs.
+# default_currency = "USD"
+
+# A decision that is not made in this time is answered with the fallback, in milliseconds.
+# decision_deadline_ms = 1000
+
+# How long an end waits for its start, in seconds.
+# orphan_after_s = 600
+
+# Jobs that may wait for the store; beyond it calls are hung up at once.
+# queue_limit = 10000
+
+# debug, info, warning or error.
+# log_level = "info"
+"""
+
+
+async def init(*, config: Config = None, json: AsJson = False) -> int:
+    """Write a commented callgate.toml, create the database, print the first admin token once."""
+    from callgate.app import build_store, clock, opened
+    from callgate.service.issue_token import issue_token
+    from callgate.service.token import Role
+    from callgate.vault import new_key
+
+    path = config or Path(FILE)
+    has_written = _write_once(path, SETTINGS.format(secret_key=new_key()))
+    settings = read_settings(path)
+    store = build_store(settings)
+    await store.migrate()
+    async with opened(store):
+        token = await issue_token(store, "first", Role.ADMIN, clock()) if not await store.has_tokens() else None
+    if json:
+        say_json({"settings": str(path), "database_url": settings.database_url, "token": token})
+        return 0
+    say(f"{'Wrote' if has_written else 'Kept'} {path}.")
+    say(f"Database: {settings.database_url}")
+    say(f"Admin token, shown once: {token}" if token else "The first admin token was shown when the database was made.")
+    say("Next: callgate app add KEY SECRET, then callgate serve")
+    return 0
+
+
+def _write_once(path: Path, text: str) -> bool:
+    """Write a file that only its owner may read; False when there is one already."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    return True

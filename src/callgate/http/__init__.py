@@ -1,0 +1,1 @@
+"""The provider's edge: bytes in, bytes out."""

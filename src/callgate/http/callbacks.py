@@ -1,0 +1,110 @@
+"""The provider's edge: one URL takes every callback of one provider. Bytes in, bytes out; a bare ASGI callable.
+
+In this order: over 64 KiB 413; not proven genuine 401; not a JSON object 400; the rest is answered by the use cases.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+import structlog
+
+from callgate.errors import CallbackMalformed, ProtocolError, SignatureInvalid, StorageUnavailable
+from callgate.http import problems
+from callgate.http.asgi import Receive, Scope, Send, send_reply
+from callgate.protocol import PROVIDERS, Provider, WireReply, WireRequest
+from callgate.service.application import DEFAULT_FRESHNESS_S
+from callgate.service.catalog import Catalog, Catalogs
+from callgate.service.respond import Responder
+
+log = structlog.get_logger()
+
+Secrets = Mapping[str, Sequence[str]]
+
+MAX_BODY_BYTES = 65_536
+MAX_BODY_WAIT_S = 10.0
+
+PREFIX = "/callbacks/"
+"""The rest of the path is the provider's name."""
+
+
+class CallbackEdge:
+    """ASGI callable for paths below `PREFIX`.
+
+    `public_prefix` is the path of the public URL: what a proxy strips before the request comes here, and what the
+    platform's signature covers all the same.
+    """
+
+    def __init__(
+        self, catalogs: Catalogs, responder: Responder, clock: Callable[[], datetime], public_prefix: str
+    ) -> None:
+        self._catalogs = catalogs
+        self._responder = responder
+        self._clock = clock
+        self._public_prefix = public_prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send_reply(send, await self._reply(scope, receive))
+
+    async def _reply(self, scope: Scope, receive: Receive) -> WireReply:
+        name = scope["path"].removeprefix(PREFIX).removesuffix("/")
+        if name not in PROVIDERS:
+            return problems.NOT_FOUND
+        if scope["method"] != "POST":
+            return problems.METHOD_NOT_ALLOWED
+        try:
+            async with asyncio.timeout(MAX_BODY_WAIT_S):
+                body = await read_body(receive)
+        except TimeoutError:
+            return problems.TOO_SLOW
+        if body is None:
+            return problems.TOO_LARGE
+        return await self.receive(self._request(scope, body), name)
+
+    async def receive(self, request: WireRequest, name: str) -> WireReply:
+        """Answer one whole request to a provider of this name: genuine, understood, then its use case."""
+        provider, catalog = PROVIDERS[name], self._catalogs.now
+        try:
+            self._verify(request, provider, catalog.secrets.get(name, {}), catalog)
+            event = provider.understand(request)
+        except SignatureInvalid as error:
+            log.warning("callback.not_genuine", ingredient=error.ingredient, reason=error.explanation)
+            return problems.UNAUTHORIZED
+        except CallbackMalformed as error:
+            log.warning("callback.malformed", path=error.path, reason=error.explanation)
+            return problems.problem(400, "malformed", "The body is not a callback.", str(error))
+        try:
+            return await self._responder.respond(event, request.body, provider, catalog)
+        except StorageUnavailable as error:
+            log.error("callback.not_stored", callback=event.name, call_id=event.key.call_id, error=str(error))
+            return problems.UNAVAILABLE
+        except ProtocolError as error:
+            log.error("callback.unanswerable", callback=event.name, error=str(error))
+            return problems.problem(error.status_hint, "malformed", "The callback cannot be answered.")
+
+    def _verify(self, request: WireRequest, provider: Provider, secrets: Secrets, catalog: Catalog) -> None:
+        """How fresh a request must be is set for each application; the key that names it is proven in the same call."""
+        application = catalog.applications.get(provider.signing_key(request))
+        freshness_s = DEFAULT_FRESHNESS_S if application is None else application.row.settings.freshness
+        provider.verify(request, secrets, self._clock(), freshness_s=freshness_s)
+
+    def _request(self, scope: Scope, body: bytes) -> WireRequest:
+        path = scope["raw_path"].decode("latin-1")
+        if self._public_prefix and not path.startswith(f"{self._public_prefix}/"):
+            path = self._public_prefix + path
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        return WireRequest(method=scope["method"], path=path, headers=headers, body=body)
+
+
+async def read_body(receive: Receive) -> bytes | None:
+    """Return the whole body, or None as soon as it is known to be too large. A body that breaks off is returned as far
+    as it came: its signature will not match.
+    """
+    body: bytes = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            return None
+        if not message.get("more_body", False):
+            return body

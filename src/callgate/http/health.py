@@ -1,0 +1,34 @@
+"""Is the server alive, and is it able to decide. Open to everybody, and free of anything about anybody."""
+
+import asyncio
+
+from callgate.errors import StorageUnavailable
+from callgate.http.asgi import Receive, Scope, Send, send_reply
+from callgate.protocol import WireReply
+from callgate.service.ports import Store
+from callgate.service.probe import Probe
+
+HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
+
+READY_WITHIN_S = 2.0
+
+
+class Health:
+    """ASGI callable for `HEALTH_PATHS`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's own shape
+        is_well = scope["path"] == "/healthz" or await self._is_ready()
+        body = b'{"status":"ok"}' if is_well else b'{"status":"unavailable"}'
+        await send_reply(send, WireReply(status=200 if is_well else 503, body=body))
+
+    async def _is_ready(self) -> bool:
+        """A job that goes through the queue and a commit: what a decision needs."""
+        try:
+            async with asyncio.timeout(READY_WITHIN_S):
+                await self._store.perform(Probe())
+        except (TimeoutError, StorageUnavailable):
+            return False
+        return True

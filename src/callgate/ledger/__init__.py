@@ -1,0 +1,1 @@
+"""Who owns how much: wallets, holds, transfers. Plain functions, no I/O."""

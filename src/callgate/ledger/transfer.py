@@ -1,0 +1,47 @@
+"""One debit, one credit, one amount: the only way in which money moves. Never changed, never deleted."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class TransferKind(StrEnum):
+    """Why money moved."""
+
+    TOPUP = "topup"
+    REPAY = "repay"  # a top-up pays first what is owed
+    CHARGE = "charge"
+    OVERRUN = "overrun"  # what a call cost beyond its hold, or without one
+
+
+class Occasion(msgspec.Struct, frozen=True, kw_only=True):
+    """What caused transfers: `subject` (a call id, a reference) makes their ids unique, `who` and `why` say who asked."""
+
+    subject: str
+    at: datetime
+    call_id: str | None = None
+    who: str = ""
+    why: str = ""
+
+
+class Transfer(msgspec.Struct, frozen=True, kw_only=True):
+    """`amount_micros` moves from `debit` to `credit`, both of one application and one currency.
+
+    Sides are ledger accounts as `ledger.accounts` names them. `id` is unique within the application and follows from
+    the occasion, so that the same thing cannot move money twice.
+    """
+
+    application: str
+    id: str
+    kind: TransferKind
+    debit: str
+    credit: str
+    amount_micros: int
+    currency: str
+    occasion: Occasion
+
+
+def transfer_id(kind: TransferKind, debit: str, account: str, subject: str) -> str:
+    """Name a transfer after what caused it. The kind of ledger account that is debited keeps transfers of one cause apart."""
+    return f"{kind}/{debit.partition(':')[0]}/{account}/{subject}"

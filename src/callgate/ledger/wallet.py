@@ -1,0 +1,115 @@
+"""A customer's money, and every way in which it may move: plain functions from a wallet to a wallet and its transfers.
+
+Invariant, kept here and again by the schema: `posted + credit_limit >= held >= 0`.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from callgate.ledger import accounts
+from callgate.ledger.transfer import Occasion, Transfer, TransferKind, transfer_id
+
+
+class Wallet(msgspec.Struct, frozen=True, kw_only=True):
+    """An account's ledger accounts as they stand. `owed_micros` is at least 0 and waits for the next top-up.
+
+    `record_count` numbers the account's call records.
+    """
+
+    application: str
+    account: str
+    currency: str
+    posted_micros: int = 0
+    held_micros: int = 0
+    credit_limit_micros: int = 0
+    owed_micros: int = 0
+    record_count: int = 0
+
+    @property
+    def available_micros(self) -> int:
+        """What a new call may hold."""
+        return self.posted_micros + self.credit_limit_micros - self.held_micros
+
+
+class Movement(NamedTuple):
+    """A wallet after money moved, and the transfers that say how."""
+
+    wallet: Wallet
+    transfers: tuple[Transfer, ...]
+
+
+def place_hold(wallet: Wallet, amount_micros: int) -> Wallet:
+    """Set money aside. The caller has asked `available_micros` before."""
+    assert 0 <= amount_micros <= wallet.available_micros, "a hold that the wallet does not cover"
+    return msgspec.structs.replace(wallet, held_micros=wallet.held_micros + amount_micros)
+
+
+def void_hold(wallet: Wallet, amount_micros: int) -> Wallet:
+    """Give back what was set aside."""
+    return msgspec.structs.replace(wallet, held_micros=wallet.held_micros - amount_micros)
+
+
+def post_hold(wallet: Wallet, held_micros: int, charge_micros: int, occasion: Occasion) -> Movement:
+    """Take a call's charge from its hold and give back the rest; what goes beyond the hold is an unheld debit."""
+    posted_micros = min(held_micros, charge_micros)
+    wallet = msgspec.structs.replace(void_hold(wallet, held_micros), posted_micros=wallet.posted_micros - posted_micros)
+    charge = _transfer(
+        wallet,
+        TransferKind.CHARGE,
+        accounts.wallet(wallet.account),
+        accounts.revenue(wallet.currency),
+        posted_micros,
+        occasion,
+    )
+    rest = debit_unheld(wallet, charge_micros - posted_micros, occasion)
+    return Movement(rest.wallet, charge + rest.transfers)
+
+
+def debit_unheld(wallet: Wallet, amount_micros: int, occasion: Occasion) -> Movement:
+    """Take a charge that nothing was held for: what is available from the wallet, the rest becomes owed."""
+    taken_micros = min(amount_micros, wallet.available_micros)
+    owed_micros = amount_micros - taken_micros
+    revenue = accounts.revenue(wallet.currency)
+    taken = _transfer(wallet, TransferKind.OVERRUN, accounts.wallet(wallet.account), revenue, taken_micros, occasion)
+    owed = _transfer(
+        wallet, TransferKind.OVERRUN, accounts.overruns_owed(wallet.account), revenue, owed_micros, occasion
+    )
+    wallet = msgspec.structs.replace(
+        wallet, posted_micros=wallet.posted_micros - taken_micros, owed_micros=wallet.owed_micros + owed_micros
+    )
+    return Movement(wallet, taken + owed)
+
+
+def top_up(wallet: Wallet, amount_micros: int, occasion: Occasion) -> Movement:
+    """Add money, and pay from it first what is owed."""
+    repaid_micros = min(amount_micros, wallet.owed_micros)
+    own, owed = accounts.wallet(wallet.account), accounts.overruns_owed(wallet.account)
+    topped = _transfer(wallet, TransferKind.TOPUP, accounts.topups(wallet.currency), own, amount_micros, occasion)
+    repaid = _transfer(wallet, TransferKind.REPAY, own, owed, repaid_micros, occasion)
+    wallet = msgspec.structs.replace(
+        wallet,
+        posted_micros=wallet.posted_micros + amount_micros - repaid_micros,
+        owed_micros=wallet.owed_micros - repaid_micros,
+    )
+    return Movement(wallet, topped + repaid)
+
+
+def _transfer(  # noqa: PLR0913, PLR0917 - the parts of a transfer
+    wallet: Wallet, kind: TransferKind, debit: str, credit: str, amount_micros: int, occasion: Occasion
+) -> tuple[Transfer, ...]:
+    """One transfer, or none where nothing moves."""
+    if amount_micros == 0:
+        return ()
+    return (
+        Transfer(
+            application=wallet.application,
+            id=transfer_id(kind, debit, wallet.account, occasion.subject),
+            kind=kind,
+            debit=debit,
+            credit=credit,
+            amount_micros=amount_micros,
+            currency=wallet.currency,
+            occasion=occasion,
+        ),
+    )

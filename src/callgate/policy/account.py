@@ -1,0 +1,26 @@
+"""Who pays: an account as the policy sees it. Its money is `ledger.wallet`."""
+
+from enum import StrEnum
+
+import msgspec
+
+from callgate.policy.limits import Limits
+
+
+class Status(StrEnum):
+    """Whether an application or an account may start new calls. Applications are never closed."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """Who pays. `deck` is the name of the rate deck that prices its calls; it may not exist yet."""
+
+    application: str
+    id: str
+    currency: str
+    status: Status = Status.ACTIVE
+    deck: str = "standard"
+    limits: Limits = Limits()

@@ -1,0 +1,33 @@
+"""Why a call is refused: the stable names that records, the API and the dashboard show, each with a sentence."""
+
+from enum import StrEnum
+
+
+class Refusal(StrEnum):
+    """A reasoned no, in the order in which the decision looks for them."""
+
+    APPLICATION_SUSPENDED = "application_suspended"
+    CALL_CONFLICT = "call_conflict"
+    CALLER_UNKNOWN = "caller_unknown"
+    ACCOUNT_SUSPENDED = "account_suspended"
+    ACCOUNT_CLOSED = "account_closed"
+    DESTINATION_INVALID = "destination_invalid"
+    NO_ROUTE = "no_route"
+    NO_RATE = "no_rate"
+    INSUFFICIENT_CREDIT = "insufficient_credit"
+    NOT_DECIDED_IN_TIME = "not_decided_in_time"
+
+
+SENTENCES: dict[Refusal, str] = {
+    Refusal.APPLICATION_SUSPENDED: "The application is suspended.",
+    Refusal.CALL_CONFLICT: "This call id was used before, for another call or for one that has ended.",
+    Refusal.CALLER_UNKNOWN: "No account answers to this caller.",
+    Refusal.ACCOUNT_SUSPENDED: "The account is suspended.",
+    Refusal.ACCOUNT_CLOSED: "The account is closed.",
+    Refusal.DESTINATION_INVALID: "What was dialled is not a valid phone number.",
+    Refusal.NO_ROUTE: "Nothing says what to do with calls to this kind of destination.",
+    Refusal.NO_RATE: "The account's rate deck has no price for this destination, or blocks it.",
+    Refusal.INSUFFICIENT_CREDIT: "The credit does not cover the first increment of the call.",
+    Refusal.NOT_DECIDED_IN_TIME: "The store did not answer before the deadline, so the fallback was sent.",
+}
+"""What each means, for the operator."""

@@ -1,0 +1,1 @@
+"""What a call costs: rate decks, increments, affordable time. Plain functions, no I/O."""

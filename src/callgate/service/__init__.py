@@ -1,0 +1,1 @@
+"""Use cases: only here are steps ordered and transactions opened."""

@@ -1,0 +1,45 @@
+"""A call was answered: let it go on when we let it through, hang it up when we did not."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from callgate.protocol import Provider
+from callgate.protocol.call import CallAnswered, GoOn, HangUp
+from callgate.protocol.life import LIVE, CallState
+from callgate.service.books import Books, Keys
+from callgate.service.outcome import Outcome
+from callgate.service.records import Call, Callback, Flag
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoAhead:
+    """The callee answered. Delivered twice, it answers the same and keeps the first time of answer."""
+
+    answered: CallAnswered
+    body: bytes
+    provider: Provider
+    now: datetime
+
+    def keys(self) -> Keys:
+        return Keys(calls=(self.answered.key,))
+
+    def run(self, books: Books) -> Outcome:
+        call = books.calls.get(self.answered.key)
+        is_up = call is not None and call.state in LIVE
+        if call is not None:
+            books.calls.put(call.key, self._applied(call))
+        note = "" if is_up else Flag.STRAY_ANSWER
+        answer = self.provider.answer(self.answered, GoOn() if is_up else HangUp()).body
+        books.callbacks.add(
+            Callback(
+                key=self.answered.key, at=self.now, name=self.answered.name, body=self.body, answer=answer, note=note
+            )
+        )
+        return Outcome(answer=answer, note=note)
+
+    def _applied(self, call: Call) -> Call:
+        if call.state is CallState.ARRIVED:
+            return msgspec.structs.replace(call, state=CallState.ANSWERED, answered_at=self.now)
+        return call if call.state in LIVE else call.flagged(Flag.STRAY_ANSWER)

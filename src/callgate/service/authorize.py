@@ -1,0 +1,148 @@
+"""A call arrived: decide, hold the credit, grant the seconds, and store the answer so that a repeat gets the same bytes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from callgate.ledger.hold import Hold
+from callgate.ledger.wallet import place_hold
+from callgate.policy.refusal import Refusal
+from callgate.protocol import Provider
+from callgate.protocol.call import CallArrived, Connect, HangUp, Origin
+from callgate.protocol.life import CallState
+from callgate.rating.deck import Deck
+from callgate.service.application import NUMBER, ApplicationRow
+from callgate.service.books import AccountKey, Books, IdentityKey, Keys
+from callgate.service.decide import Facts, Verdict, decide
+from callgate.service.outcome import Outcome
+from callgate.service.records import Call, Callback, Flag
+from callgate.service.settle import settle
+
+
+@dataclass(frozen=True, kw_only=True)
+class Authorize:
+    """A call wants to be set up. Delivered twice, it holds once and answers the same bytes."""
+
+    call: CallArrived
+    body: bytes
+    provider: Provider
+    application: ApplicationRow  # this and the decks are looked up outside the lock: they do not change under a call
+    decks: Mapping[str, Deck]
+    now: datetime
+    orphan_after: timedelta
+
+    def keys(self) -> Keys:
+        identities = tuple(key for key in (self._user(), self._number()) if key is not None)
+        return Keys(calls=(self.call.key,), identities=identities)
+
+    def run(self, books: Books) -> Outcome:
+        known = books.calls.get(self.call.key)
+        if known is None:
+            return self._decide(books)
+        if known.state is CallState.PARKED and self.now - known.decided_at < self.orphan_after:
+            return self._decide_after_its_end(books, known)
+        if known.state in _REPEATABLE and known.fingerprint == self.call.fingerprint:
+            return self._answer(books, known.answer, note="repeat")
+        books.calls.put(known.key, known.flagged(Flag.CONFLICT))
+        return self._answer(books, self._hang_up(), note=Refusal.CALL_CONFLICT)
+
+    def _decide(self, books: Books) -> Outcome:
+        """The first time that we hear of this call."""
+        call = self._authorized(books)
+        books.calls.put(call.key, call)
+        return self._answer(books, call.answer)
+
+    def _decide_after_its_end(self, books: Books, parked: Call) -> Outcome:
+        """Its end overtook it. Decide as usual; where it would have connected, the end applies at once."""
+        assert parked.parked is not None, "a parked call keeps its end"
+        call = self._authorized(books)
+        if call.hold is not None:
+            call = settle(books, call, parked.parked, ended_at=parked.decided_at)
+        hang_up = self._hang_up()
+        books.calls.put(call.key, msgspec.structs.replace(call, answer=hang_up))
+        return self._answer(books, hang_up, note="its end came first")
+
+    def _authorized(self, books: Books) -> Call:
+        """Decide, and return the call's row; the hold of one that is let through is placed."""
+        facts = self._facts(books)
+        verdict = decide(facts)
+        call = Call(
+            key=self.call.key,
+            state=CallState.REFUSED,
+            account=None if facts.account is None else facts.account.id,
+            currency=None if facts.account is None else facts.account.currency,
+            caller=self.call.user or self.call.cli or "",
+            destination=self.call.destination.address,
+            fingerprint=self.call.fingerprint,
+            refusal=verdict.refusal,
+            trace=msgspec.json.encode(verdict.trace),
+            decided_at=self.now,
+        )
+        if verdict.refusal is not None:
+            return msgspec.structs.replace(call, answer=self._hang_up())
+        return self._connected(books, call, facts, verdict)
+
+    def _connected(self, books: Books, call: Call, facts: Facts, verdict: Verdict) -> Call:
+        """Place the hold, and say so in the provider's words."""
+        assert facts.wallet is not None, "nothing is granted without a wallet"
+        payer = AccountKey(facts.wallet.application, facts.wallet.account)
+        books.wallets.put(payer, place_hold(facts.wallet, verdict.hold_micros))
+        connect = Connect(
+            number=call.destination, max_duration_s=verdict.granted_s, cli=self._screened_cli(books, payer.account)
+        )
+        return msgspec.structs.replace(
+            call,
+            state=CallState.ARRIVED,
+            granted_s=verdict.granted_s,
+            rate=verdict.rate,
+            hold=Hold(amount_micros=verdict.hold_micros, placed_at=self.now),
+            answer=self.provider.answer(self.call, connect).body,
+        )
+
+    def _facts(self, books: Books) -> Facts:
+        payer = self._payer(books)
+        account = None if payer is None else books.accounts.get(payer)
+        return Facts(
+            call=self.call,
+            application=self.application,
+            account=account,
+            wallet=None if payer is None else books.wallets.get(payer),
+            deck=None if account is None else self.decks.get(account.deck),
+            now=self.now,
+        )
+
+    def _payer(self, books: Books) -> AccountKey | None:
+        """Step 5: the in-app user, proven by the platform; else what the application was told to trust."""
+        user, number = self._user(), self._number()
+        proven = [user] if user is not None and self.call.origin is Origin.IN_APP else []
+        trusted = [number] if number is not None and NUMBER in self.application.settings.trust else []
+        for identity in proven + trusted:
+            if (account := books.identities.get(identity)) is not None:
+                return AccountKey(identity.application, account)
+        return None
+
+    def _screened_cli(self, books: Books, payer: str) -> str | None:
+        """A caller may show a number that is an identity of the account that pays; any other stays hidden."""
+        number = self._number()
+        return self.call.cli if number is not None and books.identities.get(number) == payer else None
+
+    def _user(self) -> IdentityKey | None:
+        return IdentityKey(self.call.key.application, f"user:{self.call.user}") if self.call.user else None
+
+    def _number(self) -> IdentityKey | None:
+        return IdentityKey(self.call.key.application, f"number:{self.call.cli}") if self.call.cli else None
+
+    def _hang_up(self) -> bytes:
+        return self.provider.answer(self.call, HangUp()).body
+
+    def _answer(self, books: Books, answer: bytes, note: str = "") -> Outcome:
+        books.callbacks.add(
+            Callback(key=self.call.key, at=self.now, name=self.call.name, body=self.body, answer=answer, note=note)
+        )
+        return Outcome(answer, note)
+
+
+_REPEATABLE = frozenset({CallState.ARRIVED, CallState.ANSWERED, CallState.REFUSED})
+"""States in which the same question gets the stored answer: decided before, and not ended."""

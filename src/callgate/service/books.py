@@ -1,0 +1,178 @@
+"""The books: the rows that a batch of jobs works on, loaded and locked by an engine, saved by it afterwards.
+
+Jobs see plain values and no engine. Each job is undone alone when it fails: its changes lie in a layer of their own until
+it has run to its end.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+from callgate.ledger.transfer import Transfer
+from callgate.ledger.wallet import Movement, Wallet
+from callgate.policy.account import Account
+from callgate.protocol.call import CallKey
+from callgate.service.application import ApplicationRow
+from callgate.service.records import Call, Callback, CallRecord
+from callgate.service.token import Token
+
+K = TypeVar("K")
+V = TypeVar("V")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class AccountKey(NamedTuple):
+    """An account id is unique within its application."""
+
+    application: str
+    account: str
+
+
+class IdentityKey(NamedTuple):
+    """What a caller is known by, such as `user:alice` or `number:+46700000001`; unique within an application."""
+
+    application: str
+    identity: str
+
+
+class DeckHead(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in force under a deck's name; `version` says which of its stored rows."""
+
+    name: str
+    currency: str
+    version: int
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """What a job works on. With a call come its payer's account and wallet; with an identity, those of its owner."""
+
+    calls: tuple[CallKey, ...] = ()
+    identities: tuple[IdentityKey, ...] = ()
+    accounts: tuple[AccountKey, ...] = ()
+    applications: tuple[str, ...] = ()
+    decks: tuple[str, ...] = ()
+    transfers: tuple[tuple[str, str], ...] = ()  # application, transfer id
+    tokens: tuple[str, ...] = ()
+
+
+class Job(Protocol[T_co]):
+    """A use case. Delivered twice, it must do its work once: the rows it finds tell it that it was here before."""
+
+    def keys(self) -> Keys: ...
+
+    def run(self, books: "Books") -> T_co: ...
+
+
+class Shelf(Generic[K, V]):
+    """Rows of one kind by key, in three layers: as loaded, changed by this batch, changed by the job that runs now."""
+
+    __slots__ = ("_changed", "_fresh", "_loaded")
+
+    def __init__(self) -> None:
+        self._loaded: dict[K, V | None] = {}
+        self._changed: dict[K, V] = {}
+        self._fresh: dict[K, V] = {}
+
+    def load(self, key: K, row: V | None) -> None:
+        """For the engine: what the database has under this key, None for nothing."""
+        self._loaded[key] = row
+
+    def is_loaded(self, key: K) -> bool:
+        """For the engine: each row is read once a batch."""
+        return key in self._loaded
+
+    def get(self, key: K) -> V | None:
+        """Return the row as this job sees it. A key that the job did not name in `keys()` is our own bug: KeyError."""
+        if key in self._fresh:
+            return self._fresh[key]
+        if key in self._changed:
+            return self._changed[key]
+        return self._loaded[key]
+
+    def put(self, key: K, row: V) -> None:
+        self._fresh[key] = row
+
+    def keep(self) -> None:
+        if self._fresh:
+            self._changed.update(self._fresh)
+            self._fresh.clear()
+
+    def undo(self) -> None:
+        self._fresh.clear()
+
+    def changes(self) -> Mapping[K, V]:
+        """For the engine: the rows to save, once the batch has run."""
+        return self._changed
+
+
+class Journal(Generic[V]):
+    """Rows that are only ever added."""
+
+    __slots__ = ("_fresh", "_kept")
+
+    def __init__(self) -> None:
+        self._kept: list[V] = []
+        self._fresh: list[V] = []
+
+    def add(self, row: V) -> None:
+        self._fresh.append(row)
+
+    def keep(self) -> None:
+        if self._fresh:
+            self._kept += self._fresh
+            self._fresh.clear()
+
+    def undo(self) -> None:
+        self._fresh.clear()
+
+    def __iter__(self) -> Iterator[V]:
+        return iter(self._kept)
+
+    def __bool__(self) -> bool:
+        return bool(self._kept)
+
+
+class Books:
+    """Everything that jobs may read and change."""
+
+    def __init__(self) -> None:
+        self.calls: Shelf[CallKey, Call] = Shelf()
+        self.identities: Shelf[IdentityKey, str] = Shelf()  # to the id of the account
+        self.accounts: Shelf[AccountKey, Account] = Shelf()
+        self.wallets: Shelf[AccountKey, Wallet] = Shelf()
+        self.applications: Shelf[str, ApplicationRow] = Shelf()
+        self.decks: Shelf[str, DeckHead] = Shelf()
+        self.moved: Shelf[tuple[str, str], Transfer] = Shelf()  # by application and id; added through `move`
+        self.tokens: Shelf[str, Token] = Shelf()
+        self.transfers: Journal[Transfer] = Journal()
+        self.callbacks: Journal[Callback] = Journal()
+        self.records: Journal[CallRecord] = Journal()
+        self._layers = (
+            self.calls, self.identities, self.accounts, self.wallets, self.applications, self.decks, self.moved,
+            self.tokens, self.transfers, self.callbacks, self.records,
+        )  # fmt: skip
+
+    def keep(self) -> None:
+        """The running job succeeded: its changes belong to the batch."""
+        for layer in self._layers:
+            layer.keep()
+
+    def undo(self) -> None:
+        """The running job failed: nothing of it remains."""
+        for layer in self._layers:
+            layer.undo()
+
+    def move(self, movement: Movement) -> None:
+        """Money moved: the wallet as it now stands, and the transfers that say how."""
+        wallet = movement.wallet
+        self.wallets.put(AccountKey(wallet.application, wallet.account), wallet)
+        for transfer in movement.transfers:
+            self.transfers.add(transfer)
+            self.moved.put((transfer.application, transfer.id), transfer)
+
+    def wallet(self, application: str, account: str) -> Wallet:
+        """The wallet of an account that is known to exist."""
+        wallet = self.wallets.get(AccountKey(application, account))
+        assert wallet is not None, f"account {account} has no wallet"
+        return wallet

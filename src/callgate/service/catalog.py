@@ -1,0 +1,84 @@
+"""What decisions look up outside the lock: applications and rate decks, as one immutable snapshot.
+
+Neither changes under a call: a call is judged by the snapshot that was in force when it came.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from callgate.errors import StorageUnavailable
+from callgate.rating.deck import Deck
+from callgate.service.application import Application, ApplicationRow
+from callgate.service.books import DeckHead
+from callgate.service.ports import Store
+
+log = structlog.get_logger()
+
+REFRESH_S = 0.25
+"""How often a server looks whether somebody changed the configuration: well inside the second that is promised."""
+
+
+class Unseal(Protocol):
+    """Decrypts a stored secret."""
+
+    def __call__(self, sealed: bytes) -> str: ...
+
+
+class Catalog(msgspec.Struct, frozen=True, kw_only=True):
+    """One snapshot. `secrets` is what a provider's `verify` takes: every application's secrets by key."""
+
+    version: int = -1
+    applications: Mapping[str, Application] = {}
+    secrets: Mapping[str, Mapping[str, Sequence[str]]] = {}  # by provider, by application key
+    decks: Mapping[str, Deck] = {}
+
+
+class Catalogs:
+    """Keeps the snapshot current. `now` is the one in force: take it once a request."""
+
+    def __init__(self, store: Store, unseal: Unseal) -> None:
+        self._store = store
+        self._unseal = unseal
+        self._loaded_decks: dict[str, tuple[DeckHead, Deck]] = {}
+        self.now = Catalog()
+
+    async def refresh(self) -> None:
+        """Load what has changed since the last time; nothing happens when nothing has."""
+        while (version := await self._store.configuration_version()) != self.now.version:
+            loaded = await self._load(version)
+            if await self._store.configuration_version() == version:  # else it changed while we read: read again
+                self.now = loaded
+
+    async def keep_current(self) -> None:
+        """Refresh for ever. A store that is down for a while leaves the last snapshot in force."""
+        while True:
+            try:
+                await self.refresh()
+            except StorageUnavailable as error:
+                log.warning("catalog.stale", error=str(error))
+            await asyncio.sleep(REFRESH_S)
+
+    async def _load(self, version: int) -> Catalog:
+        applications = {row.key: self._open(row) for row in await self._store.applications()}
+        secrets: dict[str, dict[str, Sequence[str]]] = {}
+        for key, application in applications.items():
+            secrets.setdefault(application.row.provider, {})[key] = application.secrets
+        return Catalog(version=version, applications=applications, secrets=secrets, decks=await self._decks())
+
+    async def _decks(self) -> dict[str, Deck]:
+        """Only decks whose version is new are read: they may have a million rows."""
+        decks = {}
+        for head in await self._store.deck_heads():
+            before, deck = self._loaded_decks.get(head.name, (None, None))
+            if deck is None or before != head:
+                deck = Deck(name=head.name, currency=head.currency, rows=await self._store.deck_rows(head))
+                self._loaded_decks[head.name] = (head, deck)
+            decks[head.name] = deck
+        return decks
+
+    def _open(self, row: ApplicationRow) -> Application:
+        return Application(row=row, secrets=tuple(self._unseal(sealed) for sealed in row.sealed_secrets))

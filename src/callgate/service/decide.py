@@ -1,0 +1,97 @@
+"""The decision: may this call be placed, for how long, and what is held for it. Plain code: facts in, verdict out.
+
+The steps are those of `docs/reference/decision.md`, in their order; the first that refuses wins, and the trace keeps what
+each one saw.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from callgate.ledger.wallet import Wallet
+from callgate.money import format_micros
+from callgate.policy.account import Account
+from callgate.policy.judge import judge_account, judge_application, judge_caller, judge_destination
+from callgate.policy.limits import MAX_GRANT_S, longest_grant_s
+from callgate.policy.refusal import Refusal
+from callgate.protocol.call import CallArrived
+from callgate.rating.charge import affordable_duration_s, charge_micros
+from callgate.rating.deck import Deck
+from callgate.rating.rate import Rate
+from callgate.service.application import ApplicationRow
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision may look at. `account` is who pays, None when nobody is known to; `wallet` is theirs."""
+
+    call: CallArrived
+    application: ApplicationRow
+    account: Account | None
+    wallet: Wallet | None
+    deck: Deck | None
+    now: datetime
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step of the trace: its name, the facts it saw, and its refusal or None."""
+
+    step: str
+    saw: dict[str, Any]
+    refusal: Refusal | None
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What was decided. A call that is let through has a rate, a grant above 0 and the micros to hold."""
+
+    trace: tuple[Step, ...]
+    refusal: Refusal | None = None
+    rate: Rate | None = None
+    granted_s: int = 0
+    hold_micros: int = 0
+
+
+def decide(facts: Facts) -> Verdict:
+    """Run the steps until one refuses; where none does, grant what the credit covers."""
+    trace: list[Step] = []
+
+    def refuses(step: str, refusal: Refusal | None, **saw: object) -> bool:
+        trace.append(Step(step, saw, refusal))
+        return refusal is not None
+
+    def refused() -> Verdict:
+        return Verdict(trace=tuple(trace), refusal=trace[-1].refusal)
+
+    call, application, account, wallet = facts.call, facts.application, facts.account, facts.wallet
+    if refuses("application", judge_application(application.status), status=application.status):
+        return refused()
+    if refuses("caller", judge_caller(account), user=call.user, origin=call.origin, account=account and account.id):
+        return refused()
+    assert account is not None and wallet is not None, "the step before has asked"
+    if refuses("account", judge_account(account.status), status=account.status):
+        return refused()
+    if refuses("destination", judge_destination(call.destination), kind=call.destination.kind):
+        return refused()
+    rate = _rate(facts.deck, account, call, facts.now)
+    if refuses("rate", None if rate is not None else Refusal.NO_RATE, deck=account.deck, prefix=rate and rate.prefix):
+        return refused()
+    assert rate is not None, "the step before has asked"
+    affordable_s = affordable_duration_s(rate, wallet.available_micros, MAX_GRANT_S)
+    if refuses(
+        "credit",
+        None if affordable_s >= rate.first_increment_s else Refusal.INSUFFICIENT_CREDIT,
+        available=format_micros(wallet.available_micros),
+        affordable_s=affordable_s,
+        least_s=rate.first_increment_s,
+    ):
+        return refused()
+    granted_s = min(affordable_s, longest_grant_s(application.limits, account.limits))
+    return Verdict(trace=tuple(trace), rate=rate, granted_s=granted_s, hold_micros=charge_micros(rate, granted_s))
+
+
+def _rate(deck: Deck | None, account: Account, call: CallArrived, now: datetime) -> Rate | None:
+    """What the call is priced by. A blocked row is no price, and neither is one in another currency than the account's."""
+    if deck is None or deck.currency != account.currency:
+        return None
+    rate = deck.rate_for(call.destination.address, now)
+    return None if rate is None or rate.is_blocked else rate

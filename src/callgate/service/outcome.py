@@ -1,0 +1,10 @@
+"""What a job that answers a callback gives back."""
+
+from typing import NamedTuple
+
+
+class Outcome(NamedTuple):
+    """The body to answer, byte for byte, and what was odd: empty when nothing was. An odd one is logged."""
+
+    answer: bytes
+    note: str = ""

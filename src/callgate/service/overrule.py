@@ -1,0 +1,73 @@
+"""A decision came too late: the fallback was answered, so the fallback is the decision, and nothing stays held for it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from callgate.ledger.hold import HoldState
+from callgate.ledger.wallet import void_hold
+from callgate.policy.refusal import Refusal
+from callgate.protocol.call import CallArrived
+from callgate.protocol.life import LIVE, CallState
+from callgate.service.books import AccountKey, Books, Keys
+from callgate.service.records import Call, Callback, Flag
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overrule:
+    """Queued behind the decision that it overrules, whether that ran, was skipped or failed. Safe to repeat.
+
+    `decided_at` is the time of that decision: an earlier one of the same call was answered in time, and stands.
+    """
+
+    call: CallArrived
+    decided_at: datetime
+    body: bytes
+    answer: bytes
+    now: datetime
+
+    def keys(self) -> Keys:
+        return Keys(calls=(self.call.key,))
+
+    def run(self, books: Books) -> None:
+        known = books.calls.get(self.call.key)
+        if known is None:
+            books.calls.put(self.call.key, self._refused(self._undecided()))
+        elif known.state in LIVE and known.decided_at == self.decided_at:
+            assert known.hold is not None and known.account is not None, "a live call has both"
+            wallet = books.wallet(known.key.application, known.account)
+            books.wallets.put(
+                AccountKey(wallet.application, wallet.account), void_hold(wallet, known.hold.amount_micros)
+            )
+            voided = msgspec.structs.replace(known, hold=known.hold.end(HoldState.VOIDED))
+            books.calls.put(known.key, self._refused(voided))
+        books.callbacks.add(
+            Callback(
+                key=self.call.key,
+                at=self.now,
+                name=self.call.name,
+                body=self.body,
+                answer=self.answer,
+                note=Refusal.NOT_DECIDED_IN_TIME,
+            )
+        )
+
+    def _undecided(self) -> Call:
+        return Call(
+            key=self.call.key,
+            state=CallState.REFUSED,
+            caller=self.call.user or self.call.cli or "",
+            destination=self.call.destination.address,
+            fingerprint=self.call.fingerprint,
+            decided_at=self.now,
+        )
+
+    def _refused(self, call: Call) -> Call:
+        return msgspec.structs.replace(
+            call.flagged(Flag.LATE),
+            state=CallState.REFUSED,
+            refusal=Refusal.NOT_DECIDED_IN_TIME,
+            granted_s=0,
+            answer=self.answer,
+        )

@@ -1,0 +1,198 @@
+"""What commands, the API and the dashboard read, in the shapes that `interfaces` fixes. Never writes.
+
+Amounts are decimal strings with their currency beside them, times RFC 3339 in UTC.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from callgate.ledger.verify import Verdict, verify
+from callgate.ledger.wallet import Wallet
+from callgate.money import format_micros, format_nanos
+from callgate.policy.account import Account
+from callgate.policy.limits import Limits
+from callgate.policy.refusal import SENTENCES
+from callgate.protocol.call import CallKey
+from callgate.protocol.life import LIVE
+from callgate.service.books import AccountKey
+from callgate.service.ports import Store
+from callgate.service.records import Call, Callback
+
+RECENT = 50
+"""Calls that a list shows unless told otherwise."""
+
+MAX_LIST = 1_000
+
+
+class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
+    """An account and its money."""
+
+    id: str
+    application: str
+    currency: str
+    status: str
+    posted: str
+    held: str
+    available: str
+    credit_limit: str
+    owed: str
+    deck: str
+    identities: tuple[str, ...]
+    limits: Limits
+
+
+class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What was decided. `outcome` is `connect` or `refuse`; `reason` says the refusal in a sentence."""
+
+    outcome: str
+    refusal: str | None
+    reason: str | None
+    granted_s: int
+    trace: list[dict[str, Any]]
+
+
+class CallReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One call. `decision` is None for an end that came without a start. `hold` is what is held now."""
+
+    call_id: str
+    application: str
+    state: str
+    account: str | None
+    caller: str
+    destination: str
+    decision: DecisionReport | None
+    hold: str | None
+    charge: str | None
+    currency: str | None
+    rate_per_minute: str | None
+    decided_at: str
+    answered_at: str | None
+    ended_at: str | None
+    duration_s: int | None
+    billed_s: int | None
+    result: str | None
+    reason: str | None
+    settled_by: str | None
+    flags: tuple[str, ...]
+    seconds_left: int | None
+    events: list[dict[str, Any]]
+
+
+async def account_report(store: Store, key: AccountKey) -> AccountReport | None:
+    """Return the account, or None when there is none of that id."""
+    found = await store.account(key)
+    if found is None:
+        return None
+    account, wallet = found
+    return report_account(account, wallet, tuple(await store.identities(key)))
+
+
+def report_account(account: Account, wallet: Wallet, identities: tuple[str, ...]) -> AccountReport:
+    return AccountReport(
+        id=account.id,
+        application=account.application,
+        currency=account.currency,
+        status=account.status,
+        posted=format_micros(wallet.posted_micros),
+        held=format_micros(wallet.held_micros),
+        available=format_micros(wallet.available_micros),
+        credit_limit=format_micros(wallet.credit_limit_micros),
+        owed=format_micros(wallet.owed_micros),
+        deck=account.deck,
+        identities=identities,
+        limits=account.limits,
+    )
+
+
+async def call_report(store: Store, key: CallKey, now: datetime) -> CallReport | None:
+    """Return one call with its callbacks, or None when it was never heard of."""
+    call = await store.call(key)
+    if call is None:
+        return None
+    return report_call(call, now, await store.callbacks(key))
+
+
+async def call_reports(
+    store: Store, now: datetime, *, application: str | None = None, only_live: bool = False, limit: int = RECENT
+) -> list[CallReport]:
+    """Return calls, newest first, without their callbacks. `limit` is cut to `MAX_LIST`."""
+    calls = await store.calls(application, only_live=only_live, limit=min(limit, MAX_LIST))
+    return [report_call(call, now) for call in calls]
+
+
+def report_call(call: Call, now: datetime, callbacks: Sequence[Callback] = ()) -> CallReport:
+    """Say what is known of a call at this moment."""
+    is_live = call.state in LIVE
+    return CallReport(
+        call_id=call.key.call_id,
+        application=call.key.application,
+        state=call.state,
+        account=call.account,
+        caller=call.caller,
+        destination=call.destination,
+        decision=_decision(call),
+        hold=format_micros(call.hold.amount_micros) if call.hold is not None and is_live else None,
+        charge=None if call.charge_micros is None else format_micros(call.charge_micros),
+        currency=call.currency,
+        rate_per_minute=None if call.rate is None else format_nanos(call.rate.rate_nanos_per_min),
+        decided_at=_rfc3339(call.decided_at),
+        answered_at=None if call.answered_at is None else _rfc3339(call.answered_at),
+        ended_at=None if call.ended_at is None else _rfc3339(call.ended_at),
+        duration_s=call.duration_s,
+        billed_s=call.billed_s,
+        result=call.result,
+        reason=call.reason,
+        settled_by=call.settled_by,
+        flags=call.flags,
+        seconds_left=_seconds_left(call, now) if is_live else None,
+        events=[_event(callback) for callback in callbacks],
+    )
+
+
+def _decision(call: Call) -> DecisionReport | None:
+    if not call.answer:
+        return None
+    return DecisionReport(
+        outcome="connect" if call.rate is not None and call.refusal is None else "refuse",
+        refusal=call.refusal,
+        reason=None if call.refusal is None else SENTENCES[call.refusal],
+        granted_s=call.granted_s,
+        trace=msgspec.json.decode(call.trace),
+    )
+
+
+def _seconds_left(call: Call, now: datetime) -> int:
+    """Seconds of the grant that are left; the clock of a call that has not been answered has not started."""
+    if call.answered_at is None:
+        return call.granted_s
+    return max(0, call.granted_s - int((now - call.answered_at).total_seconds()))
+
+
+def _event(callback: Callback) -> dict[str, Any]:
+    """One callback as it came; a body that is not JSON is shown as text."""
+    return {
+        "at": _rfc3339(callback.at),
+        "event": callback.name,
+        "sent": _json(callback.body),
+        "answer": _json(callback.answer),
+        "note": callback.note,
+    }
+
+
+def _json(body: bytes) -> object:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return body.decode(errors="replace")
+
+
+def _rfc3339(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+async def ledger_verdict(store: Store) -> Verdict:
+    """Check the four invariants on what is stored now."""
+    return await store.inspect_ledger(verify)

@@ -1,0 +1,144 @@
+"""From an event to its use case: queue the job, wait for it no longer than the platform does, answer.
+
+A decision that is not made in time is answered with the fallback, and then that is the decision: whatever the late job
+still does is overruled.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import structlog
+
+from callgate.errors import StorageUnavailable
+from callgate.protocol import Provider, WireReply
+from callgate.protocol.call import CallAnswered, CallArrived, CallEnded, CallEvent, CallKey, HangUp
+from callgate.service.answered import GoAhead
+from callgate.service.authorize import Authorize
+from callgate.service.catalog import Catalog
+from callgate.service.note import Note
+from callgate.service.outcome import Outcome
+from callgate.service.overrule import Overrule
+from callgate.service.ports import Store
+from callgate.service.settle import Settle
+
+log = structlog.get_logger()
+
+REPORT_DEADLINE_S = 4.0
+"""How long any other callback may wait for the store: inside the five seconds that platforms are believed to wait."""
+
+OVERRULE_RETRY_S = 1.0
+
+OVERRULE_LIMIT = 10_000
+"""Late answers that wait to be written while the store is down; beyond it those whose decision failed are dropped, since
+nothing can be held for them."""
+
+
+class Responder:
+    """Answers callbacks from the books. One per server."""
+
+    def __init__(
+        self, store: Store, clock: Callable[[], datetime], *, decision_deadline_s: float, orphan_after: timedelta
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._decision_deadline_s = decision_deadline_s
+        self._orphan_after = orphan_after
+        self._deciding: dict[CallKey, asyncio.Future[None]] = {}
+        self._overruling: set[asyncio.Task[None]] = set()
+
+    async def respond(self, event: CallEvent, body: bytes, provider: Provider, catalog: Catalog) -> WireReply:
+        """Answer one genuine callback. Raises `StorageUnavailable` for all but an arriving call: the platform may retry."""
+        match event:
+            case CallArrived():
+                return await self._one_at_a_time(event, body, provider, catalog)
+            case CallAnswered():
+                job: GoAhead | Settle | Note = GoAhead(answered=event, body=body, provider=provider, now=self._clock())
+            case CallEnded():
+                job = Settle(ended=event, body=body, provider=provider, now=self._clock())
+            case _:
+                job = Note(event=event, body=body, provider=provider, now=self._clock())
+        return self._reply(event, await self._report(job))
+
+    async def drain(self) -> None:
+        """Wait until what was answered late is undone. For an orderly stop."""
+        if self._overruling:
+            await asyncio.wait(self._overruling, timeout=REPORT_DEADLINE_S)
+
+    async def _one_at_a_time(self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog) -> WireReply:
+        """A repeat that comes while the first is being decided waits for it, so that it sees what was answered."""
+        deadline = asyncio.get_running_loop().time() + self._decision_deadline_s
+        try:
+            while (first := self._deciding.get(call.key)) is not None:
+                async with asyncio.timeout_at(deadline):
+                    await asyncio.shield(first)
+        except TimeoutError:
+            log.error("decision.fallback", call_id=call.key.call_id, error="the same call is still being decided")
+            return provider.answer(call, HangUp())
+        decided = self._deciding[call.key] = asyncio.get_running_loop().create_future()
+        try:
+            return await self._decide(call, body, provider, catalog, deadline)
+        finally:
+            del self._deciding[call.key]
+            decided.set_result(None)
+
+    async def _decide(
+        self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog, deadline: float
+    ) -> WireReply:
+        job = Authorize(
+            call=call,
+            body=body,
+            provider=provider,
+            application=catalog.applications[call.key.application].row,
+            decks=catalog.decks,
+            now=self._clock(),
+            orphan_after=self._orphan_after,
+        )
+        try:
+            async with asyncio.timeout_at(deadline):
+                return self._reply(call, await self._store.perform(job))
+        except (TimeoutError, StorageUnavailable) as error:
+            log.error("decision.fallback", call_id=call.key.call_id, error=type(error).__name__)
+            fallback = provider.answer(call, HangUp())
+            overrule = Overrule(call=call, decided_at=job.now, body=body, answer=fallback.body, now=self._clock())
+            self._overrule(overrule, may_be_held=isinstance(error, TimeoutError))
+            return fallback
+
+    async def _report(self, job: GoAhead | Settle | Note) -> Outcome:
+        """Past the deadline the platform gets no answer from us, but the job stays queued and is done."""
+        task = asyncio.ensure_future(self._store.perform(job))
+        done, _ = await asyncio.wait({task}, timeout=REPORT_DEADLINE_S)
+        if not done:
+            task.add_done_callback(_ignore_outcome)
+            raise StorageUnavailable("not written in time; it is still queued")
+        return task.result()
+
+    def _overrule(self, job: Overrule, *, may_be_held: bool) -> None:
+        """Have the answer that was sent written down. Only a decision that was late may hold money; one that failed, or
+        was not even queued, wrote nothing.
+        """
+        if not may_be_held and len(self._overruling) >= OVERRULE_LIMIT:
+            log.error("overrule.dropped", call_id=job.call.key.call_id)
+            return
+        task = asyncio.ensure_future(self._until_done(job))
+        self._overruling.add(task)
+        task.add_done_callback(self._overruling.discard)
+
+    async def _until_done(self, job: Overrule) -> None:
+        """Whatever is wrong with the store now, what was answered must come to stand in it."""
+        while True:
+            with suppress(StorageUnavailable):
+                return await self._store.perform(job, is_urgent=True)
+            await asyncio.sleep(OVERRULE_RETRY_S)
+
+    def _reply(self, event: CallEvent, outcome: Outcome) -> WireReply:
+        if outcome.note:
+            log.warning("callback.odd", callback=event.name, call_id=event.key.call_id, note=str(outcome.note))
+        return WireReply(body=outcome.answer)
+
+
+def _ignore_outcome(task: asyncio.Task[Outcome]) -> None:
+    """Nobody waits any more; an error is logged by the store."""
+    if not task.cancelled():
+        task.exception()

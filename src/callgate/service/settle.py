@@ -1,0 +1,186 @@
+"""A call ended: post its hold and give back the rest, or void it, and write its record, all in one transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+
+import msgspec
+
+from callgate.ledger.hold import HoldState
+from callgate.ledger.transfer import Occasion
+from callgate.ledger.wallet import Movement, Wallet, debit_unheld, post_hold, void_hold
+from callgate.protocol import Provider
+from callgate.protocol.call import Acknowledge, CallEnded, CallResult
+from callgate.protocol.life import LIVE, CallState
+from callgate.rating.charge import billed_duration_s, charge_micros
+from callgate.service.books import Books, Keys
+from callgate.service.outcome import Outcome
+from callgate.service.records import Call, Callback, CallRecord, Flag, SettledBy
+
+CUT_TOLERANCE_S = 2
+"""A call that its time limit cut may be reported this much longer than was granted; it is billed as granted."""
+
+
+class Ending(Enum):
+    """What the facts of an end amount to."""
+
+    BILLABLE = auto()
+    UNANSWERED = auto()
+    UNCLEAR = auto()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settle:
+    """A call has ended. Delivered twice, in any order, money moves once."""
+
+    ended: CallEnded
+    body: bytes
+    provider: Provider
+    now: datetime
+
+    def keys(self) -> Keys:
+        return Keys(calls=(self.ended.key,))
+
+    def run(self, books: Books) -> Outcome:
+        call, note = self._apply(books, books.calls.get(self.ended.key))
+        books.calls.put(call.key, call)
+        answer = self.provider.answer(self.ended, Acknowledge()).body
+        books.callbacks.add(
+            Callback(key=call.key, at=self.now, name=self.ended.name, body=self.body, answer=answer, note=note)
+        )
+        return Outcome(answer=answer, note=note)
+
+    def _apply(self, books: Books, call: Call | None) -> tuple[Call, str]:
+        """Return the call as it now stands, and what was odd."""
+        if call is None:
+            return self._park(), "came before its start"
+        if call.state in LIVE and read_ending(self.ended) is Ending.UNCLEAR:
+            return call.flagged(Flag.END_UNCLEAR), Flag.END_UNCLEAR
+        if call.state in LIVE:
+            settled = settle(books, call, self.ended, ended_at=self.now)
+            return settled, Flag.OVERRUN if Flag.OVERRUN in settled.flags else ""
+        if call.state is CallState.REFUSED and read_ending(self.ended) is not Ending.UNANSWERED:
+            return call.flagged(Flag.REFUSED_YET_ANSWERED), Flag.REFUSED_YET_ANSWERED
+        if call.state is CallState.ENDED and self.ended.duration_s != call.duration_s:
+            return call.flagged(Flag.END_DIFFERS), Flag.END_DIFFERS
+        return call, "repeat" if call.state in (CallState.ENDED, CallState.PARKED) else ""
+
+    def _park(self) -> Call:
+        destination = self.ended.destination.address if self.ended.destination is not None else ""
+        return Call(
+            key=self.ended.key,
+            state=CallState.PARKED,
+            caller=self.ended.user or "",
+            destination=destination,
+            parked=self.ended,
+            decided_at=self.now,
+        )
+
+
+def read_ending(ended: CallEnded) -> Ending:
+    """Say what the end amounts to: answered for a time, never answered, or facts that contradict each other."""
+    if ended.result is CallResult.ANSWERED and ended.duration_s is not None:
+        return Ending.BILLABLE
+    is_costly = ended.debit is not None and ended.debit.amount > 0
+    if ended.result in _UNANSWERED and ended.duration_s is None and not is_costly:
+        return Ending.UNANSWERED
+    return Ending.UNCLEAR
+
+
+_UNANSWERED = frozenset({CallResult.BUSY, CallResult.NO_ANSWER, CallResult.FAILED, CallResult.NONE})
+
+
+def settle(books: Books, call: Call, ended: CallEnded, *, ended_at: datetime) -> Call:
+    """End a live call's hold and write its record; return the call as it then stands.
+
+    An end whose facts are unclear settles nothing: the call keeps its hold and is flagged.
+    """
+    if read_ending(ended) is Ending.UNCLEAR:
+        return call.flagged(Flag.END_UNCLEAR)
+    assert call.account is not None and call.hold is not None and call.rate is not None, "a live call has all three"
+    wallet = books.wallet(call.key.application, call.account)
+    held_micros = call.hold.amount_micros
+    if read_ending(ended) is Ending.UNANSWERED:
+        movement, billed_s, charged_micros = Movement(void_hold(wallet, held_micros), ()), 0, 0
+        hold = call.hold.end(HoldState.VOIDED)
+    else:
+        duration_s = billable_duration_s(call, ended)
+        billed_s, charged_micros = billed_duration_s(call.rate, duration_s), charge_micros(call.rate, duration_s)
+        movement = post_hold(wallet, held_micros, charged_micros, occasion(call, ended_at))
+        hold = call.hold.end(HoldState.POSTED)
+    if charged_micros > held_micros:
+        call = call.flagged(Flag.OVERRUN)
+    call = msgspec.structs.replace(call, hold=hold)
+    return close(books, call, movement, ended, ended_at, billed_s, charged_micros, SettledBy.DISCONNECT)
+
+
+def billable_duration_s(call: Call, ended: CallEnded) -> int:
+    """Seconds to bill: as reported, but as granted when our own time limit cut the call a moment late."""
+    assert ended.duration_s is not None, "only an answered end is billed"
+    if ended.is_cut and call.granted_s < ended.duration_s <= call.granted_s + CUT_TOLERANCE_S:
+        return call.granted_s
+    return ended.duration_s
+
+
+def settle_unheld(books: Books, call: Call, ended: CallEnded, wallet: Wallet, *, ended_at: datetime) -> Call:
+    """Charge a call that nothing was held for, because its start never came; `call` names who pays and at what rate."""
+    assert call.rate is not None and ended.duration_s is not None, "the caller has asked"
+    charged_micros = charge_micros(call.rate, ended.duration_s)
+    movement = debit_unheld(wallet, charged_micros, occasion(call, ended_at))
+    billed_s = billed_duration_s(call.rate, ended.duration_s)
+    return close(books, call, movement, ended, ended_at, billed_s, charged_micros, SettledBy.ORPHAN)
+
+
+def occasion(call: Call, at: datetime) -> Occasion:
+    """What transfers of this call's settlement say about their cause."""
+    return Occasion(subject=call.key.call_id, at=at, call_id=call.key.call_id)
+
+
+def close(  # noqa: PLR0913, PLR0917 - everything that a record says
+    books: Books,
+    call: Call,
+    movement: Movement,
+    ended: CallEnded,
+    ended_at: datetime,
+    billed_s: int,
+    charged_micros: int,
+    settled_by: SettledBy,
+) -> Call:
+    """Move the money, write the record, and return the ended call."""
+    sequence = movement.wallet.record_count + 1
+    wallet = msgspec.structs.replace(movement.wallet, record_count=sequence)
+    books.move(Movement(wallet, movement.transfers))
+    call = msgspec.structs.replace(
+        call,
+        state=CallState.ENDED,
+        ended_at=ended_at,
+        result=ended.result,
+        reason=ended.reason,
+        duration_s=ended.duration_s,
+        billed_s=billed_s,
+        charge_micros=charged_micros,
+        settled_by=settled_by,
+    )
+    books.records.add(
+        CallRecord(
+            record_id=f"{call.key.application}/{call.key.call_id}",
+            key=call.key,
+            account=wallet.account,
+            caller=call.caller,
+            destination=call.destination,
+            started_at=min(call.decided_at, ended_at),
+            answered_at=call.answered_at,
+            ended_at=ended_at,
+            duration_s=ended.duration_s or 0,
+            billed_s=billed_s,
+            charge_micros=charged_micros,
+            currency=wallet.currency,
+            cost=str(ended.debit.amount) if ended.debit is not None else None,
+            cost_currency=ended.debit.currency if ended.debit is not None else None,
+            result=ended.result,
+            reason=ended.reason,
+            settled_by=settled_by,
+            sequence=sequence,
+        )
+    )
+    return call

@@ -1,0 +1,175 @@
+"""Settings: one frozen struct, read once, from `callgate.toml` and from environment variables that override it.
+
+An unknown key or a bad value stops the start and says file, line, key, what was found and what would do.
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from callgate.errors import AmountInvalid, SettingsInvalid
+from callgate.money import parse_currency
+
+FILE = "callgate.toml"
+PREFIX = "CALLGATE_"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that an operator can set for a server. `secret_key` is empty when none was given."""
+
+    database_url: str = "sqlite:///callgate.db"
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str = ""
+    secret_key: str = ""
+    default_currency: str = "USD"
+    decision_deadline_ms: int = 1_000
+    orphan_after_s: int = 600
+    queue_limit: int = 10_000
+    log_level: str = "info"
+
+    def __repr__(self) -> str:
+        return f"Settings(database_url={without_password(self.database_url)!r}, host={self.host!r}, port={self.port})"
+
+    @property
+    def public_prefix(self) -> str:
+        """The path of the public URL without a slash at its end: what a proxy in front strips."""
+        return urlsplit(self.public_url).path.rstrip("/")
+
+
+def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Read the file, `callgate.toml` in the working directory when None is named, then the environment.
+
+    A file that is named must exist; the default one may be missing. Raises `SettingsInvalid`.
+    """
+    path = Path(FILE) if file is None else file
+    values: dict[str, Any] = {}
+    if path.exists():
+        values = _from_file(path)
+    elif file is not None:
+        raise SettingsInvalid(str(file), "no such file", f"a settings file; `callgate init` writes {FILE}")
+    return Settings(**values | _from_environment(environment))
+
+
+def without_password(url: str) -> str:
+    """Hide what stands between the user's name and the host of a database URL."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(str(path), str(error), "a readable file in UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsInvalid(str(path), str(error), "TOML: NAME = VALUE on each line") from error
+    return {key: _checked(key, value, f"{path}, line {_line_of(key, text)}, {key}") for key, value in found.items()}
+
+
+def _line_of(key: str, text: str) -> int:
+    """The line where a top-level key or section begins."""
+    begins = re.compile(rf"""\s*\[*\s*["']?{re.escape(key)}["']?\s*[\].=]""")
+    return next((number for number, line in enumerate(text.splitlines(), 1) if begins.match(line)), 1)
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for variable, text in sorted(environment.items()):
+        if not variable.startswith(PREFIX):
+            continue
+        key = variable.removeprefix(PREFIX).lower()
+        if key.endswith("_file") and key not in _CHECKS:
+            key, text = key.removesuffix("_file"), _file_content(variable, text)  # noqa: PLW2901 - what it stands for
+        values[key] = _checked(key, text, variable)
+    return values
+
+
+def _file_content(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(variable, str(error), "the path of a readable file that holds the value") from error
+
+
+def _checked(key: str, value: object, where: str) -> object:
+    if key not in _CHECKS:
+        raise SettingsInvalid(where, "a key that is not known", f"one of {', '.join(_CHECKS)}")
+    return _CHECKS[key](value, where)
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise SettingsInvalid(where, repr(value), "text in quotes")
+    return value
+
+
+def _database_url(value: object, where: str) -> str:
+    text = _text(value, where)
+    if not re.fullmatch(r"sqlite:///.+", text):
+        raise SettingsInvalid(where, repr(without_password(text)), "sqlite:///FILE, such as sqlite:///callgate.db")
+    return text
+
+
+def _secret_key(value: object, where: str) -> str:
+    from callgate.vault import read_key  # noqa: PLC0415 - only who has a key needs cryptography
+
+    try:
+        return read_key(_text(value, where)).decode()
+    except SettingsInvalid as error:
+        raise SettingsInvalid(where, error.found, error.expected) from None
+
+
+def _public_url(value: object, where: str) -> str:
+    text = _text(value, where)
+    url = urlsplit(text)
+    if text and not (url.scheme in ("http", "https") and url.netloc and not url.query and not url.fragment):
+        raise SettingsInvalid(
+            where, repr(text), "an http or https URL without a query, such as https://gate.example.com"
+        )
+    return text
+
+
+def _currency(value: object, where: str) -> str:
+    try:
+        return parse_currency(_text(value, where), where)
+    except AmountInvalid as error:
+        raise SettingsInvalid(where, error.found, error.expected) from None
+
+
+def _log_level(value: object, where: str) -> str:
+    levels = ("debug", "info", "warning", "error")
+    if value not in levels:
+        raise SettingsInvalid(where, repr(value), f"one of {', '.join(levels)}")
+    return str(value)
+
+
+def _whole(least: int, most: int) -> Callable[[object, str], int]:
+    def check(value: object, where: str) -> int:
+        is_digits = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(most))
+        number = int(value) if is_digits else value  # type: ignore[call-overload]
+        if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
+            raise SettingsInvalid(where, repr(value), f"a whole number from {least} to {most}")
+        return number
+
+    return check
+
+
+_CHECKS: dict[str, Callable[[object, str], object]] = {
+    "database_url": _database_url,
+    "host": _text,
+    "port": _whole(0, 65_535),
+    "public_url": _public_url,
+    "secret_key": _secret_key,
+    "default_currency": _currency,
+    "decision_deadline_ms": _whole(10, 60_000),
+    "orphan_after_s": _whole(1, 86_400),
+    "queue_limit": _whole(1, 1_000_000),
+    "log_level": _log_level,
+}
+"""Every key, with the check that reads it from the file or the environment."""

@@ -1,0 +1,1 @@
+"""Engines that keep the books: SQL and locks, none of the rules."""

@@ -1,0 +1,22 @@
+"""Bring a database to the schema of this version: Alembic, with steps in plain SQL.
+
+Alembic and SQLAlchemy take half a second to import, so that only commands that migrate load this module.
+"""
+
+import sqlite3
+from pathlib import Path
+
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+
+
+def migrate_sqlite(connection: sqlite3.Connection) -> None:
+    """Apply the steps that are missing, each in a transaction of its own; a database that is current is left alone."""
+    engine = sqlalchemy.create_engine("sqlite://", creator=lambda: connection, poolclass=sqlalchemy.StaticPool)
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.connect() as shared:
+        config.attributes["connection"] = shared
+        command.upgrade(config, "head")
+        shared.commit()

@@ -1,0 +1,126 @@
+"""Group commit: jobs wait in one queue, a single writer takes all that wait, and each caller gets its own answer.
+
+What happens to a batch is the engine's; that the writer never dies and that nobody waits for ever is kept here.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import structlog
+
+from callgate.errors import StorageOverloaded, StorageUnavailable
+from callgate.service.books import Books, Job
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+BATCH_LIMIT = 512
+"""Jobs in one transaction: beyond a few hundred a bigger batch gains nothing, and the first in it waits longer."""
+
+
+class Waiting:
+    """A job and the caller who waits for it. A caller who has gone away before the job began takes it back."""
+
+    __slots__ = ("error", "future", "job", "keys", "loop", "result")
+
+    def __init__(self, job: Job[Any], loop: asyncio.AbstractEventLoop) -> None:
+        self.job = job
+        self.keys = job.keys()
+        self.loop = loop
+        self.future: asyncio.Future[Any] = loop.create_future()
+        self.result: Any = None
+        self.error: Exception | None = None
+
+    def run(self, books: Books) -> None:
+        """Run the job; when it fails, it alone is undone."""
+        try:
+            self.result = self.job.run(books)
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to this caller, not to the batch
+            books.undo()
+            self.error = error
+        else:
+            self.error = None
+            books.keep()
+
+    def answer(self) -> None:
+        """On the caller's own loop."""
+        if self.future.cancelled():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+class Writer:
+    """One thread that commits batches. `commit` saves a batch and sets each job's result or error; it may raise."""
+
+    def __init__(self, commit: Callable[[list[Waiting]], None], *, queue_limit: int) -> None:
+        self._commit = commit
+        self._queue_limit = queue_limit
+        self._queue: deque[Waiting] = deque()
+        self._wake = threading.Condition()
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._work, name="callgate-writer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish what waits, then stop; returns when the thread has ended."""
+        with self._wake:
+            self._is_closing = True
+            self._wake.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    async def perform(self, job: Job[T], *, is_urgent: bool) -> T:
+        """Queue the job and wait for its answer, see `service.ports.Store.perform`."""
+        waiting = Waiting(job, asyncio.get_running_loop())
+        with self._wake:
+            if self._is_closing:
+                raise StorageUnavailable("the store is closed")
+            if len(self._queue) >= self._queue_limit and not is_urgent:
+                raise StorageOverloaded(f"{len(self._queue)} jobs wait already")
+            self._queue.append(waiting)
+            self._wake.notify()
+        result: T = await waiting.future
+        return result
+
+    def _work(self) -> None:
+        while batch := self._next_batch():
+            wanted = [waiting for waiting in batch if not waiting.future.cancelled()]
+            try:
+                if wanted:
+                    self._commit(wanted)
+            except Exception as error:  # the writer lives on, whatever happened
+                log.exception("store.batch_failed", jobs=len(wanted))
+                for waiting in wanted:
+                    waiting.error = StorageUnavailable(f"the batch failed: {error}")
+            self._answer(wanted)
+
+    def _next_batch(self) -> list[Waiting]:
+        """Wait for work and take all of it up to the limit; an empty batch means that it is time to stop."""
+        with self._wake:
+            while not self._queue and not self._is_closing:
+                self._wake.wait()
+            return [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
+
+    def _answer(self, batch: list[Waiting]) -> None:
+        """Wake each event loop once for all of its callers."""
+        by_loop: dict[asyncio.AbstractEventLoop, list[Waiting]] = {}
+        for waiting in batch:
+            by_loop.setdefault(waiting.loop, []).append(waiting)
+        for loop, answered in by_loop.items():
+            try:
+                loop.call_soon_threadsafe(_answer_all, answered)
+            except RuntimeError:  # that loop is gone, and with it everybody who waited
+                log.warning("store.nobody_waits", jobs=len(answered))
+
+
+def _answer_all(batch: list[Waiting]) -> None:
+    for waiting in batch:
+        waiting.answer()

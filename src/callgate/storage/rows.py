@@ -1,0 +1,294 @@
+"""Structs of the service as rows of a table and back. Columns are named beside their values; engines share this."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from callgate.ledger.hold import Hold, HoldState
+from callgate.ledger.transfer import Occasion, Transfer, TransferKind
+from callgate.ledger.wallet import Wallet
+from callgate.policy.account import Account, Status
+from callgate.policy.limits import Limits
+from callgate.policy.refusal import Refusal
+from callgate.protocol.call import CallEnded, CallKey
+from callgate.protocol.life import CallState
+from callgate.rating.rate import Rate
+from callgate.service.application import ApplicationRow, ApplicationSettings
+from callgate.service.books import DeckHead
+from callgate.service.records import Call, Callback, CallRecord, Flag, SettledBy
+from callgate.service.token import Role, Token
+
+Row = tuple[Any, ...]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_us(at: datetime) -> int:
+    """An aware time as microseconds since 1970 UTC, exactly."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def from_us(at: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=at)
+
+
+def _to_us(at: datetime | None) -> int | None:
+    return None if at is None else to_us(at)
+
+
+def _from_us(at: int | None) -> datetime | None:
+    return None if at is None else from_us(at)
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_rate = msgspec.json.Decoder(Rate).decode
+_decode_ended = msgspec.json.Decoder(CallEnded).decode
+_decode_limits = msgspec.json.Decoder(Limits).decode
+_decode_settings = msgspec.json.Decoder(ApplicationSettings).decode
+_decode_secrets = msgspec.json.Decoder(tuple[bytes, ...]).decode
+
+
+CALL_KEY = ("application", "call_id")
+CALL = (
+    "application", "call_id", "state", "account", "caller", "destination", "fingerprint", "refusal", "granted_s", "trace",
+    "answer", "rate", "hold_micros", "hold_placed_at", "hold_state", "parked", "decided_at", "answered_at", "ended_at",
+    "result", "reason", "duration_s", "billed_s", "charge_micros", "currency", "settled_by", "flags",
+)  # fmt: skip
+
+
+def from_call(call: Call) -> Row:
+    hold = call.hold
+    return (
+        *call.key,
+        call.state,
+        call.account,
+        call.caller,
+        call.destination,
+        call.fingerprint,
+        call.refusal,
+        call.granted_s,
+        call.trace,
+        call.answer,
+        None if call.rate is None else _encode(call.rate),
+        None if hold is None else hold.amount_micros,
+        None if hold is None else to_us(hold.placed_at),
+        None if hold is None else hold.state,
+        None if call.parked is None else _encode(call.parked),
+        to_us(call.decided_at),
+        _to_us(call.answered_at),
+        _to_us(call.ended_at),
+        call.result,
+        call.reason,
+        call.duration_s,
+        call.billed_s,
+        call.charge_micros,
+        call.currency,
+        call.settled_by,
+        " ".join(call.flags),
+    )
+
+
+def to_call(row: Row) -> Call:
+    named = dict(zip(CALL, row, strict=True))
+    key = CallKey(named.pop("application"), named.pop("call_id"))
+    amount_micros, placed_at, state = named.pop("hold_micros"), named.pop("hold_placed_at"), named.pop("hold_state")
+    named |= {
+        "state": CallState(named["state"]),
+        "refusal": named["refusal"] and Refusal(named["refusal"]),
+        "rate": named["rate"] and _decode_rate(named["rate"]),
+        "parked": named["parked"] and _decode_ended(named["parked"]),
+        "decided_at": from_us(named["decided_at"]),
+        "answered_at": _from_us(named["answered_at"]),
+        "ended_at": _from_us(named["ended_at"]),
+        "settled_by": named["settled_by"] and SettledBy(named["settled_by"]),
+        "flags": tuple(Flag(flag) for flag in named["flags"].split()),
+    }
+    hold = state and Hold(amount_micros=amount_micros, placed_at=from_us(placed_at), state=HoldState(state))
+    return Call(key=key, hold=hold, **named)
+
+
+WALLET_KEY = ("application", "account")
+WALLET = (
+    *WALLET_KEY, "currency", "posted_micros", "held_micros", "credit_limit_micros", "owed_micros", "record_count",
+)  # fmt: skip
+
+
+def from_wallet(wallet: Wallet) -> Row:
+    return msgspec.structs.astuple(wallet)
+
+
+def to_wallet(row: Row) -> Wallet:
+    return Wallet(**dict(zip(WALLET, row, strict=True)))
+
+
+ACCOUNT_KEY = ("application", "id")
+ACCOUNT = (*ACCOUNT_KEY, "currency", "status", "deck", "limits")
+
+
+def from_account(account: Account) -> Row:
+    return (*msgspec.structs.astuple(account)[:-1], _encode(account.limits).decode())
+
+
+def to_account(row: Row) -> Account:
+    application, account, currency, status, deck, limits = row
+    return Account(
+        application=application,
+        id=account,
+        currency=currency,
+        status=Status(status),
+        deck=deck,
+        limits=_decode_limits(limits),
+    )
+
+
+APPLICATION_KEY = ("key",)
+APPLICATION = (*APPLICATION_KEY, "provider", "name", "status", "created_at", "sealed_secrets", "settings", "limits")
+
+
+def from_application(row: ApplicationRow) -> Row:
+    return (
+        row.key,
+        row.provider,
+        row.name,
+        row.status,
+        to_us(row.created_at),
+        _encode(row.sealed_secrets).decode(),
+        _encode(row.settings).decode(),
+        _encode(row.limits).decode(),
+    )
+
+
+def to_application(row: Row) -> ApplicationRow:
+    key, provider, name, status, created_at, sealed_secrets, settings, limits = row
+    return ApplicationRow(
+        key=key,
+        provider=provider,
+        name=name,
+        status=Status(status),
+        created_at=from_us(created_at),
+        sealed_secrets=_decode_secrets(sealed_secrets),
+        settings=_decode_settings(settings),
+        limits=_decode_limits(limits),
+    )
+
+
+DECK_KEY = ("name",)
+DECK = (*DECK_KEY, "currency", "version")
+
+
+def to_deck_head(row: Row) -> DeckHead:
+    return DeckHead(**dict(zip(DECK, row, strict=True)))
+
+
+RATE = (
+    "deck", "version", "prefix", "effective_from", "effective_to", "destination", "rate_nanos_per_min",
+    "connect_fee_micros", "first_increment_s", "increment_s", "minimum_charge_micros", "grace_s", "is_blocked",
+)  # fmt: skip
+
+
+def from_rate(deck: str, version: int, rate: Rate) -> Row:
+    return (
+        deck,
+        version,
+        rate.prefix,
+        to_us(rate.effective_from),
+        _to_us(rate.effective_to),
+        rate.destination,
+        rate.rate_nanos_per_min,
+        rate.connect_fee_micros,
+        rate.first_increment_s,
+        rate.increment_s,
+        rate.minimum_charge_micros,
+        rate.grace_s,
+        int(rate.is_blocked),
+    )
+
+
+def to_rate(row: Row) -> Rate:
+    named = dict(zip(RATE[2:], row, strict=True))
+    named |= {
+        "effective_from": from_us(named["effective_from"]),
+        "effective_to": _from_us(named["effective_to"]),
+        "is_blocked": bool(named["is_blocked"]),
+    }
+    return Rate(**named)
+
+
+CALLBACK = (*CALL_KEY, "at", "name", "body", "answer", "note")
+
+
+def from_callback(callback: Callback) -> Row:
+    return (*callback.key, to_us(callback.at), callback.name, callback.body, callback.answer, callback.note)
+
+
+def to_callback(row: Row) -> Callback:
+    application, call_id, at, name, body, answer, note = row
+    return Callback(key=CallKey(application, call_id), at=from_us(at), name=name, body=body, answer=answer, note=note)
+
+
+TRANSFER_KEY = ("application", "id")
+TRANSFER = (
+    *TRANSFER_KEY, "kind", "debit", "credit", "amount_micros", "currency", "subject", "call_id", "at", "who", "why",
+)  # fmt: skip
+
+
+def from_transfer(transfer: Transfer) -> Row:
+    occasion = transfer.occasion
+    return (
+        transfer.application,
+        transfer.id,
+        transfer.kind,
+        transfer.debit,
+        transfer.credit,
+        transfer.amount_micros,
+        transfer.currency,
+        occasion.subject,
+        occasion.call_id,
+        to_us(occasion.at),
+        occasion.who,
+        occasion.why,
+    )
+
+
+def to_transfer(row: Row) -> Transfer:
+    application, transfer, kind, debit, credit, amount_micros, currency, subject, call_id, at, who, why = row
+    return Transfer(
+        application=application,
+        id=transfer,
+        kind=TransferKind(kind),
+        debit=debit,
+        credit=credit,
+        amount_micros=amount_micros,
+        currency=currency,
+        occasion=Occasion(subject=subject, at=from_us(at), call_id=call_id, who=who, why=why),
+    )
+
+
+RECORD = ("record_id", *CALL_KEY, "account", "sequence", "ended_at", "corrects", "record")
+
+
+def from_record(record: CallRecord) -> Row:
+    return (
+        record.record_id,
+        *record.key,
+        record.account,
+        record.sequence,
+        to_us(record.ended_at),
+        record.corrects,
+        _encode(record),
+    )
+
+
+TOKEN_KEY = ("digest",)
+TOKEN = (*TOKEN_KEY, "name", "role", "hint", "created_at")
+
+
+def from_token(token: Token) -> Row:
+    return (token.digest, token.name, token.role, token.hint, to_us(token.created_at))
+
+
+def to_token(row: Row) -> Token:
+    digest, name, role, hint, created_at = row
+    return Token(digest=digest, name=name, role=Role(role), hint=hint, created_at=from_us(created_at))

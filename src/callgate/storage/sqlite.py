@@ -1,0 +1,450 @@
+"""The embedded engine: SQLite in WAL mode with full sync, one writer thread, group commit.
+
+Load what a batch names, run its jobs, save what changed as sets, one commit. No rule lives here.
+"""
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from callgate.errors import StorageUnavailable
+from callgate.ledger.accounts import is_of_house
+from callgate.ledger.verify import Balance, EndedCall, LedgerRows, Moved, OpenHolds
+from callgate.ledger.wallet import Wallet
+from callgate.policy.account import Account
+from callgate.protocol.call import CallKey
+from callgate.rating.rate import Rate
+from callgate.service.application import ApplicationRow
+from callgate.service.books import AccountKey, Books, DeckHead, IdentityKey, Job, Keys, Shelf
+from callgate.service.records import Call, Callback
+from callgate.service.token import Token
+from callgate.storage import rows
+from callgate.storage.queue import Waiting, Writer
+
+T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
+
+SCHEMA = "0001"
+"""The migration that this code was written for."""
+
+MEMORY = ":memory:"
+
+READERS = 4
+"""Threads that read beside the writer."""
+
+STAGE_PORTION = 2_000
+"""Rows of a deck written in one transaction: about 10 ms, so that decisions go on between them."""
+
+_BUSY_MS = 250
+"""How long SQLite itself waits for another process's lock before we look whether it is time to give up."""
+
+
+class SqliteStore:
+    """The books in one SQLite file, see `service.ports.Store`.
+
+    Several processes may open the same file: the server and the commands beside it. `patience_s` is how long a batch waits
+    while another process holds the lock.
+    """
+
+    def __init__(self, path: str, *, queue_limit: int = 10_000, patience_s: float = 30.0) -> None:
+        self._path = path
+        self._patience_s = patience_s
+        self._writer = Writer(self._commit, queue_limit=queue_limit)
+        self._lock = threading.Lock()  # one transaction at a time on the writer's connection
+        self._readers = ThreadPoolExecutor(1 if path == MEMORY else READERS, thread_name_prefix="callgate-reader")
+        self._per_thread = threading.local()
+        self._connection: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        await asyncio.to_thread(self._open)
+        self._writer.start()
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._close)
+
+    async def migrate(self) -> None:
+        """Bring the schema to this version, creating the file where there is none. Before `open`."""
+        await asyncio.to_thread(self._migrate)
+
+    async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
+        return await self._writer.perform(job, is_urgent=is_urgent)
+
+    # -- a batch -------------------------------------------------------------------------------------------------------
+
+    def _commit(self, batch: list[Waiting]) -> None:
+        """One transaction for all; where that fails, one for each, so that a bad job fails alone."""
+        try:
+            with self._writing() as connection:
+                books = Books()
+                for waiting in batch:
+                    _load(connection, books, waiting.keys)
+                for waiting in batch:
+                    waiting.run(books)
+                _save(connection, books)
+        except StorageUnavailable:
+            raise  # it would not take one alone either
+        except Exception as error:  # noqa: BLE001 - whatever it is, the jobs beside the bad one are still good
+            if len(batch) == 1:
+                is_engine = isinstance(error, sqlite3.Error)
+                batch[0].error = StorageUnavailable(f"SQLite: {error}") if is_engine else error
+                return
+            for waiting in batch:
+                self._commit([waiting])
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction on the writer's connection: committed at the end, rolled back when anything is raised."""
+        assert self._connection is not None, "the store is not open"
+        with self._lock:
+            connection = self._connection
+            self._begin(connection)
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        give_up_at = time.monotonic() + self._patience_s
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+                    raise StorageUnavailable(f"SQLite: {error}") from error
+            else:
+                return
+
+    # -- opening and closing -------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        if self._path != MEMORY and not Path(self._path).exists():
+            raise StorageUnavailable(f"there is no database {self._path}; create it with: callgate init")
+        connection = self._connection = self._connection or self._connect()
+        try:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        except sqlite3.OperationalError:
+            found = None
+        except sqlite3.DatabaseError as error:
+            raise StorageUnavailable(f"{self._path} is not a database of ours: {error}") from error
+        if found != (SCHEMA,):
+            version = found[0] if found else "none"
+            raise StorageUnavailable(
+                f"{self._path} has schema {version}, this version works with {SCHEMA}; run: callgate migrate"
+            )
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(
+                self._path, isolation_level=None, check_same_thread=False, cached_statements=256
+            )
+            connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+        except sqlite3.Error as error:
+            raise StorageUnavailable(f"cannot open {self._path}: {error}") from error
+        return connection
+
+    def _migrate(self) -> None:
+        from callgate.storage.migrate import migrate_sqlite  # noqa: PLC0415 - takes half a second to load
+
+        connection = self._connection = self._connection or self._connect()
+        with self._lock:
+            migrate_sqlite(connection)
+
+    def _close(self) -> None:
+        self._writer.close()
+        self._readers.shutdown()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    async def _read(self, look: Callable[[sqlite3.Connection], T]) -> T:
+        """Call `look` on a reader's connection, in a thread, with one consistent view."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._look, look)
+
+    def _look(self, look: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            if self._path == MEMORY:  # a database in memory has the one connection
+                with self._writing() as connection:
+                    return look(connection)
+            connection = self._reader()
+            connection.execute("BEGIN")
+            try:
+                return look(connection)
+            finally:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise StorageUnavailable(f"SQLite: {error}") from error
+
+    def _reader(self) -> sqlite3.Connection:
+        if not hasattr(self._per_thread, "connection"):
+            connection = self._connect()
+            connection.execute("PRAGMA query_only = ON")
+            self._per_thread.connection = connection
+        reader: sqlite3.Connection = self._per_thread.connection
+        return reader
+
+    async def configuration_version(self) -> int:
+        return await self._read(lambda db: int(db.execute("SELECT version FROM configuration").fetchone()[0]))
+
+    async def applications(self) -> Sequence[ApplicationRow]:
+        sql = f"{_select('applications', rows.APPLICATION)} ORDER BY created_at, key"
+        return await self._read(lambda db: [rows.to_application(row) for row in db.execute(sql)])
+
+    async def deck_heads(self) -> Sequence[DeckHead]:
+        sql = f"{_select('decks', rows.DECK)} ORDER BY name"
+        return await self._read(lambda db: [rows.to_deck_head(row) for row in db.execute(sql)])
+
+    async def deck_rows(self, head: DeckHead) -> Sequence[Rate]:
+        sql = f"{_select('rates', rows.RATE[2:])} WHERE deck = ? AND version = ?"
+        key = (head.name, head.version)
+        return await self._read(lambda db: [rows.to_rate(row) for row in db.execute(sql, key)])
+
+    async def account(self, key: AccountKey) -> tuple[Account, Wallet] | None:
+        def look(db: sqlite3.Connection) -> tuple[Account, Wallet] | None:
+            account = db.execute(_ACCOUNT, key).fetchone()
+            wallet = db.execute(_WALLET, key).fetchone()
+            return None if account is None else (rows.to_account(account), rows.to_wallet(wallet))
+
+        return await self._read(look)
+
+    async def identities(self, key: AccountKey) -> Sequence[str]:
+        sql = "SELECT identity FROM identities WHERE application = ? AND account = ? ORDER BY identity"
+        return await self._read(lambda db: [row[0] for row in db.execute(sql, key)])
+
+    async def accounts_on_deck(self, deck: str, other_than: str) -> Sequence[AccountKey]:
+        sql = "SELECT application, id FROM accounts WHERE deck = ? AND currency <> ? ORDER BY id"
+        return await self._read(lambda db: [AccountKey(*row) for row in db.execute(sql, (deck, other_than))])
+
+    async def call(self, key: CallKey) -> Call | None:
+        found = await self._read(lambda db: db.execute(_CALL, key).fetchone())
+        return None if found is None else rows.to_call(found)
+
+    async def callbacks(self, key: CallKey) -> Sequence[Callback]:
+        sql = f"{_select('callbacks', rows.CALLBACK)} WHERE application = ? AND call_id = ? ORDER BY id"
+        return await self._read(lambda db: [rows.to_callback(row) for row in db.execute(sql, key)])
+
+    async def calls(self, application: str | None, *, only_live: bool, limit: int) -> Sequence[Call]:
+        conditions = ["state IN ('arrived', 'answered')"] if only_live else []
+        conditions += ["application = :application"] if application is not None else []
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        sql = f"{_select('calls', rows.CALL)}{where} ORDER BY decided_at DESC LIMIT :limit"
+        named = {"application": application, "limit": limit}
+        return await self._read(lambda db: [rows.to_call(row) for row in db.execute(sql, named)])
+
+    async def parked_since(self, before: datetime, limit: int) -> Sequence[Call]:
+        sql = f"{_select('calls', rows.CALL)} WHERE state = 'parked' AND decided_at <= ? ORDER BY decided_at LIMIT ?"
+        return await self._read(lambda db: [rows.to_call(row) for row in db.execute(sql, (rows.to_us(before), limit))])
+
+    async def token(self, digest: str) -> Token | None:
+        found = await self._read(lambda db: db.execute(_TOKEN, (digest,)).fetchone())
+        return None if found is None else rows.to_token(found)
+
+    async def has_tokens(self) -> bool:
+        return await self._read(lambda db: db.execute("SELECT 1 FROM tokens LIMIT 1").fetchone() is not None)
+
+    async def inspect_ledger(self, look: Callable[[LedgerRows], T]) -> T:
+        return await self._read(lambda db: look(_ledger_rows(db)))
+
+    # -- decks, in portions --------------------------------------------------------------------------------------------
+
+    async def next_deck_version(self) -> int:
+        return await asyncio.to_thread(self._next_deck_version)
+
+    def _next_deck_version(self) -> int:
+        with self._writing() as connection:
+            sql = "UPDATE configuration SET deck_versions = deck_versions + 1 RETURNING deck_versions"
+            return int(connection.execute(sql).fetchone()[0])
+
+    async def stage_deck(self, head: DeckHead, rates: Iterable[Rate]) -> None:
+        staged = (rows.from_rate(head.name, head.version, rate) for rate in rates)
+        while portion := list(islice(staged, STAGE_PORTION)):
+            await asyncio.to_thread(self._stage, portion)
+
+    def _stage(self, portion: list[rows.Row]) -> None:
+        with self._writing() as connection:
+            connection.executemany(_insert("rates", rows.RATE), portion)
+
+    async def drop_deck_rows(self, head: DeckHead) -> None:
+        while await asyncio.to_thread(self._drop_portion, head):
+            pass
+
+    def _drop_portion(self, head: DeckHead) -> int:
+        with self._writing() as connection:
+            sql = """DELETE FROM rates WHERE (deck, version, prefix, effective_from) IN
+                (SELECT deck, version, prefix, effective_from FROM rates WHERE deck = ? AND version = ? LIMIT ?)"""
+            return connection.execute(sql, (head.name, head.version, STAGE_PORTION)).rowcount
+
+
+# -- SQL ---------------------------------------------------------------------------------------------------------------
+
+
+def _select(table: str, columns: Sequence[str]) -> str:
+    return f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608 - names are ours
+
+
+def _select_one(table: str, columns: Sequence[str], key: Sequence[str]) -> str:
+    return f"{_select(table, columns)} WHERE {' AND '.join(f'{name} = ?' for name in key)}"
+
+
+def _insert(table: str, columns: Sequence[str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+
+
+def _upsert(table: str, columns: Sequence[str], key: Sequence[str]) -> str:
+    changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
+    return f"{_insert(table, columns)} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
+
+
+_CALL = _select_one("calls", rows.CALL, rows.CALL_KEY)
+_ACCOUNT = _select_one("accounts", rows.ACCOUNT, rows.ACCOUNT_KEY)
+_WALLET = _select_one("wallets", rows.WALLET, rows.WALLET_KEY)
+_IDENTITY = "SELECT account FROM identities WHERE application = ? AND identity = ?"
+_APPLICATION = _select_one("applications", rows.APPLICATION, rows.APPLICATION_KEY)
+_DECK = _select_one("decks", rows.DECK, rows.DECK_KEY)
+_TRANSFER = _select_one("transfers", rows.TRANSFER, rows.TRANSFER_KEY)
+_TOKEN = _select_one("tokens", rows.TOKEN, rows.TOKEN_KEY)
+
+_SAVE_CALL = _upsert("calls", rows.CALL, rows.CALL_KEY)
+_SAVE_ACCOUNT = _upsert("accounts", rows.ACCOUNT, rows.ACCOUNT_KEY)
+_SAVE_WALLET = _upsert("wallets", rows.WALLET, rows.WALLET_KEY)
+_SAVE_IDENTITY = _upsert("identities", ("application", "identity", "account"), ("application", "identity"))
+_SAVE_APPLICATION = _upsert("applications", rows.APPLICATION, rows.APPLICATION_KEY)
+_SAVE_DECK = _upsert("decks", rows.DECK, rows.DECK_KEY)
+_SAVE_TOKEN = _upsert("tokens", rows.TOKEN, rows.TOKEN_KEY)
+_ADD_TRANSFER = _insert("transfers", rows.TRANSFER)
+_ADD_RECORD = _insert("records", rows.RECORD)
+_ADD_CALLBACK = _insert("callbacks", rows.CALLBACK)
+_ADD_TO_HOUSE = """INSERT INTO house_accounts (application, currency, name, posted_micros) VALUES (?, ?, ?, ?)
+    ON CONFLICT (application, currency, name) DO UPDATE SET posted_micros = posted_micros + excluded.posted_micros"""
+
+
+def _load(db: sqlite3.Connection, books: Books, keys: Keys) -> None:
+    """Bring the rows that a job names onto the shelves, each once a batch."""
+    for call in keys.calls:
+        _load_call(db, books, call)
+    for identity in keys.identities:
+        _load_identity(db, books, identity)
+    for account in keys.accounts:
+        _load_account(db, books, account)
+    _load_plain(db, books.applications, _APPLICATION, keys.applications, rows.to_application)
+    _load_plain(db, books.decks, _DECK, keys.decks, rows.to_deck_head)
+    _load_plain(db, books.moved, _TRANSFER, keys.transfers, rows.to_transfer)
+    _load_plain(db, books.tokens, _TOKEN, keys.tokens, rows.to_token)
+
+
+def _load_plain(
+    db: sqlite3.Connection, shelf: Shelf[K, V], sql: str, keys: Iterable[K], to_struct: Callable[[rows.Row], V]
+) -> None:
+    """Rows that bring no others with them."""
+    for key in keys:
+        if not shelf.is_loaded(key):
+            row = db.execute(sql, key if isinstance(key, tuple) else (key,)).fetchone()
+            shelf.load(key, None if row is None else to_struct(row))
+
+
+def _load_call(db: sqlite3.Connection, books: Books, key: CallKey) -> None:
+    if books.calls.is_loaded(key):
+        return
+    row = db.execute(_CALL, key).fetchone()
+    call = row and rows.to_call(row)
+    books.calls.load(key, call)
+    if call is not None and call.account is not None:
+        _load_account(db, books, AccountKey(key.application, call.account))
+
+
+def _load_identity(db: sqlite3.Connection, books: Books, key: IdentityKey) -> None:
+    if books.identities.is_loaded(key):
+        return
+    row = db.execute(_IDENTITY, key).fetchone()
+    books.identities.load(key, row and row[0])
+    if row is not None:
+        _load_account(db, books, AccountKey(key.application, row[0]))
+
+
+def _load_account(db: sqlite3.Connection, books: Books, key: AccountKey) -> None:
+    if books.accounts.is_loaded(key):
+        return
+    account = db.execute(_ACCOUNT, key).fetchone()
+    wallet = db.execute(_WALLET, key).fetchone()
+    books.accounts.load(key, account and rows.to_account(account))
+    books.wallets.load(key, wallet and rows.to_wallet(wallet))
+
+
+def _save(db: sqlite3.Connection, books: Books) -> None:
+    """Write what the batch changed, as sets; parents before those that refer to them."""
+    db.executemany(_SAVE_APPLICATION, map(rows.from_application, books.applications.changes().values()))
+    db.executemany(_SAVE_ACCOUNT, map(rows.from_account, books.accounts.changes().values()))
+    db.executemany(_SAVE_WALLET, map(rows.from_wallet, books.wallets.changes().values()))
+    db.executemany(_SAVE_IDENTITY, [(*key, account) for key, account in books.identities.changes().items()])
+    db.executemany(_SAVE_DECK, map(msgspec.structs.astuple, books.decks.changes().values()))
+    db.executemany(_SAVE_TOKEN, map(rows.from_token, books.tokens.changes().values()))
+    db.executemany(_SAVE_CALL, map(rows.from_call, books.calls.changes().values()))
+    db.executemany(_ADD_TRANSFER, map(rows.from_transfer, books.transfers))
+    db.executemany(_ADD_TO_HOUSE, _house_changes(books))
+    db.executemany(_ADD_RECORD, map(rows.from_record, books.records))
+    db.executemany(_ADD_CALLBACK, map(rows.from_callback, books.callbacks))
+    if books.applications.changes() or books.decks.changes():
+        db.execute("UPDATE configuration SET version = version + 1")
+
+
+def _house_changes(books: Books) -> list[rows.Row]:
+    """What the batch's transfers add to the house's own ledger accounts, one row for each."""
+    changes: dict[tuple[str, str, str], int] = defaultdict(int)
+    for transfer in books.transfers:
+        for side, micros in ((transfer.debit, -transfer.amount_micros), (transfer.credit, transfer.amount_micros)):
+            if is_of_house(side):
+                changes[transfer.application, transfer.currency, side] += micros
+    return [(*key, micros) for key, micros in changes.items()]
+
+
+def _ledger_rows(db: sqlite3.Connection) -> LedgerRows:
+    return LedgerRows(
+        transfers=(
+            Moved(*row)
+            for row in db.execute("SELECT application, currency, debit, credit, amount_micros FROM transfers")
+        ),
+        house=(
+            Balance(*row) for row in db.execute("SELECT application, currency, name, posted_micros FROM house_accounts")
+        ),
+        wallets=(rows.to_wallet(row) for row in db.execute(_select("wallets", rows.WALLET))),
+        open_holds=(
+            OpenHolds(*row)
+            for row in db.execute(
+                """SELECT application, account, sum(hold_micros) FROM calls
+                WHERE hold_state = 'open' GROUP BY application, account"""
+            )
+        ),
+        ended_calls=(
+            EndedCall(row[0], row[1], row[2] == "open", row[3], row[4], row[5])
+            for row in db.execute(
+                """SELECT application, call_id, hold_state, charge_micros,
+                (SELECT coalesce(sum(amount_micros), 0) FROM transfers AS t
+                  WHERE t.application = c.application AND t.call_id = c.call_id),
+                (SELECT count(*) FROM records AS r
+                  WHERE r.application = c.application AND r.call_id = c.call_id AND r.corrects IS NULL)
+                FROM calls AS c WHERE state = 'ended' AND charge_micros IS NOT NULL"""
+            )
+        ),
+        stray_holds=db.execute(
+            "SELECT application, call_id FROM calls WHERE hold_state = 'open' AND state NOT IN ('arrived', 'answered')"
+        ),
+    )

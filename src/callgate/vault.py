@@ -1,0 +1,46 @@
+"""Providers' secrets at rest: encrypted with the operator's secret key, clear only inside the process."""
+
+import base64
+import binascii
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from callgate.errors import SettingsInvalid
+
+KEY_BYTES = 32
+
+
+class Vault:
+    """Seals and unseals with one secret key: 32 bytes as URL-safe base64. Raises `SettingsInvalid` for any other."""
+
+    def __init__(self, secret_key: str) -> None:
+        self._fernet = Fernet(read_key(secret_key))
+
+    def seal(self, clear: str) -> bytes:
+        return self._fernet.encrypt(clear.encode())
+
+    def unseal(self, sealed: bytes) -> str:
+        """Raises `SettingsInvalid` when it was sealed with another key."""
+        try:
+            return self._fernet.decrypt(sealed).decode()
+        except InvalidToken as error:
+            raise SettingsInvalid(
+                "secret_key", "another key than the one that secrets in the database were sealed with", "that one"
+            ) from error
+
+
+def read_key(text: str) -> bytes:
+    """Check a secret key, without ever showing it, and return its text as bytes. Raises `SettingsInvalid`."""
+    try:
+        size = len(base64.urlsafe_b64decode(text))
+    except (binascii.Error, ValueError):
+        size = 0
+    if size != KEY_BYTES:
+        expected = "32 random bytes as URL-safe base64; `callgate init` writes one into callgate.toml"
+        raise SettingsInvalid("secret_key", f"{len(text)} characters that are not a key", expected)
+    return text.encode()
+
+
+def new_key() -> str:
+    """Return a fresh secret key."""
+    return Fernet.generate_key().decode()
