@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,7 +16,7 @@ EXAMPLES = {
 }
 
 
-def read(body: object) -> object:
+def read(body: object) -> Any:
     """Read a body, given as bytes or as what becomes JSON."""
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     return sinch.read(WireRequest(method="POST", path="/", headers={}, body=sent))
@@ -149,7 +150,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_examples_are_read_to_the_last_field(name):
+def test_examples_are_read_to_the_last_field(name: str) -> None:
     """Every documented event comes out as its struct, and nothing of it is left over."""
     event = read(EXAMPLES[name])
     assert event == EXPECTED[name]
@@ -158,7 +159,7 @@ def test_examples_are_read_to_the_last_field(name):
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_unknown_field_changes_nothing_else(name):
+def test_an_unknown_field_changes_nothing_else(name: str) -> None:
     """A field that nobody documented is kept under its name, and all others are read as they are without it."""
     body = json.loads(EXAMPLES[name]) | {"newField": {"a": [1, 2.5, None]}}
     event = read(body)
@@ -167,7 +168,7 @@ def test_an_unknown_field_changes_nothing_else(name):
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_every_field_may_be_missing_null_or_absurd(name):
+def test_every_field_may_be_missing_null_or_absurd(name: str) -> None:
     """Taking a field away, sending null for it or something of another type never makes more of the event unreadable."""
     whole = json.loads(EXAMPLES[name])
     for field in set(whole) - {"event"}:
@@ -184,7 +185,7 @@ def test_every_field_may_be_missing_null_or_absurd(name):
                 assert msgspec.structs.replace(event, other=sinch.Other()) == expected
 
 
-def test_spellings_of_the_same():
+def test_spellings_of_the_same() -> None:
     """Older and other spellings are read as today's: the call id's name, cases of words, numbers without a plus."""
     event = read(
         {
@@ -209,7 +210,7 @@ def test_spellings_of_the_same():
     assert (event.version, event.duration, event.other) == (1, 3, {})
 
 
-def test_of_two_call_ids_the_documented_one_counts():
+def test_of_two_call_ids_the_documented_one_counts() -> None:
     """`callid` goes before `callId`, unless it is none."""
     assert read({"event": "ace", "callid": "a", "callId": "b"}).callid == "a"
     assert read({"event": "ace", "callid": 5, "callId": "b"}).callid == "b"
@@ -234,20 +235,20 @@ def test_of_two_call_ids_the_documented_one_counts():
         ("112", "112"),
     ],
 )
-def test_caller_ids(text, cli):
+def test_caller_ids(text: str, cli: str) -> None:
     """A number is found wherever the platform puts one; what is none stays as it came."""
     event = read({"event": "ice", "cli": text})
     assert (event.cli, event.cli_text) == (cli, text)
 
 
-def test_the_caller_of_an_ended_call():
+def test_the_caller_of_an_ended_call() -> None:
     """`from` holds a number, a word, or a user, and a user's name of digits is no number."""
     assert read({"event": "dice", "from": "46708000000"}).from_ == "+46708000000"
     assert read({"event": "dice", "from": "46708000000", "user": "46708000000"}).from_ == "46708000000"
     assert read({"event": "dice", "from": "alice"}).from_ == "alice"
 
 
-def test_only_numbers_are_read_as_numbers():
+def test_only_numbers_are_read_as_numbers() -> None:
     """A user, a conference or a SIP address of digits stays what it is."""
     for kind in ("username", "userName", "conference", "sip", "email", "websocket", ""):
         assert read({"event": "ice", "to": {"type": kind, "endpoint": "46708000000"}}).to.endpoint == "46708000000"
@@ -268,7 +269,7 @@ def test_only_numbers_are_read_as_numbers():
         (1682088351, None),
     ],
 )
-def test_timestamps(stamp, moment):
+def test_timestamps(stamp: object, moment: datetime | None) -> None:
     """No zone means UTC, and what is no time is none."""
     event = read({"event": "ace", "timestamp": stamp})
     assert event.timestamp == moment
@@ -276,7 +277,7 @@ def test_timestamps(stamp, moment):
     assert event.other == ({"timestamp": stamp} if moment is None else {})
 
 
-def test_a_part_that_is_not_as_documented_is_used_and_kept():
+def test_a_part_that_is_not_as_documented_is_used_and_kept() -> None:
     """What can be used of an object is used; the object is kept whole beside it when something was not."""
     event = read(
         {
@@ -292,7 +293,7 @@ def test_a_part_that_is_not_as_documented_is_used_and_kept():
     assert set(event.other) == {"to", "userRate", "callHeaders"}
 
 
-def test_money_keeps_its_digits():
+def test_money_keeps_its_digits() -> None:
     """An amount is what the body says, not what a binary fraction makes of it."""
     event = read(b'{"event":"dice","debit":{"amount":0.1000,"currencyId":"USD"},"userRate":{"amount":1e-3}}')
     assert str(event.debit.amount) == "0.1000"
@@ -302,7 +303,7 @@ def test_money_keeps_its_digits():
 
 
 @pytest.mark.parametrize("said", ["amd", "", "ice ", "IÇE", 5, None, True, [], {}])
-def test_other_events_are_unknown(said):
+def test_other_events_are_unknown(said: object) -> None:
     """An event without a name, or with one that we do not know, is read as far as all events are alike."""
     event = read({"event": said, "callid": "c-1", "cli": "x"})
     assert isinstance(event, sinch.UnknownEvent)
@@ -313,7 +314,7 @@ def test_other_events_are_unknown(said):
     assert read({"callid": "c-1"}) == sinch.UnknownEvent(callid="c-1")
 
 
-def test_names_of_ours_are_not_the_wires():
+def test_names_of_ours_are_not_the_wires() -> None:
     """A body cannot fill what only we fill."""
     event = read({"event": "ice", "other": {"x": 1}, "cli_text": "a", "text": "b", "calls itself": "c"})
     assert event == sinch.Ice(other=sinch.Other({"other": {"x": 1}, "cli_text": "a", "text": "b", "calls itself": "c"}))
@@ -359,19 +360,19 @@ def test_names_of_ours_are_not_the_wires():
     ],
     ids=lambda value: repr(value[:50]),
 )
-def test_what_is_no_event_is_malformed(body, why):
+def test_what_is_no_event_is_malformed(body: bytes, why: str) -> None:
     """Not JSON, not an object, bad UTF-8, halves of characters, depth and numbers without end: all are refused."""
     assert why in malformed(body)
 
 
 @pytest.mark.timeout(5)
-def test_refusing_takes_no_time():
+def test_refusing_takes_no_time() -> None:
     """A number with a monstrous exponent is refused before anything is computed with it."""
     for amount in (b"1e999999999", b'"1e999999999"', b"1e-999999999"):
         malformed(b'{"event":"dice","debit":{"amount":' + amount + b"}}")
 
 
-def test_null_characters_are_replaced():
+def test_null_characters_are_replaced() -> None:
     """A NUL, which no database takes, becomes U+FFFD wherever it stands."""
     event = read(b'{"event":"ice","callid":"a\\u0000b","x\\u0000":["\\u0000"],"user":"\\u0000"}')
     assert event.callid == "a\ufffdb"
@@ -379,7 +380,7 @@ def test_null_characters_are_replaced():
     assert event.other == {"x\ufffd": ["\ufffd"]}
 
 
-def test_depth_and_digits_within_bounds_pass():
+def test_depth_and_digits_within_bounds_pass() -> None:
     """The bounds are where they are said to be."""
     deep = read(b'{"event":"ice","x":' + b"[" * 31 + b"]" * 31 + b"}")
     assert "x" in deep.other
@@ -387,7 +388,7 @@ def test_depth_and_digits_within_bounds_pass():
     assert long.other["x"] == 10**30 - 1
 
 
-def test_integers_that_no_column_holds_are_kept_aside():
+def test_integers_that_no_column_holds_are_kept_aside() -> None:
     """A duration beyond 64 bits is no duration."""
     event = read({"event": "dice", "duration": 2**63, "version": -(2**63)})
     assert event.duration is None
@@ -396,7 +397,7 @@ def test_integers_that_no_column_holds_are_kept_aside():
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_events_are_written_as_they_are_read(name):
+def test_events_are_written_as_they_are_read(name: str) -> None:
     """The same structs write what they read, unknown fields too, so that an emulator speaks as the platform does."""
     event = read(EXAMPLES[name])
     assert read(sinch.write(event)) == event
@@ -404,7 +405,7 @@ def test_events_are_written_as_they_are_read(name):
     assert read(sinch.write(stranger)) == stranger
 
 
-def test_written_events_spell_the_wire():
+def test_written_events_spell_the_wire() -> None:
     """Names are the wire's, absent fields are absent, amounts are numbers."""
     money = sinch.Money(amount=Decimal("0.10"), currency_id="USD")
     written = sinch.write(sinch.Dice(callid="c", from_text="x", to=sinch.Destination(text="y"), debit=money))

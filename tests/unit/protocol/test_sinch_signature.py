@@ -6,6 +6,7 @@ import json
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -29,14 +30,14 @@ def request_of(vector: dict[str, str], **headers: str) -> WireRequest:
     )
 
 
-def signed(body: bytes = b"{}", secret: str = SECRET, at: datetime = NOW, **changes: object) -> WireRequest:
+def signed(body: bytes = b"{}", secret: str = SECRET, at: datetime = NOW, **changes: Any) -> WireRequest:
     """Return a request signed by us."""
     headers = sinch.sign("POST", "/callbacks/sinch", body, KEY, secret, at)
     request = WireRequest(method="POST", path="/callbacks/sinch", headers=headers, body=body)
     return msgspec.structs.replace(request, **changes)
 
 
-def refusal(request: WireRequest, secrets: object = None, now: datetime = NOW, **how: object) -> str:
+def refusal(request: WireRequest, secrets: Any = None, now: datetime = NOW, **how: Any) -> str:
     """Return the ingredient that a request is refused for."""
     with pytest.raises(sinch.SignatureInvalid) as refused:
         sinch.verify(request, {KEY: SECRET} if secrets is None else secrets, now, **how)
@@ -46,7 +47,7 @@ def refusal(request: WireRequest, secrets: object = None, now: datetime = NOW, *
 
 
 @pytest.mark.parametrize("vector", [v for v in SIGNING.values() if v["verified"]], ids=lambda vector: vector["name"])
-def test_true_vectors_verify(vector):
+def test_true_vectors_verify(vector: dict[str, Any]) -> None:
     """What Sinch published and what follows from it is genuine, with every intermediate step as printed."""
     request = request_of(vector)
     sinch.verify(request, {vector["key"]: vector["secret"]}, NOW, freshness_s=None)
@@ -61,13 +62,13 @@ def test_true_vectors_verify(vector):
 @pytest.mark.parametrize(
     "vector", [v for v in SIGNING.values() if not v["verified"]], ids=lambda vector: vector["name"]
 )
-def test_misprinted_vectors_are_refused(vector):
+def test_misprinted_vectors_are_refused(vector: dict[str, Any]) -> None:
     """The example that the page prints with a stale signature is refused, and its right signature is the known one."""
     assert refusal(request_of(vector), {vector["key"]: vector["secret"]}, freshness_s=None) == "signature"
     assert sinch.signature_of(vector["secret"], vector["string_to_sign"]) == vector["computed_signature"]
 
 
-def test_the_misprint_without_a_body_is_refused_for_every_body():
+def test_the_misprint_without_a_body_is_refused_for_every_body() -> None:
     """The verification page repeats a signature under another path; no body that we know makes it true."""
     vector = next(vector for vector in VECTORS["signing"] if vector["body"] is None)
     for body in (ACE["body"], "", "{}"):
@@ -76,7 +77,7 @@ def test_the_misprint_without_a_body_is_refused_for_every_body():
 
 
 @pytest.mark.parametrize("negative", VECTORS["negative"], ids=lambda negative: str(negative["change"])[:60])
-def test_changed_vectors(negative):
+def test_changed_vectors(negative: dict[str, Any]) -> None:
     """Every change of a genuine request is refused, but for the two that do not change what is signed."""
     change = dict(negative["change"])
     scheme = change.pop("authorization_scheme", "application")
@@ -116,7 +117,7 @@ def test_changed_vectors(negative):
         ("ápplication a:b", "scheme"),
     ],
 )
-def test_the_refusal_names_the_ingredient(authorization, ingredient):
+def test_the_refusal_names_the_ingredient(authorization: str | None, ingredient: str | None) -> None:
     """Whatever the Authorization header holds, the refusal says which part of it is at fault."""
     headers = dict(signed().headers)
     del headers["authorization"]
@@ -128,7 +129,7 @@ def test_the_refusal_names_the_ingredient(authorization, ingredient):
 @pytest.mark.parametrize(
     "stamp", [None, "", "yesterday", "2014-13-24T10:59:41Z", "1411556381", "é", "\ud800", "9" * 5000]
 )
-def test_an_unreadable_timestamp_is_refused(stamp):
+def test_an_unreadable_timestamp_is_refused(stamp: str | None) -> None:
     """No timestamp, no proof of age."""
     headers = dict(signed().headers)
     del headers["x-timestamp"]
@@ -148,7 +149,7 @@ def test_an_unreadable_timestamp_is_refused(stamp):
         *(f"2014-09-24T10:59:41.{'123456789'[:count]}Z" for count in range(1, 10)),
     ],
 )
-def test_every_form_of_timestamp_is_read(stamp):
+def test_every_form_of_timestamp_is_read(stamp: str | None) -> None:
     """Up to nine digits of a second, any zone, and none for UTC; the text is signed as it came."""
     text = sinch.string_to_sign("POST", "/", b"{}", stamp, "")
     headers = {"authorization": f"application {KEY}:{sinch.signature_of(SECRET, text)}", "x-timestamp": stamp}
@@ -156,7 +157,7 @@ def test_every_form_of_timestamp_is_read(stamp):
 
 
 @pytest.mark.parametrize("direction", [1, -1])
-def test_freshness_holds_either_way(direction):
+def test_freshness_holds_either_way(direction: int) -> None:
     """At the window's edge a request is fresh, a second further it is not, and a window of None has no edge."""
     edge = NOW + timedelta(seconds=direction * 300)
     sinch.verify(signed(), {KEY: SECRET}, edge)
@@ -166,14 +167,14 @@ def test_freshness_holds_either_way(direction):
     sinch.verify(signed(), {KEY: SECRET}, late + timedelta(days=10_000 if direction > 0 else -10_000), freshness_s=None)
 
 
-def test_a_stale_forgery_is_a_forgery():
+def test_a_stale_forgery_is_a_forgery() -> None:
     """Age is told only of genuine requests, so that it always means a clock or a replay."""
     assert refusal(signed(body=b"[]"), now=NOW + timedelta(days=1)) == "timestamp"
     forged = msgspec.structs.replace(signed(), body=b"[]")
     assert refusal(forged, now=NOW + timedelta(days=1)) == "signature"
 
 
-def test_another_zone_of_now_changes_nothing():
+def test_another_zone_of_now_changes_nothing() -> None:
     """Now is a moment, whatever zone it is written in."""
     sinch.verify(signed(), {KEY: SECRET}, NOW.astimezone(timezone(timedelta(hours=14))), freshness_s=0)
 
@@ -182,7 +183,7 @@ def test_another_zone_of_now_changes_nothing():
     "secrets",
     [{KEY: SECRET}, {KEY: [SECRET]}, {KEY: ("b3RoZXI=", SECRET)}, {KEY: [SECRET, "b3RoZXI="], "other": "eA=="}],
 )
-def test_any_of_the_secrets_will_do(secrets):
+def test_any_of_the_secrets_will_do(secrets: Any) -> None:
     """While a secret is rotated, the old one and the new one both sign."""
     sinch.verify(signed(), secrets, NOW)
 
@@ -201,12 +202,12 @@ def test_any_of_the_secrets_will_do(secrets):
         ({"other": SECRET, KEY: "b3RoZXI="}, "signature"),
     ],
 )
-def test_other_secrets_do_not(secrets, ingredient):
+def test_other_secrets_do_not(secrets: Any, ingredient: str | None) -> None:
     """Another application's secret is of no use, and our own when it cannot be one is named as such."""
     assert refusal(signed(), secrets) == ingredient
 
 
-def test_an_empty_secret_opens_nothing():
+def test_an_empty_secret_opens_nothing() -> None:
     """A signature made with an empty key, which everybody can make, is refused where the secret holds no bytes."""
     request = signed()
     text = sinch.string_to_sign(
@@ -219,7 +220,7 @@ def test_an_empty_secret_opens_nothing():
 
 
 @pytest.mark.parametrize("size", [1, 16, 31, 64, 65, 200])
-def test_secrets_of_any_length_sign_as_hmac_says(size):
+def test_secrets_of_any_length_sign_as_hmac_says(size: int) -> None:
     """Our HMAC from cached states is the library's, also for keys longer than a block, in every spelling of base64."""
     key = hashlib.sha512(str(size).encode()).digest() * 4
     key = b"\xfb\xff"[:size] + key[: max(0, size - 2)]
@@ -229,7 +230,7 @@ def test_secrets_of_any_length_sign_as_hmac_says(size):
         assert sinch.signature_of(secret, "text") == expected
 
 
-def test_signing_gives_the_published_example():
+def test_signing_gives_the_published_example() -> None:
     """The headers to send are those of the documents, byte for byte."""
     headers = sinch.sign("post", ACE["path"], ACE["body"].encode(), KEY, SECRET, NOW, "application/json")
     assert headers == {
@@ -239,7 +240,7 @@ def test_signing_gives_the_published_example():
     }
 
 
-def test_signing_without_content_type_or_body():
+def test_signing_without_content_type_or_body() -> None:
     """No header goes out that was not signed; a fraction of a second and another zone are kept."""
     at = datetime(2024, 6, 6, 19, 20, 14, 250_000, tzinfo=timezone(timedelta(hours=2)))
     headers = sinch.sign("GET", "/calls", b"", KEY, SECRET, at, content_type="", scheme="Application")
@@ -249,7 +250,7 @@ def test_signing_without_content_type_or_body():
     sinch.verify(WireRequest(method="GET", path="/calls", headers=headers, body=b""), {KEY: SECRET}, at)
 
 
-def test_signing_needs_a_secret_and_a_zone():
+def test_signing_needs_a_secret_and_a_zone() -> None:
     """What could not be verified is not signed."""
     with pytest.raises(sinch.SignatureInvalid, match="secret"):
         sinch.sign("POST", "/", b"", KEY, "?", NOW)
@@ -258,13 +259,13 @@ def test_signing_needs_a_secret_and_a_zone():
 
 
 @pytest.mark.parametrize(("method", "path", "kind"), [("PO\nST", "/", ""), ("POST", "/\n", ""), ("POST", "/", "a\nb")])
-def test_a_line_break_is_refused(method, path, kind):
+def test_a_line_break_is_refused(method: str, path: str, kind: str) -> None:
     """The lines that are signed are five: a part with a line break could pass for two, even rightly signed."""
     headers = sinch.sign(method, path, b"{}", KEY, SECRET, NOW, kind)
     assert refusal(WireRequest(method=method, path=path, headers=headers, body=b"{}")) == "signature"
 
 
-def test_headers_that_differ_in_case_only():
+def test_headers_that_differ_in_case_only() -> None:
     """Of two spellings the lower-case one counts, for the signature and for whom it belongs to."""
     request = signed()
     headers = {"Authorization": "application other:c2ln"} | dict(request.headers) | {"X-Timestamp": "never"}
@@ -287,7 +288,7 @@ def test_headers_that_differ_in_case_only():
         (None, ""),
     ],
 )
-def test_signing_key(authorization, key):
+def test_signing_key(authorization: str | None, key: str) -> None:
     """The key that a request claims is read without judging it, and is empty where none can be read."""
     headers = {} if authorization is None else {"AUTHORIZATION": authorization}
     assert sinch.signing_key(WireRequest(method="POST", path="/", headers=headers, body=b"")) == key
@@ -305,7 +306,7 @@ def test_signing_key(authorization, key):
         ("nothing", "authorization"),
     ],
 )
-def test_basic_authentication(authorization, ingredient):
+def test_basic_authentication(authorization: str, ingredient: str | None) -> None:
     """Key and secret in clear pass where an application opted in, and only the right ones."""
     headers = {"Authorization": "Basic " + b64encode(authorization.encode()).decode()}
     request = WireRequest(method="POST", path="/", headers=headers, body=b"{}")
@@ -318,7 +319,7 @@ def test_basic_authentication(authorization, ingredient):
     assert refused.value.ingredient == ingredient
 
 
-def test_basic_is_not_signed_and_signed_is_not_basic():
+def test_basic_is_not_signed_and_signed_is_not_basic() -> None:
     """Neither way stands in for the other."""
     basic = {"authorization": "Basic " + b64encode(f"{KEY}:{SECRET}".encode()).decode()}
     assert refusal(signed(headers=basic)) == "scheme"
@@ -326,6 +327,6 @@ def test_basic_is_not_signed_and_signed_is_not_basic():
         sinch.verify_basic(signed(), {KEY: SECRET})
 
 
-def test_the_vectors_secret_is_what_it_says():
+def test_the_vectors_secret_is_what_it_says() -> None:
     """The key of the HMAC is what the secret decodes to, not its text."""
     assert sinch.signature_of(SECRET, "x") == b64encode(hmac.digest(b64decode(SECRET), b"x", "sha256")).decode()
