@@ -266,6 +266,16 @@ def test_durations(told: object, duration_s: int | None) -> None:
     assert understand({"event": "dice", "callid": "c", "duration": told}).duration_s == duration_s
 
 
+@pytest.mark.parametrize(
+    ("unit", "currency"), [("USD", "USD"), ("eur", "EUR"), (None, None), ("", None), ("dollars", None), (5, None)]
+)
+def test_debits(unit: object, currency: str | None) -> None:
+    """The amount in its digits, and a currency where one is named that there is."""
+    body = b'{"event":"dice","callid":"c","debit":{"amount":0.10,"currencyId":%s}}' % json.dumps(unit).encode()
+    debit = understand(body).debit
+    assert (str(debit.amount), debit.currency) == ("0.10", currency)
+
+
 def test_reports() -> None:
     """A notification says its kind; what it carries rides along."""
     noted = example("notify-callingerror")

@@ -28,7 +28,6 @@ MAX_DIGITS = 30
 Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """An integer that every database can hold."""
 
-
 _NAME_OF_UNKNOWN = "calls itself"
 """Stands in for `event`, which says to msgspec which struct to read and cannot be a field as well."""
 
