@@ -100,6 +100,8 @@ class Desk:
     pages: Pages = field(default_factory=Pages)
     brake: Brake = field(default_factory=Brake)
     feed: Feed = field(init=False)
+    drawn: Parts = field(default_factory=dict)
+    drawn_view: View | None = None
 
     def __post_init__(self) -> None:
         self.feed = Feed(self.look, self.clock, self.stopping)
@@ -112,9 +114,8 @@ class Desk:
             raise HTTPException(
                 status_code=421, detail="Here everybody is signed in, so that only http://localhost is answered."
             )
-        is_page = connection.scope["type"] == "http" and connection.scope["method"] == "GET"
-        is_held_open = connection.scope["path"] == "/live"
-        if (is_held_open or not is_page) and not is_from_our_page(connection.headers):
+        is_page = connection.scope.get("method") == "GET" and connection.scope["path"] != "/live"
+        if not is_page and not is_from_our_page(connection.headers):
             raise HTTPException(status_code=403, detail="This was sent by another site's page.")
 
     async def is_signed_in(self, request: AnyRequest) -> bool:
@@ -133,13 +134,16 @@ class Desk:
         return view_calls(live, newest, now, live_limit=MAX_LIST)
 
     async def look(self) -> Parts:
-        """The parts that change, for those who watch."""
+        """The parts that change, for those who watch; drawn again only when there is something else to be seen."""
         view = await self.view()
-        return {name: self.pages.render(f"{name}.html", view=view, root="./") for name in PARTS}
+        if view != self.drawn_view:
+            self.drawn = {name: self.pages.render(f"{name}.html", view=view, root="./", now=None) for name in PARTS}
+            self.drawn_view = view
+        return self.drawn
 
     def page(self, name: str, request: AnyRequest, *, status_code: int = 200, **values: Any) -> Response[str]:
         root = root_of(request.scope["path"])
-        html = self.pages.render(name, root=root, is_open=self.is_open, now=self.clock().isoformat(), **values)
+        html = self.pages.render(name, root=root, is_open=self.is_open, now=self.clock(), **values)
         return Response(html, media_type=MediaType.HTML, status_code=status_code)
 
     def sign_in_page(self, request: AnyRequest, *, status_code: int = 200, fault: str = "") -> Response[str]:
