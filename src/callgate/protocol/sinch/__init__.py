@@ -16,7 +16,7 @@ from callgate.protocol.sinch.callbacks import (
     UnknownEvent,
     read,
 )
-from callgate.protocol.sinch.signature import sign, signature_of, signing_key, string_to_sign, verify
+from callgate.protocol.sinch.signature import sign, signature_of, signing_key, string_to_sign, verify, verify_basic
 from callgate.protocol.sinch.svaml import ConnectPstn, Continue, Hangup, Svaml
 from callgate.protocol.sinch.translate import answer, translate, understand
 
@@ -48,4 +48,5 @@ __all__ = [
     "translate",
     "understand",
     "verify",
+    "verify_basic",
 ]
