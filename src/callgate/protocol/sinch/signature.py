@@ -29,6 +29,7 @@ FRESHNESS_S = 300
 
 JSON_UTF8 = "application/json; charset=utf-8"
 
+_LINES = 5
 _BLOCK_BYTES = 64
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
@@ -52,7 +53,7 @@ def verify(
     `signature`. Age is judged last: a request said to be too old is otherwise genuine, so it is a clock or a replay.
     """
     headers = request.headers
-    key, signature = _credentials(headers)
+    key, signature = credentials(headers)
     stamp = header(headers, "x-timestamp")
     if not stamp:
         raise SignatureInvalid("timestamp", "the header x-timestamp is missing")
@@ -68,6 +69,8 @@ def verify(
     if not configured:
         known = "no application has the key" if configured is None else "no secret is kept for the key"
         raise SignatureInvalid("key", f"{known} {key[:64]!r}")
+    if text.count("\n") != _LINES - 1:  # a line break inside one part could pass for the end of it
+        raise SignatureInvalid("signature", "a line break in a header or in the path")
     if not is_genuine:
         if not any(is_base64(secret) for secret in candidates):
             raise SignatureInvalid("secret", "our own is not base64: paste it as the platform shows it")
@@ -108,7 +111,7 @@ def sign(  # noqa: PLR0913, PLR0917 - the ingredients of a signature are many, a
 
     `path` is without host and query. `now` is aware. Raises `SignatureInvalid` for a secret that holds no bytes.
     """
-    if not _decode(secret):
+    if not decode_secret(secret):
         raise SignatureInvalid("secret", "our own is not base64: paste it as the platform shows it")
     stamp = format_timestamp(now)
     signature = _signature(secret, string_to_sign(method, path, body, stamp, content_type)).decode()
@@ -120,9 +123,23 @@ def signing_key(request: WireRequest) -> str:
     """Return the application key that the Authorization header names, or "" where it names none that can be read."""
     value = header(request.headers, "authorization") or ""
     try:
-        return (_basic if value[:6].lower() == "basic " else _credentials)(request.headers)[0]
+        return (_basic if value[:6].lower() == "basic " else credentials)(request.headers)[0]
     except SignatureInvalid:
         return ""
+
+
+def credentials(headers: Mapping[str, str]) -> tuple[str, str]:
+    """Return the key and the signature of the Authorization header. Raises `SignatureInvalid`."""
+    value = header(headers, "authorization")
+    if not value:
+        raise SignatureInvalid("authorization", "the header is missing")
+    scheme, _, rest = value.partition(" ")
+    if scheme.lower() != SCHEME:
+        raise SignatureInvalid("scheme", f"found {scheme[:32]!r}, expected {SCHEME}")
+    key, _, signature = rest.strip().partition(":")
+    if not key or not signature:
+        raise SignatureInvalid("authorization", f"expected `{SCHEME} KEY:SIGNATURE`")
+    return key, signature
 
 
 def string_to_sign(method: str, path: str, body: bytes, timestamp: str, content_type: str) -> str:
@@ -132,7 +149,7 @@ def string_to_sign(method: str, path: str, body: bytes, timestamp: str, content_
 
 
 def signature_of(secret: str, text: str) -> str:
-    """Return the signature of a string to sign, as base64."""
+    """Return the signature of a string to sign, in base64."""
     return _signature(secret, text).decode()
 
 
@@ -161,25 +178,11 @@ def format_timestamp(at: datetime) -> str:
 
 
 def is_base64(secret: str) -> bool:
-    """Whether a secret reads as one, padded or not. One that does not is nevertheless tried; see `_decode`."""
+    """Whether a secret reads as one, padded or not. One that does not is nevertheless tried; see `decode_secret`."""
     try:
         return bool(b64decode(secret + "=" * (-len(secret) % 4), validate=True))
     except ValueError:
         return False
-
-
-def _credentials(headers: Mapping[str, str]) -> tuple[str, str]:
-    """Return the key and the signature."""
-    value = header(headers, "authorization")
-    if not value:
-        raise SignatureInvalid("authorization", "the header is missing")
-    scheme, _, rest = value.partition(" ")
-    if scheme.lower() != SCHEME:
-        raise SignatureInvalid("scheme", f"found {scheme[:32]!r}, expected {SCHEME}")
-    key, _, signature = rest.strip().partition(":")
-    if not key or not signature:
-        raise SignatureInvalid("authorization", f"expected `{SCHEME} KEY:SIGNATURE`")
-    return key, signature
 
 
 def _basic(headers: Mapping[str, str]) -> tuple[str, str]:
@@ -208,12 +211,12 @@ def _signature(secret: str, text: str) -> bytes:
 @lru_cache(maxsize=1024)
 def _states(secret: str) -> "tuple[_Hash, _Hash]":
     """Hash the first block of each half of the HMAC. With an empty key everybody could sign, so nobody can."""
-    key = _decode(secret) or token_bytes()
+    key = decode_secret(secret) or token_bytes()
     block = (sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
     return sha256(block.translate(_INNER)), sha256(block.translate(_OUTER))
 
 
-def _decode(secret: str) -> bytes:
+def decode_secret(secret: str) -> bytes:
     """Decode base64 as the platform's own kits do: either alphabet, padded or not, other characters skipped."""
     digits = re.sub(r"[^A-Za-z0-9+/]", "", secret.translate(_URL_SAFE))
     whole = digits[:-1] if len(digits) % 4 == 1 else digits
