@@ -161,7 +161,7 @@ class Gate:
 
     def start(self, **settings: str) -> None:
         with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 - our own program
+            self.process = subprocess.Popen(
                 [sys.executable, "-m", "callgate", "serve"],
                 cwd=self.folder,
                 env=self.environment | settings,
