@@ -1,6 +1,7 @@
 """Composition: settings in, a wired server out. The only file that knows every room."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -147,14 +148,12 @@ async def serve(
 ) -> None:
     """Serve until told to stop. `beside` runs along with the server: demo traffic.
 
-    Raises `SettingsInvalid`, `StorageUnavailable` before anything is served; `OSError` when the address is taken.
+    Raises `SettingsInvalid`, also for an address that is taken, and `StorageUnavailable` before anything is served.
     """
     async with opened(build_store(settings)) as store:
         gate = Gate(settings, store, is_open=is_open)
         config = uvicorn.Config(
             gate,  # type: ignore[arg-type]
-            host=settings.host,
-            port=settings.port,
             http=CallbackProtocol,
             ws="none",
             lifespan="off",
@@ -164,10 +163,30 @@ async def serve(
             timeout_graceful_shutdown=5,
         )
         async with gate.working():
+            sockets = listen(settings.host, settings.port)
             server = _Server(config, gate.stopping)
             company = asyncio.ensure_future(beside()) if beside is not None else None
             log.info("server.listening", host=settings.host, port=settings.port)
-            await server.serve()
+            await server.serve(sockets)
             if company is not None:
                 company.cancel()
                 await asyncio.gather(company, return_exceptions=True)
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Open a socket on each address of the host; uvicorn closes them. Its own way says less of what is wrong, and exits.
+
+    Raises `SettingsInvalid`.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, address in dict.fromkeys((each[0], each[4]) for each in found):
+            sockets.append(socket.create_server(address, family=family))
+    except (OSError, UnicodeError) as error:
+        for each in sockets:
+            each.close()
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        expected = "an address of this machine and a port that nobody listens on"
+        raise SettingsInvalid(f"host {host!r}, port {port}", why, expected) from error
+    return sockets

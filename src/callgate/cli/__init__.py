@@ -98,6 +98,9 @@ def main(words: Sequence[str] | None = None) -> None:
         code = 130
     except BrokenPipeError:
         code = FAILED
+    except OSError as error:  # a full disk, a folder that is gone
+        sys.stderr.write(f"{error}\n")
+        code = FAILED
     sys.exit(code if isinstance(code, int) else DONE)
 
 

@@ -143,9 +143,8 @@ class SqliteStore:
             raise StorageUnavailable(f"{self._path} is not a database of ours: {error}") from error
         if found != (SCHEMA,):
             version = found[0] if found else "none"
-            raise StorageUnavailable(
-                f"{self._path} has schema {version}, this version works with {SCHEMA}; run: callgate migrate"
-            )
+            does = "a newer version made it, use that one" if found and found[0] > SCHEMA else "run: callgate migrate"
+            raise StorageUnavailable(f"{self._path} has schema {version}, this version works with {SCHEMA}; {does}")
 
     def _connect(self) -> sqlite3.Connection:
         try:
