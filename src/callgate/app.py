@@ -1,6 +1,7 @@
 """Composition: settings in, a wired server out. The only file that knows every room."""
 
 import asyncio
+import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -27,6 +28,9 @@ log = structlog.get_logger()
 
 SWEEP_S = 5.0
 """How often ends without a start are looked through for those whose time is over."""
+
+GRACE_S = 2
+"""How long requests in flight may take when the server is told to stop: with what is written after them, less than five."""
 
 
 def clock() -> datetime:
@@ -132,15 +136,19 @@ class Gate:
 
 
 class _Server(uvicorn.Server):
-    """Ctrl-C first ends the streams that pages hold open, which would otherwise be waited for."""
+    """Told to stop, it first ends the streams that pages hold open, which would otherwise be waited for.
+
+    Uvicorn's own handler raises the signal again as soon as it has stopped, and nothing behind it would be done.
+    """
 
     def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
         super().__init__(config)
         self._stopping = stopping
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's shape
         self._stopping.set()
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
 
 async def serve(
@@ -160,7 +168,7 @@ async def serve(
             access_log=False,  # lines with query strings could hold numbers
             log_level="warning",
             server_header=False,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=GRACE_S,
         )
         async with gate.working():
             sockets = listen(settings.host, settings.port)

@@ -44,7 +44,11 @@ class CallbackEdge:
         self._public_prefix = public_prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send_reply(send, await self._reply(scope, receive))
+        try:
+            reply = await self._reply(scope, receive)
+        except asyncio.CancelledError:  # the server stops, and waits for us no longer
+            reply = problems.STOPPING
+        await send_reply(send, reply)
 
     async def _reply(self, scope: Scope, receive: Receive) -> WireReply:
         name = scope["path"].rpartition(PREFIX)[2].removesuffix("/")

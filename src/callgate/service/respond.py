@@ -28,6 +28,9 @@ log = structlog.get_logger()
 REPORT_DEADLINE_S = 4.0
 """How long any other callback may wait for the store: inside the five seconds that platforms are believed to wait."""
 
+DRAIN_S = 1.0
+"""How long an orderly stop waits for late answers to be written."""
+
 OVERRULE_RETRY_S = 1.0
 
 OVERRULE_LIMIT = 10_000
@@ -64,7 +67,7 @@ class Responder:
     async def drain(self) -> None:
         """Wait until what was answered late is undone. For an orderly stop."""
         if self._overruling:
-            await asyncio.wait(self._overruling, timeout=REPORT_DEADLINE_S)
+            await asyncio.wait(self._overruling, timeout=DRAIN_S)
 
     async def _one_at_a_time(self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog) -> WireReply:
         """A repeat that comes while the first is being decided waits for it, so that it sees what was answered."""

@@ -66,6 +66,10 @@ class Writer:
         self._is_closing = False
         self._thread = threading.Thread(target=self._work, name="callgate-writer", daemon=True)
 
+    @property
+    def is_closing(self) -> bool:
+        return self._is_closing
+
     def start(self) -> None:
         self._thread.start()
 
