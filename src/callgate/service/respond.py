@@ -111,9 +111,9 @@ class Responder:
     async def _report(self, job: GoAhead | Settle | Note) -> Outcome:
         """Past the deadline the platform gets no answer from us, but the job stays queued and is done."""
         task = asyncio.ensure_future(self._store.perform(job))
+        task.add_done_callback(_ignore_outcome)
         done, _ = await asyncio.wait({task}, timeout=REPORT_DEADLINE_S)
         if not done:
-            task.add_done_callback(_ignore_outcome)
             raise StorageUnavailable("not written in time; it is still queued")
         return task.result()
 
@@ -142,6 +142,6 @@ class Responder:
 
 
 def _ignore_outcome(task: asyncio.Task[Outcome]) -> None:
-    """Nobody waits any more; an error is logged by the store."""
+    """Perhaps nobody waits any more when it fails; the store has logged it."""
     if not task.cancelled():
         task.exception()

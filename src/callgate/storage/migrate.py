@@ -28,8 +28,7 @@ def migrate_sqlite(connection: sqlite3.Connection) -> None:
             command.upgrade(config, "head")
             shared.commit()
         except CommandError as error:
-            raise StorageUnavailable(
-                f"the database cannot be brought to this version's schema; did a newer one make it? {error}"
-            ) from error
+            explanation = f"the database cannot be brought to this version's schema; did a newer one make it? {error}"
+            raise StorageUnavailable(explanation) from error
         except sqlalchemy.exc.DBAPIError as error:
             raise StorageUnavailable(f"the database does not take this version's schema: {error.orig}") from error
