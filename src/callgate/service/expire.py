@@ -6,7 +6,8 @@ from datetime import datetime
 
 import msgspec
 
-from callgate.protocol.call import CallEnded, EndpointKind
+from callgate.policy.judge import judge_destination
+from callgate.protocol.call import CallEnded
 from callgate.protocol.life import CallState
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
@@ -56,7 +57,7 @@ class ExpireParked:
         return settle_unheld(books, payable, ended, wallet, ended_at=call.decided_at)
 
     def _rate(self, deck: str, ended: CallEnded) -> Rate | None:
-        if deck not in self.decks or ended.destination is None or ended.destination.kind is not EndpointKind.NUMBER:
+        if deck not in self.decks or ended.destination is None or judge_destination(ended.destination) is not None:
             return None
         rate = self.decks[deck].rate_for(ended.destination.address, self.now)
         return None if rate is None or rate.is_blocked else rate
