@@ -67,17 +67,23 @@ class Responder:
             await asyncio.wait(self._overruling, timeout=REPORT_DEADLINE_S)
 
     async def _one_at_a_time(self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog) -> WireReply:
-        """A repeat that comes while the first is being decided waits for it, so that it sees what was answered."""
+        """A repeat that comes while the first is being decided waits for it, so that it sees what was answered.
+
+        That wait counts: each is answered before its own deadline, however many came before it.
+        """
+        deadline = asyncio.get_running_loop().time() + self._decision_deadline_s
         while (first := self._deciding.get(call.key)) is not None:
             await asyncio.shield(first)
         decided = self._deciding[call.key] = asyncio.get_running_loop().create_future()
         try:
-            return await self._decide(call, body, provider, catalog)
+            return await self._decide(call, body, provider, catalog, deadline)
         finally:
             del self._deciding[call.key]
             decided.set_result(None)
 
-    async def _decide(self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog) -> WireReply:
+    async def _decide(
+        self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog, deadline: float
+    ) -> WireReply:
         job = Authorize(
             call=call,
             body=body,
@@ -88,7 +94,7 @@ class Responder:
             orphan_after=self._orphan_after,
         )
         try:
-            async with asyncio.timeout(self._decision_deadline_s):
+            async with asyncio.timeout_at(deadline):
                 return self._reply(call, await self._store.perform(job))
         except (TimeoutError, StorageUnavailable) as error:
             log.error("decision.fallback", call_id=call.key.call_id, error=type(error).__name__)

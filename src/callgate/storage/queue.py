@@ -40,7 +40,8 @@ class Waiting:
             self.result = self.job.run(books)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to this caller, not to the batch
             books.undo()
-            self.error = error
+            # A future takes any other exception; this one would keep the answers of the whole batch back.
+            self.error = RuntimeError("the job ran out of values") if isinstance(error, StopIteration) else error
         else:
             self.error = None
             books.keep()
