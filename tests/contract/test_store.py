@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,31 +39,23 @@ ALICE = AccountKey("app", "alice")
 
 @dataclass
 class Engine:
-    """One engine under test: makes stores on one database, and runs SQL on it behind their back."""
+    """One engine under test: `make` makes stores on one database, which is a file at `path` unless it is in memory."""
 
     make: Callable[..., SqliteStore]
-    is_shared: bool
     path: Path
 
 
-@pytest.fixture(params=["sqlite file", "sqlite memory"])
-def engine(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    file_store: Callable[..., SqliteStore],
-    memory_store: Callable[..., SqliteStore],
-) -> Engine:
-    path = tmp_path / "books.db"
-    if request.param == "sqlite memory":
-        return Engine(memory_store, is_shared=False, path=path)
-    return Engine(lambda **words: file_store(path, **words), is_shared=True, path=path)
-
-
 @pytest.fixture
-def shared(engine: Engine) -> Engine:
-    if not engine.is_shared:
-        pytest.skip("a database in memory belongs to one store")
-    return engine
+def shared(tmp_path: Path, file_store: Callable[..., SqliteStore]) -> Engine:
+    """An engine that several stores, and others, may work on at once."""
+    path = tmp_path / "books.db"
+    return Engine(partial(file_store, path), path)
+
+
+@pytest.fixture(params=["sqlite file", "sqlite memory"])
+def engine(request: pytest.FixtureRequest, shared: Engine, memory_store: Callable[..., SqliteStore]) -> Engine:
+    """Every engine there is."""
+    return shared if request.param == "sqlite file" else Engine(memory_store, shared.path)
 
 
 def add(micros: int, reference: str, account: str = "alice") -> TopUp:
