@@ -635,6 +635,12 @@ def test_what_was_committed_alone_is_not_reported_as_lost(shared: Engine) -> Non
     work(shared, steps, patience_s=0.1)
 
 
+def test_a_closed_database_is_one_file(shared: Engine) -> None:
+    """Its log has been folded back, so that a copy of the file is a copy of the books."""
+    work(shared, lambda store: store.perform(add(70_000, "inv-1")))
+    assert [path.name for path in shared.path.parent.iterdir()] == ["books.db"]
+
+
 def test_answers_survive_a_restart(shared: Engine) -> None:
     """What was acknowledged is there for the next one who opens the file."""
     work(shared, lambda store: store.perform(add(70_000, "inv-1")))
