@@ -316,7 +316,10 @@ class House:
 
     def records(self) -> list[CallRecord]:
         """Every call record, in the order in which they were written."""
-        return [msgspec.json.decode(row[0], type=CallRecord) for row in self.rows("SELECT record FROM records ORDER BY rowid")]
+        return [
+            msgspec.json.decode(row[0], type=CallRecord)
+            for row in self.rows("SELECT record FROM records ORDER BY rowid")
+        ]
 
 
 def _faults(rows: LedgerRows) -> tuple[str, ...]:

@@ -65,7 +65,9 @@ def add(micros: int, reference: str, account: str = "alice") -> TopUp:
 async def prepare(store: SqliteStore) -> None:
     """Open the store, with one application and one account in it."""
     await store.open()
-    await store.perform(AddApplication(provider="sinch", key="app", secret="c2VjcmV0", name="", seal=str.encode, now=NOW))
+    await store.perform(
+        AddApplication(provider="sinch", key="app", secret="c2VjcmV0", name="", seal=str.encode, now=NOW)
+    )
     await store.perform(OpenAccount(application="app", account="alice", currency="USD"))
 
 
@@ -336,7 +338,7 @@ def test_closing_finishes_what_waits(engine: Engine) -> None:
         waiting = [asyncio.create_task(store.perform(add(1, f"w{number}"))) for number in range(700)]
         await asyncio.sleep(0)
         closing = asyncio.create_task(store.close())
-        while not closing.done() and not store._writer._is_closing:  # noqa: SLF001 - closing has begun, in its thread
+        while not store._writer._is_closing:  # noqa: ASYNC110, SLF001 - closing begins in a thread of its own
             await asyncio.sleep(0)
         with pytest.raises(StorageUnavailable, match="closed"):
             await store.perform(add(1, "late"))
@@ -538,16 +540,18 @@ from datetime import UTC, datetime
 from callgate.service.top_up import TopUp
 from callgate.storage.sqlite import SqliteStore
 
+def add(micros, reference):
+    now = datetime.now(UTC)
+    return TopUp(application="app", account="alice", amount_micros=micros, reference=reference, now=now)
+
 async def main():
     store = SqliteStore(sys.argv[1])
     await store.open()
     print("open", flush=True)
     sys.stdin.readline()
     for number in range(60):
-        job = TopUp(application="app", account="alice", amount_micros=1, reference=f"r{number % 50}-{sys.argv[2]}", now=datetime.now(UTC))
-        await store.perform(job)
-        shared = TopUp(application="app", account="alice", amount_micros=1000, reference=f"shared{number}", now=datetime.now(UTC))
-        await store.perform(shared)
+        await store.perform(add(1, f"r{number % 50}-{sys.argv[2]}"))
+        await store.perform(add(1000, f"shared{number}"))
     await store.close()
 
 asyncio.run(main())
@@ -586,7 +590,9 @@ def test_a_lock_that_outlasts_the_patience(shared: Engine) -> None:
 
     async def steps(store: SqliteStore) -> None:
         with locked(shared.path):
-            results = await asyncio.gather(*(store.perform(add(1, f"r{number}")) for number in range(5)), return_exceptions=True)
+            results = await asyncio.gather(
+                *(store.perform(add(1, f"r{number}")) for number in range(5)), return_exceptions=True
+            )
             assert [type(result) for result in results] == [StorageUnavailable] * 5
         assert await posted(store) == 0
         assert not (await store.perform(add(1, "r0"))).is_repeat

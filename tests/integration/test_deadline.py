@@ -203,7 +203,9 @@ def test_an_end_that_overtook_a_start_which_was_not_decided_in_time(gate: Gate) 
 
 
 def test_overload_hangs_up_at_once(
-    tmp_path: Path, new_house: Callable[[SqliteStore], AbstractContextManager["House"]], file_store: Callable[..., SqliteStore]
+    tmp_path: Path,
+    new_house: Callable[[SqliteStore], AbstractContextManager["House"]],
+    file_store: Callable[..., SqliteStore],
 ) -> None:
     """With nothing queued and nothing written; ends are told to come again."""
     path = tmp_path / "books.db"

@@ -30,7 +30,9 @@ def responder(house: "House", store: SqliteStore) -> Respond:
 
 
 @pytest.fixture(params=["file", "memory"])
-def busy_house(request: pytest.FixtureRequest, tmp_path: Path, new_house: NewHouse, file_store: Any, memory_store: Any) -> Any:
+def busy_house(
+    request: pytest.FixtureRequest, tmp_path: Path, new_house: NewHouse, file_store: Any, memory_store: Any
+) -> Any:
     """A house with a wallet of ten full grants of a minute."""
     store = file_store(tmp_path / "books.db") if request.param == "file" else memory_store()
     with new_house(store) as house:

@@ -63,7 +63,9 @@ def event(number: int, life: Life, name: str) -> CallEvent:
     )
 
 
-def ledger_after(new_house: NewHouse, calls: list[Life], order: Iterable[tuple[int, str]], credit: str) -> dict[str, Any]:
+def ledger_after(
+    new_house: NewHouse, calls: list[Life], order: Iterable[tuple[int, str]], credit: str
+) -> dict[str, Any]:
     """Everything that money depends on, after these events in this order. The four invariants hold after each."""
     with new_house() as house:
         house.open("alice", credit, max_seconds=90)
@@ -113,7 +115,9 @@ def test_one_call(new_house: NewHouse, life: Life, order: Order, credit: str) ->
 
 @sampled(max_examples=60)
 @given(st.lists(lives, min_size=2, max_size=3), st.data())
-def test_calls_on_one_wallet_in_between_one_another(new_house: NewHouse, calls: list[Life], data: st.DataObject) -> None:
+def test_calls_on_one_wallet_in_between_one_another(
+    new_house: NewHouse, calls: list[Life], data: st.DataObject
+) -> None:
     """Where the wallet is good for all of them, they do not know of each other."""
     order = data.draw(orders(len(calls)))
     expected = ledger_after(new_house, calls, told_in_order(len(calls), {}), "100")

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from callgate.errors import Conflict
 from callgate.protocol.call import CallResult
@@ -57,7 +64,7 @@ class Books(RuleBasedStateMachine):
     def __init__(self, new_house: NewHouse) -> None:
         super().__init__()
         self._context = new_house()
-        self.house: House = self._context.__enter__()  # noqa: PLC2801 - closed in `teardown`
+        self.house: House = self._context.__enter__()  # closed in `teardown`
         self.posted: dict[str, int] = {}
         self.owed: dict[str, int] = {}
         self.charged: dict[str, int] = {}  # by call that has a record
@@ -83,7 +90,9 @@ class Books(RuleBasedStateMachine):
         self.house.open(account, max_seconds=LONGEST_S)
         self.posted[account] = self.owed[account] = 0
 
-    @rule(account=st.sampled_from(["alice", "bob"]), micros=amounts, reference=st.sampled_from(["r0", "r1", "r2", "r3"]))
+    @rule(
+        account=st.sampled_from(["alice", "bob"]), micros=amounts, reference=st.sampled_from(["r0", "r1", "r2", "r3"])
+    )
     def top_up(self, account: str, micros: int, reference: str) -> None:
         if account not in self.posted:
             return
@@ -121,7 +130,9 @@ class Books(RuleBasedStateMachine):
     @rule(call=calls)
     def answer(self, call: str) -> None:
         is_live = self.calls.get(call, {"state": None})["state"] == "live"
-        assert self.house.hear(self.house.answered(call)).answer == (self.house.go_on if is_live else self.house.hang_up)
+        assert self.house.hear(self.house.answered(call)).answer == (
+            self.house.go_on if is_live else self.house.hang_up
+        )
 
     @rule(
         call=calls,

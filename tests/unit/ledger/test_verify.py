@@ -18,7 +18,7 @@ SOUND = LedgerRows(
     house=[Balance("app", "USD", "topups:USD", -70_000), Balance("app", "USD", "revenue:USD", 45_000)],
     wallets=[WALLET],
     open_holds=[OpenHolds("app", "alice", 20_000)],
-    ended_calls=[EndedCall("app", "c1", False, 45_000, 45_000, 1)],  # noqa: FBT003 - a row
+    ended_calls=[EndedCall("app", "c1", False, 45_000, 45_000, 1)],
     stray_holds=[],
 )
 
@@ -107,7 +107,9 @@ def test_open_holds_of_nobody() -> None:
 def test_an_ended_call_has_one_outcome(call: EndedCall, fault: str) -> None:
     """One end of its hold, one record, and as much moved as was charged."""
     verdict = verify(SOUND._replace(ended_calls=[call]))
-    assert [found.replace("(app) ended,", "(app) ended") for found in verdict.faults] == [f"3: call c1 (app) ended {fault}"]
+    assert [found.replace("(app) ended,", "(app) ended") for found in verdict.faults] == [
+        f"3: call c1 (app) ended {fault}"
+    ]
     assert verdict.call_count == 1
 
 

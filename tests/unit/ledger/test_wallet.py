@@ -50,8 +50,12 @@ def assert_books_balance(before: Wallet, movement: Movement) -> None:
     assert len({transfer.id for transfer in movement.transfers}) == len(movement.transfers)
 
 
-@pytest.mark.parametrize(("posted", "held", "limit", "available"), [(10, 0, 0, 10), (10, 4, 0, 6), (-3, 2, 9, 4), (5, 5, 0, 0)])
-def test_available_is_posted_and_credit_limit_less_what_is_held(posted: int, held: int, limit: int, available: int) -> None:
+@pytest.mark.parametrize(
+    ("posted", "held", "limit", "available"), [(10, 0, 0, 10), (10, 4, 0, 6), (-3, 2, 9, 4), (5, 5, 0, 0)]
+)
+def test_available_is_posted_and_credit_limit_less_what_is_held(
+    posted: int, held: int, limit: int, available: int
+) -> None:
     """In one figure, which is what a new call may hold."""
     assert wallet(posted, held, limit).available_micros == available
 
@@ -138,7 +142,9 @@ def test_an_overrun_may_use_the_credit_limit() -> None:
         (7, (4, 4, 3), ["wallet:alice", "owed:alice"]),
     ],
 )
-def test_a_debit_without_a_hold_leaves_held_money_alone(amount: int, left: tuple[int, int, int], kinds: list[str]) -> None:
+def test_a_debit_without_a_hold_leaves_held_money_alone(
+    amount: int, left: tuple[int, int, int], kinds: list[str]
+) -> None:
     """It takes at most what is available; the rest joins what is owed."""
     before = wallet(10, 4, 0, 2)
     movement = debit_unheld(before, amount, OCCASION)

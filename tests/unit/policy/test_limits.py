@@ -8,7 +8,15 @@ from callgate.policy.limits import Limits, change_limits, longest_grant_s
 
 @pytest.mark.parametrize(
     ("application", "account", "longest"),
-    [(None, None, 14_400), (60, None, 60), (None, 60, 60), (60, 90, 60), (90, 60, 60), (14_400, 14_400, 14_400), (1, 2, 1)],
+    [
+        (None, None, 14_400),
+        (60, None, 60),
+        (None, 60, 60),
+        (60, 90, 60),
+        (90, 60, 60),
+        (14_400, 14_400, 14_400),
+        (1, 2, 1),
+    ],
 )
 def test_limits_of_both_must_hold(application: int | None, account: int | None, longest: int) -> None:
     """The smaller one counts, and never more than the platform's four hours."""

@@ -34,7 +34,9 @@ def open_account(account: str = "alice", currency: str = "USD", *identities: str
     return OpenAccount(application=app, account=account, currency=currency, identities=identities)
 
 
-def top_up(house: "House", amount_micros: int = 1, reference: str = "r", account: str = "alice", app: str = "app") -> TopUp:
+def top_up(
+    house: "House", amount_micros: int = 1, reference: str = "r", account: str = "alice", app: str = "app"
+) -> TopUp:
     return TopUp(application=app, account=account, amount_micros=amount_micros, reference=reference, now=house.now)
 
 
@@ -68,7 +70,8 @@ def test_identities(text: str, stored: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "alice", "user:", "user:a b", "user:" + "x" * 256, "number:", "number:123", "number:+0123456789", "sip:a@b"]
+    "text",
+    ["", "alice", "user:", "user:a b", "user:" + "x" * 256, "number:", "number:123", "number:+0123456789", "sip:a@b"],
 )
 def test_identities_that_will_not_do(text: str) -> None:
     """With what would."""
@@ -137,7 +140,7 @@ def test_a_reference_means_one_amount(house: "House", amount: int) -> None:
     """Another one is a conflict that says what it was used for."""
     house.open("alice")
     house.perform(top_up(house, 70_000, "inv-1"))
-    with pytest.raises(Conflict, match="reference inv-1 was used for 0.07 USD before"):
+    with pytest.raises(Conflict, match=r"reference inv-1 was used for 0\.07 USD before"):
         house.perform(top_up(house, amount, "inv-1"))
     assert house.wallet().posted_micros == 70_000
 
@@ -222,7 +225,8 @@ def test_settings_of_an_application(words: list[str], trust: tuple[str, ...], fr
 
 
 @pytest.mark.parametrize(
-    "word", ["trust=all", "trust=number,header", "trust", "freshness=0", "freshness=86401", "freshness=\u00b2", "other=1", ""]
+    "word",
+    ["trust=all", "trust=number,header", "trust", "freshness=0", "freshness=86401", "freshness=\u00b2", "other=1", ""],
 )
 def test_settings_that_will_not_do(word: str) -> None:
     """What is trusted has to be spelled out."""

@@ -123,7 +123,9 @@ def test_a_call_id_is_used_up_when_its_call_has_ended(house: "House") -> None:
     assert (house.wallet().held_micros, len(house.moved())) == (0, 1)
 
 
-@pytest.mark.parametrize(("status", "refusal"), [(Status.SUSPENDED, "account_suspended"), (Status.CLOSED, "account_closed")])
+@pytest.mark.parametrize(
+    ("status", "refusal"), [(Status.SUSPENDED, "account_suspended"), (Status.CLOSED, "account_closed")]
+)
 def test_an_account_that_is_not_active_starts_no_calls(house: "House", status: Status, refusal: str) -> None:
     """But its live calls go on, and are settled."""
     house.open("alice", "0.07", max_seconds=60)

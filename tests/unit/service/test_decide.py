@@ -162,9 +162,15 @@ def test_a_grant_is_what_is_available(facts: Facts, available: int, granted: int
 
 @pytest.mark.parametrize(
     ("application", "account", "granted", "held"),
-    [(None, 90, 90, 40_000), (90, None, 90, 40_000), (60, 61, 60, 20_000), (30, None, 30, 20_000), (181, 500, 180, 60_000)],
+    [
+        (None, 90, 90, 40_000),
+        (90, None, 90, 40_000),
+        (60, 61, 60, 20_000),
+        (30, None, 30, 20_000),
+        (181, 500, 180, 60_000),
+    ],
 )
-def test_the_longest_grant_of_application_and_account(  # noqa: PLR0913, PLR0917 - both limits, both figures
+def test_the_longest_grant_of_application_and_account(
     facts: Facts, application: int | None, account: int | None, granted: int, held: int
 ) -> None:
     """Both hold. A grant below the first increment by their wish is still a grant, and is priced as it will be billed."""

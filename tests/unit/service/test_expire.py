@@ -71,7 +71,9 @@ def test_nothing_is_given_up_before_its_time(house: "House") -> None:
         ({"seconds": 61, "kind": EndpointKind.CONFERENCE}, (Flag.PAYER_UNKNOWN,)),
     ],
 )
-def test_where_nobody_can_be_charged_it_is_flagged(house: "House", words: dict[str, Any], flags: tuple[Flag, ...]) -> None:
+def test_where_nobody_can_be_charged_it_is_flagged(
+    house: "House", words: dict[str, Any], flags: tuple[Flag, ...]
+) -> None:
     """And nothing moves: no call, an unclear end, an unknown payer, or a destination without a price."""
     house.open("alice", "0.07")
     park(house, **words)

@@ -214,11 +214,20 @@ def test_records_say_what_happened(house: "House") -> None:
         house.hear(house.ended(call, user=user))
     first, second, third = house.records()
     assert [first.started_at, first.answered_at, first.ended_at] == times
-    assert (first.key, first.account, first.caller, first.destination) == (("app", "c1"), "alice", "alice", house.sweden)
+    assert (first.key, first.account, first.caller, first.destination) == (
+        ("app", "c1"),
+        "alice",
+        "alice",
+        house.sweden,
+    )
     assert (first.charge_micros, first.currency, first.cost, first.cost_currency) == (20_000, "USD", "0.0123", "USD")
     assert (first.result, first.reason, first.settled_by) == ("answered", "callerhangup", "disconnect")
     assert (second.cost, second.answered_at, second.corrects) == (None, None, None)
-    assert [(record.account, record.sequence) for record in (first, second, third)] == [("alice", 1), ("bob", 1), ("alice", 2)]
+    assert [(record.account, record.sequence) for record in (first, second, third)] == [
+        ("alice", 1),
+        ("bob", 1),
+        ("alice", 2),
+    ]
     assert len({record.record_id for record in (first, second, third)}) == 3
 
 
@@ -245,4 +254,6 @@ def test_an_answer_of_any_other_call_is_hung_up(house: "House") -> None:
     for call, row in before.items():
         assert house.call(call) == msgspec.structs.replace(row, flags=(Flag.STRAY_ANSWER,))
     assert house.run(house.store.call(house.answered("unknown").key)) is None
-    assert [callback.note for callback in house.run(house.store.callbacks(house.answered("unknown").key))] == ["stray_answer"]
+    assert [callback.note for callback in house.run(house.store.callbacks(house.answered("unknown").key))] == [
+        "stray_answer"
+    ]
