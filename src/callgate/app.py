@@ -131,7 +131,7 @@ class Gate:
         while True:
             before = clock() - timedelta(seconds=self._settings.orphan_after_s)
             try:
-                await expire_parked(self._store, self.catalogs.now.decks, before=before, now=clock())
+                await expire_parked(self._store, self.catalogs.now.decks, before=before)
             except StorageUnavailable as error:
                 log.warning("sweep.failed", error=str(error))
             await asyncio.sleep(SWEEP_S)

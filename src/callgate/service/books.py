@@ -4,7 +4,7 @@ Jobs see plain values and no engine. Each job is undone alone when it fails: its
 it has run to its end.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -93,6 +93,10 @@ class Shelf(Generic[K, V]):
     def put(self, key: K, row: V) -> None:
         self._fresh[key] = row
 
+    def fresh(self) -> Iterable[V]:
+        """What the running job has put."""
+        return self._fresh.values()
+
     def keep(self) -> None:
         if self._fresh:
             self._changed.update(self._fresh)
@@ -154,7 +158,11 @@ class Books:
         )  # fmt: skip
 
     def keep(self) -> None:
-        """The running job succeeded: its changes belong to the batch."""
+        """The running job succeeded: its changes belong to the batch.
+
+        The schema sees a wallet only as the last job of a batch left it, so that each job's own work is looked at here.
+        """
+        assert all(wallet.is_lawful for wallet in self.wallets.fresh()), "a job left a wallet that breaks its law"
         for layer in self._layers:
             layer.keep()
 

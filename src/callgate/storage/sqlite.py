@@ -65,6 +65,7 @@ class SqliteStore:
         self._lock = threading.Lock()  # one transaction at a time on the writer's connection
         self._readers = ThreadPoolExecutor(1 if path == MEMORY else READERS, thread_name_prefix="callgate-reader")
         self._per_thread = threading.local()
+        self._reading: list[sqlite3.Connection] = []
         self._connection: sqlite3.Connection | None = None
 
     async def open(self) -> None:
@@ -100,8 +101,17 @@ class SqliteStore:
                 is_engine = isinstance(error, sqlite3.Error)
                 batch[0].error = StorageUnavailable(f"SQLite: {error}") if is_engine else error
                 return
-            for waiting in batch:
+            self._commit_one_by_one(batch)
+
+    def _commit_one_by_one(self, batch: list[Waiting]) -> None:
+        """What was committed before the engine gave up stays answered as such; the rest was not written."""
+        for place, waiting in enumerate(batch):
+            try:
                 self._commit([waiting])
+            except StorageUnavailable as error:
+                for unwritten in batch[place:]:
+                    unwritten.error = error
+                return
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -170,6 +180,8 @@ class SqliteStore:
     def _close(self) -> None:
         self._writer.close()
         self._readers.shutdown()
+        for reader in self._reading:  # the last connection to close folds the log back into the file
+            reader.close()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -199,6 +211,7 @@ class SqliteStore:
             connection = self._connect()
             connection.execute("PRAGMA query_only = ON")
             self._per_thread.connection = connection
+            self._reading.append(connection)
         reader: sqlite3.Connection = self._per_thread.connection
         return reader
 
@@ -436,12 +449,15 @@ def _ledger_rows(db: sqlite3.Connection) -> LedgerRows:
         ended_calls=(
             EndedCall(row[0], row[1], row[2] == "open", row[3], row[4], row[5])
             for row in db.execute(
-                """SELECT application, call_id, hold_state, charge_micros,
+                """SELECT application, call_id, hold_state, CASE WHEN state = 'ended' THEN charge_micros END,
                 (SELECT coalesce(sum(amount_micros), 0) FROM transfers AS t
-                  WHERE t.application = c.application AND t.call_id = c.call_id),
+                  WHERE t.application = k.application AND t.call_id = k.call_id),
                 (SELECT count(*) FROM records AS r
-                  WHERE r.application = c.application AND r.call_id = c.call_id AND r.corrects IS NULL)
-                FROM calls AS c WHERE state = 'ended' AND charge_micros IS NOT NULL"""
+                  WHERE r.application = k.application AND r.call_id = k.call_id AND r.corrects IS NULL)
+                FROM (SELECT application, call_id FROM calls WHERE state = 'ended'
+                  UNION SELECT application, call_id FROM transfers WHERE call_id IS NOT NULL
+                  UNION SELECT application, call_id FROM records) AS k
+                LEFT JOIN calls USING (application, call_id)"""
             )
         ),
         stray_holds=db.execute(
