@@ -36,6 +36,8 @@ def build() -> cyclopts.App:
         ("rates", "Rate decks.", ("import", "quote")),
         ("calls", "Calls and why they were decided as they were.", ("list", "show")),
         ("ledger", "The books.", ("verify",)),
+        ("endpoint", "Receivers of call records.", ("add", "list", "rotate", "enable", "disable")),
+        ("deliveries", "Call records on their way to their receivers.", ("list", "resend")),
     ):
         inner = cyclopts.App(name=group, help=about)
         for command in commands:
