@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from types import FrameType
+from typing import cast
 
 import structlog
 import uvicorn
@@ -112,13 +113,14 @@ class Gate:
     def _build_dashboard(self) -> AsgiApp:
         from callgate.web.app import build_dashboard  # noqa: PLC0415 - see above
 
-        return build_dashboard(
+        dashboard = build_dashboard(
             self._store,
             secret_key=self._settings.secret_key.encode(),
             clock=clock,
             is_open=self._is_open,
             stopping=self.stopping,
         )
+        return cast("AsgiApp", dashboard)
 
     async def _deliver(self) -> None:
         """Records to their endpoints. Commands, which only borrow this module, do without an HTTP client."""
@@ -159,7 +161,7 @@ async def serve(
     async with opened(build_store(settings)) as store:
         gate = Gate(settings, store, is_open=is_open)
         config = uvicorn.Config(
-            gate,  # type: ignore[arg-type]
+            gate,
             host=settings.host,
             port=settings.port,
             http=CallbackProtocol,
