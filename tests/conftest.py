@@ -265,7 +265,7 @@ class House:
     def expire(self) -> int:
         """The sweep that gives up ends without a start."""
         before = self.now - self.orphan_after
-        return self.run(expire_parked(self.store, self.decks, before=before))
+        return self.run(expire_parked(self.store, Catalog(decks=self.decks), before=before))
 
     def catalog(self) -> Catalog:
         """What a responder is handed with a request."""

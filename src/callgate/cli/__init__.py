@@ -55,6 +55,23 @@ GROUPS = {
             "show": "Show one call: its timeline, and the reason of its decision.",
         },
     ),
+    "endpoint": (
+        "Receivers of call records.",
+        {
+            "add": "Add a receiver of call records, and print its signing secret once.",
+            "list": "List the receivers; secrets are never shown.",
+            "rotate": "Give a receiver a new signing secret, and print it once.",
+            "enable": "Send to a receiver again: what waits for it, and what comes.",
+            "disable": "Send nothing more to a receiver, and queue nothing more for it; what waits stays.",
+        },
+    ),
+    "deliveries": (
+        "Call records on their way to their receivers.",
+        {
+            "list": "List deliveries, newest first.",
+            "resend": "Send a record again, or all of a time, with the same id, body and sequence.",
+        },
+    ),
     "ledger": (
         "The books.",
         {"verify": "Check the four invariants of the ledger on the live database; exit 1 when one does not hold."},

@@ -14,6 +14,8 @@ from callgate.ledger.wallet import Movement, Wallet
 from callgate.policy.account import Account
 from callgate.protocol.call import CallKey
 from callgate.service.application import ApplicationRow
+from callgate.service.delivery import Delivery
+from callgate.service.endpoint import Endpoint
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.token import Token
 
@@ -54,6 +56,8 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     decks: tuple[str, ...] = ()
     transfers: tuple[tuple[str, str], ...] = ()  # application, transfer id
     tokens: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+    deliveries: tuple[str, ...] = ()
 
 
 class Job(Protocol[T_co]):
@@ -149,12 +153,14 @@ class Books:
         self.decks: Shelf[str, DeckHead] = Shelf()
         self.moved: Shelf[tuple[str, str], Transfer] = Shelf()  # by application and id; added through `move`
         self.tokens: Shelf[str, Token] = Shelf()
+        self.endpoints: Shelf[str, Endpoint] = Shelf()
+        self.deliveries: Shelf[str, Delivery] = Shelf()
         self.transfers: Journal[Transfer] = Journal()
         self.callbacks: Journal[Callback] = Journal()
         self.records: Journal[CallRecord] = Journal()
         self._layers = (
             self.calls, self.identities, self.accounts, self.wallets, self.applications, self.decks, self.moved,
-            self.tokens, self.transfers, self.callbacks, self.records,
+            self.tokens, self.endpoints, self.deliveries, self.transfers, self.callbacks, self.records,
         )  # fmt: skip
 
     def keep(self) -> None:
