@@ -4,7 +4,7 @@ In this order: over 64 KiB 413; not proven genuine 401; not a JSON object 400; t
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -18,8 +18,6 @@ from callgate.service.catalog import Catalog, Catalogs
 from callgate.service.respond import Responder
 
 log = structlog.get_logger()
-
-Secrets = Mapping[str, Sequence[str]]
 
 MAX_BODY_BYTES = 65_536
 MAX_BODY_WAIT_S = 10.0
@@ -65,7 +63,7 @@ class CallbackEdge:
         """Answer one whole request to a provider of this name: genuine, understood, then its use case."""
         provider, catalog = PROVIDERS[name], self._catalogs.now
         try:
-            self._verify(request, provider, catalog.secrets.get(name, {}), catalog)
+            self._verify(request, name, provider, catalog)
             event = provider.understand(request)
         except SignatureInvalid as error:
             log.warning("callback.not_genuine", ingredient=error.ingredient, reason=error.explanation)
@@ -82,11 +80,15 @@ class CallbackEdge:
             log.error("callback.unanswerable", callback=event.name, error=str(error))
             return problems.problem(error.status_hint, "malformed", "The callback cannot be answered.")
 
-    def _verify(self, request: WireRequest, provider: Provider, secrets: Secrets, catalog: Catalog) -> None:
+    def _verify(self, request: WireRequest, name: str, provider: Provider, catalog: Catalog) -> None:
         """How fresh a request must be is set for each application; the key that names it is proven in the same call."""
-        application = catalog.applications.get(provider.signing_key(request))
-        freshness_s = DEFAULT_FRESHNESS_S if application is None else application.row.settings.freshness
-        provider.verify(request, secrets, self._clock(), freshness_s=freshness_s)
+        now, key = self._clock(), provider.signing_key(request)
+        application = catalog.application(name, key)
+        if application is None:
+            provider.verify(request, {}, now, freshness_s=DEFAULT_FRESHNESS_S)
+        else:
+            secrets = {key: application.secrets_at(now)}
+            provider.verify(request, secrets, now, freshness_s=application.row.settings.freshness)
 
     def _request(self, scope: Scope, body: bytes) -> WireRequest:
         path = scope["raw_path"].decode("latin-1")

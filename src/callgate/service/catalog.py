@@ -4,7 +4,7 @@ Neither changes under a call: a call is judged by the snapshot that was in force
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
@@ -29,12 +29,16 @@ class Unseal(Protocol):
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
-    """One snapshot. `secrets` is what a provider's `verify` takes: every application's secrets by key."""
+    """One snapshot: applications by key, decks by name."""
 
     version: int = -1
     applications: Mapping[str, Application] = {}
-    secrets: Mapping[str, Mapping[str, Sequence[str]]] = {}  # by provider, by application key
     decks: Mapping[str, Deck] = {}
+
+    def application(self, provider: str, key: str) -> Application | None:
+        """Return the application of this key at this provider, or None."""
+        found = self.applications.get(key)
+        return found if found is not None and found.row.provider == provider else None
 
 
 class Catalogs:
@@ -64,10 +68,7 @@ class Catalogs:
 
     async def _load(self, version: int) -> Catalog:
         applications = {row.key: self._open(row) for row in await self._store.applications()}
-        secrets: dict[str, dict[str, Sequence[str]]] = {}
-        for key, application in applications.items():
-            secrets.setdefault(application.row.provider, {})[key] = application.secrets
-        return Catalog(version=version, applications=applications, secrets=secrets, decks=await self._decks())
+        return Catalog(version=version, applications=applications, decks=await self._decks())
 
     async def _decks(self) -> dict[str, Deck]:
         """Only decks whose version is new are read: they may have a million rows."""
@@ -81,4 +82,6 @@ class Catalogs:
         return decks
 
     def _open(self, row: ApplicationRow) -> Application:
-        return Application(row=row, secrets=tuple(self._unseal(sealed) for sealed in row.sealed_secrets))
+        return Application(
+            row=row, secrets=tuple((self._unseal(each.sealed), each.until) for each in row.sealed_secrets)
+        )

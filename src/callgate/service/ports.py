@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from callgate.ledger.transfer import Transfer
 from callgate.ledger.verify import LedgerRows
 from callgate.ledger.wallet import Wallet
 from callgate.policy.account import Account
@@ -56,6 +57,9 @@ class Store(Protocol):
 
     async def identities(self, key: AccountKey) -> Sequence[str]: ...
 
+    async def transfers(self, key: AccountKey, limit: int) -> tuple[Wallet, Sequence[Transfer]] | None:
+        """The account's wallet and the transfers on its ledger accounts, newest first, from one moment."""
+
     async def accounts_on_deck(self, deck: str, other_than: str) -> Sequence[AccountKey]:
         """Accounts that are priced by this deck and whose currency is another than the one given."""
 
@@ -71,6 +75,9 @@ class Store(Protocol):
         """Ends that came without a start, and have waited since before this time."""
 
     async def token(self, digest: str) -> Token | None: ...
+
+    async def tokens(self) -> Sequence[Token]:
+        """All that are valid, oldest first."""
 
     async def has_tokens(self) -> bool: ...
 

@@ -138,9 +138,9 @@ def report_call(call: Call, now: datetime, callbacks: Sequence[Callback] = ()) -
         charge=None if call.charge_micros is None else format_micros(call.charge_micros),
         currency=call.currency,
         rate_per_minute=None if call.rate is None else format_nanos(call.rate.rate_nanos_per_min),
-        decided_at=_rfc3339(call.decided_at),
-        answered_at=None if call.answered_at is None else _rfc3339(call.answered_at),
-        ended_at=None if call.ended_at is None else _rfc3339(call.ended_at),
+        decided_at=rfc3339(call.decided_at),
+        answered_at=None if call.answered_at is None else rfc3339(call.answered_at),
+        ended_at=None if call.ended_at is None else rfc3339(call.ended_at),
         duration_s=call.duration_s,
         billed_s=call.billed_s,
         result=call.result,
@@ -174,7 +174,7 @@ def _seconds_left(call: Call, now: datetime) -> int:
 def _event(callback: Callback) -> dict[str, Any]:
     """One callback as it came; a body that is not JSON is shown as text."""
     return {
-        "at": _rfc3339(callback.at),
+        "at": rfc3339(callback.at),
         "event": callback.name,
         "sent": _json(callback.body),
         "answer": _json(callback.answer),
@@ -189,7 +189,8 @@ def _json(body: bytes) -> object:
         return body.decode(errors="replace")
 
 
-def _rfc3339(at: datetime) -> str:
+def rfc3339(at: datetime) -> str:
+    """Write an aware time as the API does, to the millisecond."""
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

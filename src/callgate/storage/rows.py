@@ -14,7 +14,7 @@ from callgate.policy.refusal import Refusal
 from callgate.protocol.call import CallEnded, CallKey
 from callgate.protocol.life import CallState
 from callgate.rating.rate import Rate
-from callgate.service.application import ApplicationRow, ApplicationSettings
+from callgate.service.application import ApplicationRow, ApplicationSettings, SealedSecret
 from callgate.service.books import DeckHead
 from callgate.service.records import Call, Callback, CallRecord, Flag, SettledBy
 from callgate.service.token import Role, Token
@@ -47,7 +47,7 @@ _decode_rate = msgspec.json.Decoder(Rate).decode
 _decode_ended = msgspec.json.Decoder(CallEnded).decode
 _decode_limits = msgspec.json.Decoder(Limits).decode
 _decode_settings = msgspec.json.Decoder(ApplicationSettings).decode
-_decode_secrets = msgspec.json.Decoder(tuple[bytes, ...]).decode
+_decode_secrets = msgspec.json.Decoder(tuple[SealedSecret, ...]).decode
 
 
 CALL_KEY = ("application", "call_id")

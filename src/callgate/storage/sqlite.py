@@ -19,7 +19,9 @@ from typing import TypeVar
 import msgspec
 
 from callgate.errors import StorageUnavailable
-from callgate.ledger.accounts import is_of_house
+from callgate.ledger.accounts import is_of_house, overruns_owed
+from callgate.ledger.accounts import wallet as wallet_name
+from callgate.ledger.transfer import Transfer
 from callgate.ledger.verify import Balance, EndedCall, LedgerRows, Moved, OpenHolds
 from callgate.ledger.wallet import Wallet
 from callgate.policy.account import Account
@@ -230,6 +232,25 @@ class SqliteStore:
         sql = "SELECT identity FROM identities WHERE application = ? AND account = ? ORDER BY identity"
         return await self._read(lambda db: [row[0] for row in db.execute(sql, key)])
 
+    async def transfers(self, key: AccountKey, limit: int) -> tuple[Wallet, Sequence[Transfer]] | None:
+        # In the order in which they were written: rows of one moment, and of one batch, have equal times.
+        sql = f"""{_select("transfers", rows.TRANSFER)} WHERE application = :application
+            AND (debit IN (:wallet, :owed) OR credit IN (:wallet, :owed)) ORDER BY rowid DESC LIMIT :limit"""
+        named = {
+            "application": key.application,
+            "wallet": wallet_name(key.account),
+            "owed": overruns_owed(key.account),
+            "limit": limit,
+        }
+
+        def look(db: sqlite3.Connection) -> tuple[Wallet, Sequence[Transfer]] | None:
+            wallet = db.execute(_WALLET, key).fetchone()
+            if wallet is None:
+                return None
+            return rows.to_wallet(wallet), [rows.to_transfer(row) for row in db.execute(sql, named)]
+
+        return await self._read(look)
+
     async def accounts_on_deck(self, deck: str, other_than: str) -> Sequence[AccountKey]:
         sql = "SELECT application, id FROM accounts WHERE deck = ? AND currency <> ? ORDER BY id"
         return await self._read(lambda db: [AccountKey(*row) for row in db.execute(sql, (deck, other_than))])
@@ -257,6 +278,10 @@ class SqliteStore:
     async def token(self, digest: str) -> Token | None:
         found = await self._read(lambda db: db.execute(_TOKEN, (digest,)).fetchone())
         return None if found is None else rows.to_token(found)
+
+    async def tokens(self) -> Sequence[Token]:
+        sql = f"{_select('tokens', rows.TOKEN)} ORDER BY created_at, digest"
+        return await self._read(lambda db: [rows.to_token(row) for row in db.execute(sql)])
 
     async def has_tokens(self) -> bool:
         return await self._read(lambda db: db.execute("SELECT 1 FROM tokens LIMIT 1").fetchone() is not None)
@@ -322,6 +347,9 @@ _APPLICATION = _select_one("applications", rows.APPLICATION, rows.APPLICATION_KE
 _DECK = _select_one("decks", rows.DECK, rows.DECK_KEY)
 _TRANSFER = _select_one("transfers", rows.TRANSFER, rows.TRANSFER_KEY)
 _TOKEN = _select_one("tokens", rows.TOKEN, rows.TOKEN_KEY)
+_REFUNDED = """SELECT coalesce(sum(amount_micros), 0) FROM transfers
+    WHERE application = ? AND call_id = ? AND kind = 'refund'"""
+_OPEN_HOLDS = "SELECT count(*) FROM calls WHERE application = ? AND account = ? AND hold_state = 'open'"
 
 _SAVE_CALL = _upsert("calls", rows.CALL, rows.CALL_KEY)
 _SAVE_ACCOUNT = _upsert("accounts", rows.ACCOUNT, rows.ACCOUNT_KEY)
@@ -349,6 +377,8 @@ def _load(db: sqlite3.Connection, books: Books, keys: Keys) -> None:
     _load_plain(db, books.decks, _DECK, keys.decks, rows.to_deck_head)
     _load_plain(db, books.moved, _TRANSFER, keys.transfers, rows.to_transfer)
     _load_plain(db, books.tokens, _TOKEN, keys.tokens, rows.to_token)
+    _load_plain(db, books.refunded, _REFUNDED, keys.refunds, _only)
+    _load_plain(db, books.open_holds, _OPEN_HOLDS, keys.open_holds, _only)
 
 
 def _load_plain(
@@ -359,6 +389,11 @@ def _load_plain(
         if not shelf.is_loaded(key):
             row = db.execute(sql, key if isinstance(key, tuple) else (key,)).fetchone()
             shelf.load(key, None if row is None else to_struct(row))
+
+
+def _only(row: rows.Row) -> int:
+    """The one number of a sum."""
+    return int(row[0])
 
 
 def _load_call(db: sqlite3.Connection, books: Books, key: CallKey) -> None:
@@ -397,6 +432,7 @@ def _save(db: sqlite3.Connection, books: Books) -> None:
     db.executemany(_SAVE_IDENTITY, [(*key, account) for key, account in books.identities.changes().items()])
     db.executemany(_SAVE_DECK, map(msgspec.structs.astuple, books.decks.changes().values()))
     db.executemany(_SAVE_TOKEN, map(rows.from_token, books.tokens.changes().values()))
+    db.executemany("DELETE FROM tokens WHERE digest = ?", [(digest,) for digest in books.tokens.removed()])
     db.executemany(_SAVE_CALL, map(rows.from_call, books.calls.changes().values()))
     db.executemany(_ADD_TRANSFER, map(rows.from_transfer, books.transfers))
     db.executemany(_ADD_TO_HOUSE, _house_changes(books))
@@ -434,13 +470,15 @@ def _ledger_rows(db: sqlite3.Connection) -> LedgerRows:
             )
         ),
         ended_calls=(
-            EndedCall(row[0], row[1], row[2] == "open", row[3], row[4], row[5])
+            EndedCall(row[0], row[1], row[2] == "open", *row[3:])
             for row in db.execute(
                 """SELECT application, call_id, hold_state, charge_micros,
                 (SELECT coalesce(sum(amount_micros), 0) FROM transfers AS t
-                  WHERE t.application = c.application AND t.call_id = c.call_id),
+                  WHERE t.application = c.application AND t.call_id = c.call_id AND t.kind IN ('charge', 'overrun')),
                 (SELECT count(*) FROM records AS r
-                  WHERE r.application = c.application AND r.call_id = c.call_id AND r.corrects IS NULL)
+                  WHERE r.application = c.application AND r.call_id = c.call_id AND r.corrects IS NULL),
+                (SELECT coalesce(sum(amount_micros), 0) FROM transfers AS t
+                  WHERE t.application = c.application AND t.call_id = c.call_id AND t.kind = 'refund')
                 FROM calls AS c WHERE state = 'ended' AND charge_micros IS NOT NULL"""
             )
         ),
