@@ -68,6 +68,12 @@ class Store(Protocol):
     async def callbacks(self, key: CallKey) -> Sequence[Callback]:
         """What was heard of one call, oldest first."""
 
+    async def last_callback(self) -> int:
+        """The number of the newest callback that was recorded, 0 when there is none. They only rise."""
+
+    async def heard_since(self, number: int, limit: int) -> Sequence[tuple[int, CallKey]]:
+        """Which calls were heard of after that callback, in order, each with the number of the callback."""
+
     async def calls(self, application: str | None, *, only_live: bool, limit: int) -> Sequence[Call]:
         """Calls, newest first."""
 

@@ -17,6 +17,19 @@ OVERLAP = timedelta(hours=24)
 MAX_OVERLAP = timedelta(days=90)
 
 
+def parse_until(text: str | None, now: datetime) -> datetime:
+    """Read when an old secret stops: a time with its zone, the word `now`, or None for `OVERLAP`. Raises `Invalid`."""
+    if text is None or text == "now":
+        return now if text else now + OVERLAP
+    try:
+        until = datetime.fromisoformat(text)
+    except ValueError:
+        until = None
+    if until is None or until.tzinfo is None:
+        raise Invalid("until", repr(text[:50]), "a time with its zone, such as 2026-03-01T12:00:00Z, or now")
+    return until
+
+
 @dataclass(frozen=True, kw_only=True)
 class RotateSecret:
     """The new secret is the first of at most two. `until` is when the old one stops; `now` stops it at once.

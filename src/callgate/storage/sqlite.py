@@ -263,6 +263,13 @@ class SqliteStore:
         sql = f"{_select('callbacks', rows.CALLBACK)} WHERE application = ? AND call_id = ? ORDER BY id"
         return await self._read(lambda db: [rows.to_callback(row) for row in db.execute(sql, key)])
 
+    async def last_callback(self) -> int:
+        return await self._read(lambda db: int(db.execute("SELECT coalesce(max(id), 0) FROM callbacks").fetchone()[0]))
+
+    async def heard_since(self, number: int, limit: int) -> Sequence[tuple[int, CallKey]]:
+        sql = "SELECT id, application, call_id FROM callbacks WHERE id > ? ORDER BY id LIMIT ?"
+        return await self._read(lambda db: [(row[0], CallKey(*row[1:])) for row in db.execute(sql, (number, limit))])
+
     async def calls(self, application: str | None, *, only_live: bool, limit: int) -> Sequence[Call]:
         conditions = ["state IN ('arrived', 'answered')"] if only_live else []
         conditions += ["application = :application"] if application is not None else []
