@@ -100,8 +100,9 @@ class Shelf(Generic[K, V]):
         self._fresh[key] = None
 
     def keep(self) -> None:
-        self._changed.update(self._fresh)
-        self._fresh.clear()
+        if self._fresh:
+            self._changed.update(self._fresh)
+            self._fresh.clear()
 
     def undo(self) -> None:
         self._fresh.clear()
@@ -133,8 +134,9 @@ class Journal(Generic[V]):
         self._fresh.append(row)
 
     def keep(self) -> None:
-        self._kept += self._fresh
-        self._fresh.clear()
+        if self._fresh:
+            self._kept += self._fresh
+            self._fresh.clear()
 
     def undo(self) -> None:
         self._fresh.clear()
