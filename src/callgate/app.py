@@ -93,7 +93,8 @@ class Gate:
         """Everything that goes on beside the requests, for as long as the block runs."""
         await self.catalogs.refresh()
         beside = [
-            asyncio.create_task(each) for each in (self.catalogs.keep_current(), self._sweep(), self._load_dashboard())
+            asyncio.create_task(each)
+            for each in (self.catalogs.keep_current(), self._sweep(), self._deliver(), self._load_dashboard())
         ]
         try:
             yield
@@ -119,12 +120,18 @@ class Gate:
             stopping=self.stopping,
         )
 
+    async def _deliver(self) -> None:
+        """Records to their endpoints. Commands, which only borrow this module, do without an HTTP client."""
+        from callgate.outbox.worker import Worker  # noqa: PLC0415 - see above
+
+        await Worker(self._store, self.catalogs, clock).work()
+
     async def _sweep(self) -> None:
         """Ends whose start never came."""
         while True:
             before = clock() - timedelta(seconds=self._settings.orphan_after_s)
             try:
-                await expire_parked(self._store, self.catalogs.now.decks, before=before, now=clock())
+                await expire_parked(self._store, self.catalogs.now, before=before, now=clock())
             except StorageUnavailable as error:
                 log.warning("sweep.failed", error=str(error))
             await asyncio.sleep(SWEEP_S)

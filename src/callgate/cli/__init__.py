@@ -51,6 +51,13 @@ COMMANDS = {
     "calls list": "List calls, newest first.",
     "calls show": "Show one call: its timeline, and the reason of its decision.",
     "calls tail": "Print calls as they are decided and as they end, until Ctrl-C.",
+    "endpoint add": "Add a receiver of call records, and print its signing secret once.",
+    "endpoint list": "List the receivers; secrets are never shown.",
+    "endpoint rotate": "Give a receiver a new signing secret, and print it once.",
+    "endpoint enable": "Send to a receiver again: what waits for it, and what comes.",
+    "endpoint disable": "Send nothing more to a receiver, and queue nothing more for it; what waits stays.",
+    "deliveries list": "List deliveries, newest first.",
+    "deliveries resend": "Send a record again, or all of a time.",
     "ledger verify": "Check the four invariants of the ledger on the live database; exit 1 when one does not hold.",
     "call": "Place one emulated call and print its timeline.",
     "completions": "Print the script that completes these commands in a shell.",
@@ -63,6 +70,8 @@ GROUPS = {
     "account": "Accounts and their wallets.",
     "rates": "Rate decks.",
     "calls": "Calls and why they were decided as they were.",
+    "endpoint": "Receivers of call records.",
+    "deliveries": "Call records on their way to their receivers.",
     "ledger": "The books.",
 }
 
@@ -143,7 +152,7 @@ def build() -> "cyclopts.App":
     for group in groups.values():
         app.command(group)
     for words in COMMANDS:
-        group, _, name = words.rpartition(" ")
+        room, _, name = words.rpartition(" ")
         function = f"{name}_" if iskeyword(name) else name
-        groups.get(group, app).command(f"callgate.cli.{group or name}:{function}", name=name)
+        groups.get(room, app).command(f"callgate.cli.{room or name}:{function}", name=name)
     return app

@@ -15,6 +15,8 @@ from callgate.ledger.wallet import Movement, Wallet
 from callgate.policy.account import Account
 from callgate.protocol.call import CallKey
 from callgate.service.application import ApplicationRow
+from callgate.service.delivery import Delivery
+from callgate.service.endpoint import Endpoint
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.token import Token
 
@@ -57,6 +59,8 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     tokens: tuple[str, ...] = ()
     refunds: tuple[CallKey, ...] = ()
     open_holds: tuple[AccountKey, ...] = ()
+    endpoints: tuple[str, ...] = ()
+    deliveries: tuple[str, ...] = ()
 
 
 class Job(Protocol[T_co]):
@@ -162,12 +166,14 @@ class Books:
         self.tokens: Shelf[str, Token] = Shelf()
         self.refunded: Shelf[CallKey, int] = Shelf()  # micros given back so far; follows from the transfers
         self.open_holds: Shelf[AccountKey, int] = Shelf()  # how many, when the batch began: see `open_hold_count`
+        self.endpoints: Shelf[str, Endpoint] = Shelf()
+        self.deliveries: Shelf[str, Delivery] = Shelf()
         self.transfers: Journal[Transfer] = Journal()
         self.callbacks: Journal[Callback] = Journal()
         self.records: Journal[CallRecord] = Journal()
         self._layers = (
             self.calls, self.identities, self.accounts, self.wallets, self.applications, self.decks, self.moved,
-            self.tokens, self.refunded, self.transfers, self.callbacks, self.records,
+            self.tokens, self.endpoints, self.deliveries, self.refunded, self.transfers, self.callbacks, self.records,
         )  # fmt: skip
 
     def keep(self) -> None:

@@ -1,10 +1,10 @@
-"""What decisions look up outside the lock: applications and rate decks, as one immutable snapshot.
+"""What decisions look up outside the lock: applications, rate decks and endpoints, as one immutable snapshot.
 
-Neither changes under a call: a call is judged by the snapshot that was in force when it came.
+None of them changes under a call: a call is judged by the snapshot that was in force when it came.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -14,6 +14,7 @@ from callgate.errors import StorageUnavailable
 from callgate.rating.deck import Deck
 from callgate.service.application import Application, ApplicationRow
 from callgate.service.books import DeckHead
+from callgate.service.endpoint import Endpoint, EndpointState, Receiver
 from callgate.service.ports import Store
 
 log = structlog.get_logger()
@@ -29,11 +30,16 @@ class Unseal(Protocol):
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
-    """One snapshot: applications by key, decks by name."""
+    """One snapshot: applications by key, decks by name.
+
+    `receivers` are the active endpoints by id, `endpoints` the same without their secrets, for jobs.
+    """
 
     version: int = -1
     applications: Mapping[str, Application] = {}
     decks: Mapping[str, Deck] = {}
+    receivers: Mapping[str, Receiver] = {}
+    endpoints: Sequence[Endpoint] = ()
 
     def application(self, provider: str, key: str) -> Application | None:
         """Return the application of this key at this provider, or None."""
@@ -68,7 +74,21 @@ class Catalogs:
 
     async def _load(self, version: int) -> Catalog:
         applications = {row.key: self._open(row) for row in await self._store.applications()}
-        return Catalog(version=version, applications=applications, decks=await self._decks())
+        receivers = await self._receivers()
+        return Catalog(
+            version=version,
+            applications=applications,
+            decks=await self._decks(),
+            receivers=receivers,
+            endpoints=tuple(receiver.endpoint for receiver in receivers.values()),
+        )
+
+    async def _receivers(self) -> dict[str, Receiver]:
+        return {
+            endpoint.id: Receiver(endpoint, tuple(self._unseal(sealed) for sealed in endpoint.sealed_secrets))
+            for endpoint in await self._store.endpoints()
+            if endpoint.state is EndpointState.ACTIVE
+        }
 
     async def _decks(self) -> dict[str, Deck]:
         """Only decks whose version is new are read: they may have a million rows."""

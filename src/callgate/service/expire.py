@@ -1,6 +1,6 @@
 """Ends whose start never came: when the time for it is over, charge who is known to have called, else flag them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +11,8 @@ from callgate.protocol.life import CallState
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys
+from callgate.service.catalog import Catalog
+from callgate.service.endpoint import Endpoint
 from callgate.service.ports import Store
 from callgate.service.records import Call, Flag
 from callgate.service.settle import Ending, read_ending, settle_unheld
@@ -26,6 +28,7 @@ class ExpireParked:
     call: Call
     decks: Mapping[str, Deck]
     now: datetime
+    endpoints: Sequence[Endpoint] = ()  # who may want the record
 
     def keys(self) -> Keys:
         return Keys(calls=(self.call.key,), identities=(self._identity(),))
@@ -53,7 +56,7 @@ class ExpireParked:
             return given_up.flagged(Flag.PAYER_UNKNOWN)
         wallet = books.wallet(call.key.application, account_id)
         payable = msgspec.structs.replace(call, account=account_id, currency=wallet.currency, rate=rate)
-        return settle_unheld(books, payable, ended, wallet, ended_at=call.decided_at)
+        return settle_unheld(books, payable, ended, wallet, ended_at=call.decided_at, endpoints=self.endpoints)
 
     def _rate(self, deck: str, ended: CallEnded) -> Rate | None:
         if deck not in self.decks or ended.destination is None or ended.destination.kind is not EndpointKind.NUMBER:
@@ -66,9 +69,9 @@ class ExpireParked:
         return IdentityKey(self.call.key.application, f"user:{ended.user if ended is not None else ''}")
 
 
-async def expire_parked(store: Store, decks: Mapping[str, Deck], *, before: datetime, now: datetime) -> int:
+async def expire_parked(store: Store, catalog: Catalog, *, before: datetime, now: datetime) -> int:
     """Expire ends parked before `before`, one portion; return how many were looked at."""
     parked = await store.parked_since(before, PORTION)
     for call in parked:
-        await store.perform(ExpireParked(call=call, decks=decks, now=now))
+        await store.perform(ExpireParked(call=call, decks=catalog.decks, now=now, endpoints=catalog.endpoints))
     return len(parked)

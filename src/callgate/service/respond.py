@@ -56,7 +56,7 @@ class Responder:
             case CallAnswered():
                 job: GoAhead | Settle | Note = GoAhead(answered=event, body=body, provider=provider, now=self._clock())
             case CallEnded():
-                job = Settle(ended=event, body=body, provider=provider, now=self._clock())
+                job = Settle(ended=event, body=body, provider=provider, now=self._clock(), endpoints=catalog.endpoints)
             case _:
                 job = Note(event=event, body=body, provider=provider, now=self._clock())
         return self._reply(event, await self._report(job))
@@ -94,6 +94,7 @@ class Responder:
             decks=catalog.decks,
             now=self._clock(),
             orphan_after=self._orphan_after,
+            endpoints=catalog.endpoints,
         )
         try:
             async with asyncio.timeout_at(deadline):

@@ -29,16 +29,19 @@ from callgate.protocol.call import CallKey
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, Books, DeckHead, IdentityKey, Job, Keys, Shelf
+from callgate.service.delivery import Delivery, DeliveryState
+from callgate.service.endpoint import Endpoint
 from callgate.service.records import Call, Callback
 from callgate.service.token import Token
-from callgate.storage import rows
+from callgate.storage import rows, sqlite_outbox
 from callgate.storage.queue import Waiting, Writer
+from callgate.storage.sql import insert, select, select_one, upsert
 
 T = TypeVar("T")
 K = TypeVar("K")
 V = TypeVar("V")
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The migration that this code was written for."""
 
 MEMORY = ":memory:"
@@ -208,15 +211,15 @@ class SqliteStore:
         return await self._read(lambda db: int(db.execute("SELECT version FROM configuration").fetchone()[0]))
 
     async def applications(self) -> Sequence[ApplicationRow]:
-        sql = f"{_select('applications', rows.APPLICATION)} ORDER BY created_at, key"
+        sql = f"{select('applications', rows.APPLICATION)} ORDER BY created_at, key"
         return await self._read(lambda db: [rows.to_application(row) for row in db.execute(sql)])
 
     async def deck_heads(self) -> Sequence[DeckHead]:
-        sql = f"{_select('decks', rows.DECK)} ORDER BY name"
+        sql = f"{select('decks', rows.DECK)} ORDER BY name"
         return await self._read(lambda db: [rows.to_deck_head(row) for row in db.execute(sql)])
 
     async def deck_rows(self, head: DeckHead) -> Sequence[Rate]:
-        sql = f"{_select('rates', rows.RATE[2:])} WHERE deck = ? AND version = ?"
+        sql = f"{select('rates', rows.RATE[2:])} WHERE deck = ? AND version = ?"
         key = (head.name, head.version)
         return await self._read(lambda db: [rows.to_rate(row) for row in db.execute(sql, key)])
 
@@ -234,7 +237,7 @@ class SqliteStore:
 
     async def transfers(self, key: AccountKey, limit: int) -> tuple[Wallet, Sequence[Transfer]] | None:
         # In the order in which they were written: rows of one moment, and of one batch, have equal times.
-        sql = f"""{_select("transfers", rows.TRANSFER)} WHERE application = :application
+        sql = f"""{select("transfers", rows.TRANSFER)} WHERE application = :application
             AND (debit IN (:wallet, :owed) OR credit IN (:wallet, :owed)) ORDER BY rowid DESC LIMIT :limit"""
         named = {
             "application": key.application,
@@ -260,7 +263,7 @@ class SqliteStore:
         return None if found is None else rows.to_call(found)
 
     async def callbacks(self, key: CallKey) -> Sequence[Callback]:
-        sql = f"{_select('callbacks', rows.CALLBACK)} WHERE application = ? AND call_id = ? ORDER BY id"
+        sql = f"{select('callbacks', rows.CALLBACK)} WHERE application = ? AND call_id = ? ORDER BY id"
         return await self._read(lambda db: [rows.to_callback(row) for row in db.execute(sql, key)])
 
     async def last_callback(self) -> int:
@@ -274,12 +277,12 @@ class SqliteStore:
         conditions = ["state IN ('arrived', 'answered')"] if only_live else []
         conditions += ["application = :application"] if application is not None else []
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        sql = f"{_select('calls', rows.CALL)}{where} ORDER BY decided_at DESC LIMIT :limit"
+        sql = f"{select('calls', rows.CALL)}{where} ORDER BY decided_at DESC LIMIT :limit"
         named = {"application": application, "limit": limit}
         return await self._read(lambda db: [rows.to_call(row) for row in db.execute(sql, named)])
 
     async def parked_since(self, before: datetime, limit: int) -> Sequence[Call]:
-        sql = f"{_select('calls', rows.CALL)} WHERE state = 'parked' AND decided_at <= ? ORDER BY decided_at LIMIT ?"
+        sql = f"{select('calls', rows.CALL)} WHERE state = 'parked' AND decided_at <= ? ORDER BY decided_at LIMIT ?"
         return await self._read(lambda db: [rows.to_call(row) for row in db.execute(sql, (rows.to_us(before), limit))])
 
     async def token(self, digest: str) -> Token | None:
@@ -287,11 +290,26 @@ class SqliteStore:
         return None if found is None else rows.to_token(found)
 
     async def tokens(self) -> Sequence[Token]:
-        sql = f"{_select('tokens', rows.TOKEN)} ORDER BY created_at, digest"
+        sql = f"{select('tokens', rows.TOKEN)} ORDER BY created_at, digest"
         return await self._read(lambda db: [rows.to_token(row) for row in db.execute(sql)])
 
     async def has_tokens(self) -> bool:
         return await self._read(lambda db: db.execute("SELECT 1 FROM tokens LIMIT 1").fetchone() is not None)
+
+    async def endpoints(self) -> Sequence[Endpoint]:
+        return await self._read(sqlite_outbox.endpoints)
+
+    async def due_deliveries(self, endpoint: str, now: datetime, limit: int) -> Sequence[str]:
+        return await self._read(lambda db: sqlite_outbox.due_deliveries(db, endpoint, now, limit))
+
+    async def delivery(self, named: str) -> Delivery | None:
+        return await self._read(lambda db: sqlite_outbox.delivery(db, named))
+
+    async def deliveries(self, state: DeliveryState | None, limit: int) -> Sequence[Delivery]:
+        return await self._read(lambda db: sqlite_outbox.deliveries(db, state, limit))
+
+    async def deliveries_since(self, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:
+        return await self._read(lambda db: sqlite_outbox.deliveries_since(db, state, since))
 
     async def inspect_ledger(self, look: Callable[[LedgerRows], T]) -> T:
         return await self._read(lambda db: look(_ledger_rows(db)))
@@ -313,7 +331,7 @@ class SqliteStore:
 
     def _stage(self, portion: list[rows.Row]) -> None:
         with self._writing() as connection:
-            connection.executemany(_insert("rates", rows.RATE), portion)
+            connection.executemany(insert("rates", rows.RATE), portion)
 
     async def drop_deck_rows(self, head: DeckHead) -> None:
         while await asyncio.to_thread(self._drop_portion, head):
@@ -329,45 +347,28 @@ class SqliteStore:
 # -- SQL ---------------------------------------------------------------------------------------------------------------
 
 
-def _select(table: str, columns: Sequence[str]) -> str:
-    return f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608 - names are ours
-
-
-def _select_one(table: str, columns: Sequence[str], key: Sequence[str]) -> str:
-    return f"{_select(table, columns)} WHERE {' AND '.join(f'{name} = ?' for name in key)}"
-
-
-def _insert(table: str, columns: Sequence[str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
-
-
-def _upsert(table: str, columns: Sequence[str], key: Sequence[str]) -> str:
-    changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
-    return f"{_insert(table, columns)} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
-
-
-_CALL = _select_one("calls", rows.CALL, rows.CALL_KEY)
-_ACCOUNT = _select_one("accounts", rows.ACCOUNT, rows.ACCOUNT_KEY)
-_WALLET = _select_one("wallets", rows.WALLET, rows.WALLET_KEY)
+_CALL = select_one("calls", rows.CALL, rows.CALL_KEY)
+_ACCOUNT = select_one("accounts", rows.ACCOUNT, rows.ACCOUNT_KEY)
+_WALLET = select_one("wallets", rows.WALLET, rows.WALLET_KEY)
 _IDENTITY = "SELECT account FROM identities WHERE application = ? AND identity = ?"
-_APPLICATION = _select_one("applications", rows.APPLICATION, rows.APPLICATION_KEY)
-_DECK = _select_one("decks", rows.DECK, rows.DECK_KEY)
-_TRANSFER = _select_one("transfers", rows.TRANSFER, rows.TRANSFER_KEY)
-_TOKEN = _select_one("tokens", rows.TOKEN, rows.TOKEN_KEY)
+_APPLICATION = select_one("applications", rows.APPLICATION, rows.APPLICATION_KEY)
+_DECK = select_one("decks", rows.DECK, rows.DECK_KEY)
+_TRANSFER = select_one("transfers", rows.TRANSFER, rows.TRANSFER_KEY)
+_TOKEN = select_one("tokens", rows.TOKEN, rows.TOKEN_KEY)
 _REFUNDED = """SELECT coalesce(sum(amount_micros), 0) FROM transfers
     WHERE application = ? AND call_id = ? AND kind = 'refund'"""
 _OPEN_HOLDS = "SELECT count(*) FROM calls WHERE application = ? AND account = ? AND hold_state = 'open'"
 
-_SAVE_CALL = _upsert("calls", rows.CALL, rows.CALL_KEY)
-_SAVE_ACCOUNT = _upsert("accounts", rows.ACCOUNT, rows.ACCOUNT_KEY)
-_SAVE_WALLET = _upsert("wallets", rows.WALLET, rows.WALLET_KEY)
-_SAVE_IDENTITY = _upsert("identities", ("application", "identity", "account"), ("application", "identity"))
-_SAVE_APPLICATION = _upsert("applications", rows.APPLICATION, rows.APPLICATION_KEY)
-_SAVE_DECK = _upsert("decks", rows.DECK, rows.DECK_KEY)
-_SAVE_TOKEN = _upsert("tokens", rows.TOKEN, rows.TOKEN_KEY)
-_ADD_TRANSFER = _insert("transfers", rows.TRANSFER)
-_ADD_RECORD = _insert("records", rows.RECORD)
-_ADD_CALLBACK = _insert("callbacks", rows.CALLBACK)
+_SAVE_CALL = upsert("calls", rows.CALL, rows.CALL_KEY)
+_SAVE_ACCOUNT = upsert("accounts", rows.ACCOUNT, rows.ACCOUNT_KEY)
+_SAVE_WALLET = upsert("wallets", rows.WALLET, rows.WALLET_KEY)
+_SAVE_IDENTITY = upsert("identities", ("application", "identity", "account"), ("application", "identity"))
+_SAVE_APPLICATION = upsert("applications", rows.APPLICATION, rows.APPLICATION_KEY)
+_SAVE_DECK = upsert("decks", rows.DECK, rows.DECK_KEY)
+_SAVE_TOKEN = upsert("tokens", rows.TOKEN, rows.TOKEN_KEY)
+_ADD_TRANSFER = insert("transfers", rows.TRANSFER)
+_ADD_RECORD = insert("records", rows.RECORD)
+_ADD_CALLBACK = insert("callbacks", rows.CALLBACK)
 _ADD_TO_HOUSE = """INSERT INTO house_accounts (application, currency, name, posted_micros) VALUES (?, ?, ?, ?)
     ON CONFLICT (application, currency, name) DO UPDATE SET posted_micros = posted_micros + excluded.posted_micros"""
 
@@ -386,6 +387,8 @@ def _load(db: sqlite3.Connection, books: Books, keys: Keys) -> None:
     _load_plain(db, books.tokens, _TOKEN, keys.tokens, rows.to_token)
     _load_plain(db, books.refunded, _REFUNDED, keys.refunds, _only)
     _load_plain(db, books.open_holds, _OPEN_HOLDS, keys.open_holds, _only)
+    _load_plain(db, books.endpoints, sqlite_outbox.LOAD_ENDPOINT, keys.endpoints, rows.to_endpoint)
+    _load_plain(db, books.deliveries, sqlite_outbox.LOAD_DELIVERY, keys.deliveries, rows.to_delivery)
 
 
 def _load_plain(
@@ -445,7 +448,11 @@ def _save(db: sqlite3.Connection, books: Books) -> None:
     db.executemany(_ADD_TO_HOUSE, _house_changes(books))
     db.executemany(_ADD_RECORD, map(rows.from_record, books.records))
     db.executemany(_ADD_CALLBACK, map(rows.from_callback, books.callbacks))
-    if books.applications.changes() or books.decks.changes():
+    if books.endpoints.changes():
+        sqlite_outbox.save_endpoints(db, books.endpoints.changes().values())
+    if books.deliveries.changes():
+        sqlite_outbox.save_deliveries(db, books.deliveries.changes().values())
+    if books.applications.changes() or books.decks.changes() or books.endpoints.changes():
         db.execute("UPDATE configuration SET version = version + 1")
 
 
@@ -468,7 +475,7 @@ def _ledger_rows(db: sqlite3.Connection) -> LedgerRows:
         house=(
             Balance(*row) for row in db.execute("SELECT application, currency, name, posted_micros FROM house_accounts")
         ),
-        wallets=(rows.to_wallet(row) for row in db.execute(_select("wallets", rows.WALLET))),
+        wallets=(rows.to_wallet(row) for row in db.execute(select("wallets", rows.WALLET))),
         open_holds=(
             OpenHolds(*row)
             for row in db.execute(
