@@ -58,6 +58,10 @@ COMMANDS = {
     "endpoint disable": "Send nothing more to a receiver, and queue nothing more for it; what waits stays.",
     "deliveries list": "List deliveries, newest first.",
     "deliveries resend": "Send a record again, or all of a time.",
+    "signature verify": "Say which ingredient of a callback's signature differs.",
+    "signature failures": "List callbacks that failed their signature lately, and what differed.",
+    "svaml check": "Say what is wrong with an answer, with JSON path and line; exit 1 when anything is.",
+    "sinch token": "Print a token with which an in-app user registers with the platform.",
     "ledger verify": "Check the four invariants of the ledger on the live database; exit 1 when one does not hold.",
     "call": "Place one emulated call and print its timeline.",
     "completions": "Print the script that completes these commands in a shell.",
@@ -72,6 +76,9 @@ GROUPS = {
     "calls": "Calls and why they were decided as they were.",
     "endpoint": "Receivers of call records.",
     "deliveries": "Call records on their way to their receivers.",
+    "signature": "Why a callback is not genuine.",
+    "svaml": "Answers to the platform.",
+    "sinch": "What only this platform knows.",
     "ledger": "The books.",
 }
 
