@@ -20,6 +20,11 @@ LEAST_FREE_BYTES = 256 * 1024 * 1024
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 
+LATELY = timedelta(hours=1)
+
+MANY = 1_000
+"""More failures than are kept."""
+
 REACHED_WITHIN_S = 3.0
 
 
@@ -61,6 +66,7 @@ async def _look(config: Path | None) -> list[Finding]:
                 _clock,
                 _secrets,
                 _ledger,
+                _callbacks,
             )
             findings += [await look(settings, store) for look in looks]
     except Error as error:
@@ -143,6 +149,19 @@ async def _ledger(_settings: "Settings", store: "SqliteStore") -> Finding:
     if verdict.faults:
         return Finding("ledger", False, f"{len(verdict.faults)} faults: {verdict.faults[0]}", "callgate ledger verify")
     return Finding("ledger", True, f"{looked_at}: all four invariants hold")
+
+
+async def _callbacks(_settings: "Settings", store: "SqliteStore") -> Finding:
+    """Genuine ones that are refused are what an operator must know; strangers who know no key are none of his trouble."""
+    from callgate.app import clock
+
+    since = clock() - LATELY
+    lately = [fault for fault in await store.faults(MANY) if fault.is_known and fault.at >= since]
+    if lately:
+        newest = lately[0]
+        found = f"{newest.application}: {newest.ingredient}: {newest.explanation}"
+        return Finding("callbacks", False, found, "not genuine, so refused; see: callgate signature failures")
+    return Finding("callbacks", True, "none that names one of our keys was refused in the last hour")
 
 
 async def _callback_url(settings: "Settings") -> Finding:

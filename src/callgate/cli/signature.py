@@ -2,7 +2,7 @@
 
 import sys
 
-from callgate.cli.desk import AsJson, say, say_json
+from callgate.cli.desk import AsJson, Config, Limit, open_books, say, say_json, table
 
 MAX_REQUEST_BYTES = 1024 * 1024
 """Far more than a callback has; what is longer is cut."""
@@ -47,3 +47,20 @@ def verify(*, secret: str, path: str, key: str | None = None, json: AsJson = Fal
     else:
         say(f"{diagnosis.ingredient}: {diagnosis.explanation}")
     return 0 if diagnosis.ingredient is None else 1
+
+
+async def failures(*, limit: Limit = 50, config: Config = None, json: AsJson = False) -> int:
+    """List callbacks that failed their signature lately, and what differed."""
+    from callgate.service.reports import fault_reports
+
+    async with open_books(config) as store:
+        reports = await fault_reports(store, limit=limit)
+    if json:
+        say_json(reports)
+        return 0
+    lines = [
+        (each.at, each.application or "-", each.path, each.ingredient, each.explanation, str(each.more))
+        for each in reports
+    ]
+    table(("at", "key", "path", "ingredient", "what differed", "more like it"), lines)
+    return 0

@@ -12,9 +12,10 @@ import structlog
 from callgate.errors import CallbackMalformed, ProtocolError, SignatureInvalid, StorageUnavailable
 from callgate.http import problems
 from callgate.http.asgi import Receive, Scope, Send, send_reply
-from callgate.protocol import PROVIDERS, Provider, WireReply, WireRequest
+from callgate.protocol import PROVIDERS, WireReply, WireRequest
 from callgate.service.application import DEFAULT_FRESHNESS_S
-from callgate.service.catalog import Catalog, Catalogs
+from callgate.service.catalog import Catalogs
+from callgate.service.faults import FaultWatch
 from callgate.service.respond import Responder
 
 log = structlog.get_logger()
@@ -34,10 +35,16 @@ class CallbackEdge:
     """
 
     def __init__(
-        self, catalogs: Catalogs, responder: Responder, clock: Callable[[], datetime], public_prefix: str
+        self,
+        catalogs: Catalogs,
+        responder: Responder,
+        faults: FaultWatch,
+        clock: Callable[[], datetime],
+        public_prefix: str,
     ) -> None:
         self._catalogs = catalogs
         self._responder = responder
+        self._faults = faults
         self._clock = clock
         self._public_prefix = public_prefix
 
@@ -61,12 +68,16 @@ class CallbackEdge:
 
     async def receive(self, request: WireRequest, name: str) -> WireReply:
         """Answer one whole request to a provider of this name: genuine, understood, then its use case."""
-        provider, catalog = PROVIDERS[name], self._catalogs.now
+        provider, catalog, now = PROVIDERS[name], self._catalogs.now, self._clock()
+        key = provider.signing_key(request)
+        application = catalog.application(name, key)
+        secrets = {} if application is None else {key: application.secrets_at(now)}
+        freshness_s = DEFAULT_FRESHNESS_S if application is None else application.row.settings.freshness
         try:
-            self._verify(request, name, provider, catalog)
+            provider.verify(request, secrets, now, freshness_s=freshness_s)
             event = provider.understand(request)
         except SignatureInvalid as error:
-            log.warning("callback.not_genuine", ingredient=error.ingredient, reason=error.explanation)
+            self._faults.note(request, error, name=name, provider=provider, key=key, secrets=secrets)
             return problems.UNAUTHORIZED
         except CallbackMalformed as error:
             log.warning("callback.malformed", path=error.path, reason=error.explanation)
@@ -79,16 +90,6 @@ class CallbackEdge:
         except ProtocolError as error:
             log.error("callback.unanswerable", callback=event.name, error=str(error))
             return problems.problem(error.status_hint, "malformed", "The callback cannot be answered.")
-
-    def _verify(self, request: WireRequest, name: str, provider: Provider, catalog: Catalog) -> None:
-        """How fresh a request must be is set for each application; the key that names it is proven in the same call."""
-        now, key = self._clock(), provider.signing_key(request)
-        application = catalog.application(name, key)
-        if application is None:
-            provider.verify(request, {}, now, freshness_s=DEFAULT_FRESHNESS_S)
-        else:
-            secrets = {key: application.secrets_at(now)}
-            provider.verify(request, secrets, now, freshness_s=application.row.settings.freshness)
 
     def _request(self, scope: Scope, body: bytes) -> WireRequest:
         path = scope["raw_path"].decode("latin-1")

@@ -2,7 +2,6 @@
 
 import json
 import re
-from json.decoder import scanstring
 
 _SEGMENT = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _BLANK = re.compile(r"[ \t\r\n]*")
@@ -36,7 +35,7 @@ def _property(text: str, at: int, key: str) -> int | None:
         return None
     at = _skip(text, at + 1)
     while text[at] != "}":
-        name, at = scanstring(text, at + 1)
+        name, at = _decode(text, at)
         at = _skip(text, _skip(text, at) + 1)
         if name == key:
             found = at

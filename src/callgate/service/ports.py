@@ -15,6 +15,7 @@ from callgate.service.books import AccountKey, DeckHead, Job
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
 from callgate.service.records import Call, Callback
+from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
 
 T = TypeVar("T")
@@ -102,6 +103,12 @@ class Store(Protocol):
 
     async def deliveries_since(self, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:
         """Ids and endpoints of deliveries of what happened since then, in the order in which they were queued."""
+
+    async def keep_faults(self, faults: Sequence[SignatureFault], most: int) -> None:
+        """Store them, and of those with a known key, and of the others, only the newest `most` that there are then."""
+
+    async def faults(self, limit: int) -> Sequence[SignatureFault]:
+        """Newest first."""
 
     async def inspect_ledger(self, look: Callable[[LedgerRows], T]) -> T:
         """Call `look` with one consistent view of everything that the invariants speak of, and return what it returns."""

@@ -32,6 +32,7 @@ from callgate.service.books import AccountKey, Books, DeckHead, IdentityKey, Job
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
 from callgate.service.records import Call, Callback
+from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
 from callgate.storage import rows, sqlite_outbox
 from callgate.storage.queue import Waiting, Writer
@@ -41,7 +42,7 @@ T = TypeVar("T")
 K = TypeVar("K")
 V = TypeVar("V")
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """The migration that this code was written for."""
 
 MEMORY = ":memory:"
@@ -311,6 +312,18 @@ class SqliteStore:
     async def deliveries_since(self, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:
         return await self._read(lambda db: sqlite_outbox.deliveries_since(db, state, since))
 
+    async def keep_faults(self, faults: Sequence[SignatureFault], most: int) -> None:
+        await asyncio.to_thread(self._keep_faults, faults, most)
+
+    def _keep_faults(self, faults: Sequence[SignatureFault], most: int) -> None:
+        with self._writing() as connection:
+            connection.executemany(insert("signature_faults", rows.FAULT), map(rows.from_fault, faults))
+            connection.executemany(_FORGET_FAULTS, [(is_known, is_known, most) for is_known in (0, 1)])
+
+    async def faults(self, limit: int) -> Sequence[SignatureFault]:
+        sql = f"{select('signature_faults', rows.FAULT)} ORDER BY id DESC LIMIT ?"
+        return await self._read(lambda db: [rows.to_fault(row) for row in db.execute(sql, (limit,))])
+
     async def inspect_ledger(self, look: Callable[[LedgerRows], T]) -> T:
         return await self._read(lambda db: look(_ledger_rows(db)))
 
@@ -369,6 +382,8 @@ _SAVE_TOKEN = upsert("tokens", rows.TOKEN, rows.TOKEN_KEY)
 _ADD_TRANSFER = insert("transfers", rows.TRANSFER)
 _ADD_RECORD = insert("records", rows.RECORD)
 _ADD_CALLBACK = insert("callbacks", rows.CALLBACK)
+_FORGET_FAULTS = """DELETE FROM signature_faults WHERE is_known = ?
+    AND id NOT IN (SELECT id FROM signature_faults WHERE is_known = ? ORDER BY id DESC LIMIT ?)"""
 _ADD_TO_HOUSE = """INSERT INTO house_accounts (application, currency, name, posted_micros) VALUES (?, ?, ?, ?)
     ON CONFLICT (application, currency, name) DO UPDATE SET posted_micros = posted_micros + excluded.posted_micros"""
 
