@@ -20,6 +20,7 @@ from callgate.http.problems import STARTING
 from callgate.http.protocol import CallbackProtocol
 from callgate.service.catalog import Catalogs
 from callgate.service.expire import expire_parked
+from callgate.service.faults import FaultWatch
 from callgate.service.respond import Responder
 from callgate.settings import Settings
 from callgate.storage.sqlite import SqliteStore
@@ -73,13 +74,16 @@ class Gate:
         self._is_open = is_open
         self.stopping = asyncio.Event()
         self.catalogs = Catalogs(store, vault.unseal)
+        self.faults = FaultWatch(store, clock)
         self.responder = Responder(
             store,
             clock,
             decision_deadline_s=settings.decision_deadline_ms / 1000,
             orphan_after=timedelta(seconds=settings.orphan_after_s),
         )
-        self._callbacks: AsgiApp = CallbackEdge(self.catalogs, self.responder, clock, settings.public_prefix)
+        self._callbacks: AsgiApp = CallbackEdge(
+            self.catalogs, self.responder, self.faults, clock, settings.public_prefix
+        )
         self._health: AsgiApp = Health(store)
         self._dashboard: AsgiApp | None = None
 
@@ -100,7 +104,13 @@ class Gate:
         await self.catalogs.refresh()
         beside = [
             asyncio.create_task(each)
-            for each in (self.catalogs.keep_current(), self._sweep(), self._deliver(), self._load_dashboard())
+            for each in (
+                self.catalogs.keep_current(),
+                self._sweep(),
+                self._deliver(),
+                self.faults.work(),
+                self._load_dashboard(),
+            )
         ]
         try:
             yield
