@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from types import FrameType
+from typing import cast
 
 import structlog
 import uvicorn
@@ -23,6 +24,8 @@ from callgate.storage.sqlite import SqliteStore
 from callgate.vault import Vault
 
 log = structlog.get_logger()
+
+API_PREFIX = "/api/"
 
 SWEEP_S = 5.0
 """How often ends without a start are looked through for those whose time is over."""
@@ -75,7 +78,8 @@ class Gate:
         )
         self._callbacks: AsgiApp = CallbackEdge(self.catalogs, self.responder, clock, settings.public_prefix)
         self._health: AsgiApp = Health(store)
-        self._dashboard: AsgiApp | None = None
+        self._pages: AsgiApp | None = None
+        self._api: AsgiApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -83,17 +87,19 @@ class Gate:
             await self._callbacks(scope, receive, send)
         elif path in HEALTH_PATHS:
             await self._health(scope, receive, send)
-        elif self._dashboard is None:
+        elif self._pages is None or self._api is None:
             await send_reply(send, STARTING)
+        elif path.startswith(API_PREFIX):
+            await self._api(scope, receive, send)
         else:
-            await self._dashboard(scope, receive, send)
+            await self._pages(scope, receive, send)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Everything that goes on beside the requests, for as long as the block runs."""
         await self.catalogs.refresh()
         beside = [
-            asyncio.create_task(each) for each in (self.catalogs.keep_current(), self._sweep(), self._load_dashboard())
+            asyncio.create_task(each) for each in (self.catalogs.keep_current(), self._sweep(), self._load_pages())
         ]
         try:
             yield
@@ -104,20 +110,28 @@ class Gate:
             await asyncio.gather(*beside, return_exceptions=True)
             await self.responder.drain()
 
-    async def _load_dashboard(self) -> None:
-        """Its framework takes a second to import: in a thread, so that callbacks are answered meanwhile."""
-        self._dashboard = await asyncio.to_thread(self._build_dashboard)
+    async def _load_pages(self) -> None:
+        """Their framework takes a second to import: in a thread, so that callbacks are answered meanwhile."""
+        self._api = await asyncio.to_thread(self._build_api)
+        self._pages = await asyncio.to_thread(self._build_dashboard)
+
+    def _build_api(self) -> AsgiApp:
+        from callgate.http.api.app import build_api  # noqa: PLC0415 - see above
+        from callgate.http.api.desk import Desk  # noqa: PLC0415
+
+        return cast("AsgiApp", build_api(Desk(self._store, self.catalogs, clock)))
 
     def _build_dashboard(self) -> AsgiApp:
         from callgate.web.app import build_dashboard  # noqa: PLC0415 - see above
 
-        return build_dashboard(
+        dashboard = build_dashboard(
             self._store,
             secret_key=self._settings.secret_key.encode(),
             clock=clock,
             is_open=self._is_open,
             stopping=self.stopping,
         )
+        return cast("AsgiApp", dashboard)
 
     async def _sweep(self) -> None:
         """Ends whose start never came."""
@@ -152,7 +166,7 @@ async def serve(
     async with opened(build_store(settings)) as store:
         gate = Gate(settings, store, is_open=is_open)
         config = uvicorn.Config(
-            gate,  # type: ignore[arg-type]
+            gate,
             host=settings.host,
             port=settings.port,
             http=CallbackProtocol,

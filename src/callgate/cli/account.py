@@ -9,7 +9,7 @@ from callgate.cli.desk import AsJson, Config, InApp, open_books, say, say_json, 
 from callgate.errors import NotFound
 
 if TYPE_CHECKING:
-    from callgate.service.ports import Store
+    from callgate.service.reports import AccountReport
 
 
 async def create(
@@ -36,12 +36,12 @@ async def create(
         What its callers are known by: user:ID or number:+E164; may be given several times.
     """
     from callgate.service.open_account import OpenAccount
+    from callgate.service.reports import report_account
 
     async with open_books(config) as store:
         application = await the_application(store, app)
         job = OpenAccount(application=application, account=account, currency=currency, deck=deck, identities=identity)
-        opened = await store.perform(job)
-        await _show(store, opened.application, opened.id, as_json=json)
+        _say(report_account(*await store.perform(job)), as_json=json)
     return 0
 
 
@@ -101,8 +101,15 @@ async def show(account: str, *, app: InApp = None, config: Config = None, json: 
     account
         The account's id.
     """
+    from callgate.service.books import AccountKey
+    from callgate.service.reports import account_report
+
     async with open_books(config) as store:
-        await _show(store, await the_application(store, app), account, as_json=json)
+        application = await the_application(store, app)
+        report = await account_report(store, AccountKey(application, account))
+    if report is None:
+        raise NotFound(f"there is no account {account} in application {application}")
+    _say(report, as_json=json)
     return 0
 
 
@@ -126,17 +133,10 @@ async def limits(account: str, *words: str, app: InApp = None, config: Config = 
     return 0
 
 
-async def _show(store: "Store", application: str, account: str, *, as_json: bool) -> None:
-    from callgate.service.books import AccountKey
-    from callgate.service.reports import account_report
-
-    report = await account_report(store, AccountKey(application, account))
-    if report is None:
-        raise NotFound(f"there is no account {account} in application {application}")
+def _say(report: "AccountReport", *, as_json: bool) -> None:
     if as_json:
         say_json(report)
         return
     say(f"{report.id}  {report.status}  deck {report.deck}  {', '.join(report.identities)}")
-    say(
-        f"available {report.available} {report.currency}  (posted {report.posted}, held {report.held}, owed {report.owed})"
-    )
+    money = f"posted {report.posted}, held {report.held}, owed {report.owed}"
+    say(f"available {report.available} {report.currency}  ({money})")

@@ -15,6 +15,7 @@ from callgate.policy.account import Account
 from callgate.protocol.call import CallKey
 from callgate.service.application import ApplicationRow
 from callgate.service.records import Call, Callback, CallRecord
+from callgate.service.reply import Reply
 from callgate.service.token import Token
 
 K = TypeVar("K")
@@ -54,6 +55,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     decks: tuple[str, ...] = ()
     transfers: tuple[tuple[str, str], ...] = ()  # application, transfer id
     tokens: tuple[str, ...] = ()
+    replies: tuple[str, ...] = ()
 
 
 class Job(Protocol[T_co]):
@@ -145,12 +147,13 @@ class Books:
         self.decks: Shelf[str, DeckHead] = Shelf()
         self.moved: Shelf[tuple[str, str], Transfer] = Shelf()  # by application and id; added through `move`
         self.tokens: Shelf[str, Token] = Shelf()
+        self.replies: Shelf[str, Reply] = Shelf()
         self.transfers: Journal[Transfer] = Journal()
         self.callbacks: Journal[Callback] = Journal()
         self.records: Journal[CallRecord] = Journal()
         self._layers = (
             self.calls, self.identities, self.accounts, self.wallets, self.applications, self.decks, self.moved,
-            self.tokens, self.transfers, self.callbacks, self.records,
+            self.tokens, self.replies, self.transfers, self.callbacks, self.records,
         )  # fmt: skip
 
     def keep(self) -> None:

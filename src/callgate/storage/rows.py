@@ -17,6 +17,7 @@ from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow, ApplicationSettings
 from callgate.service.books import DeckHead
 from callgate.service.records import Call, Callback, CallRecord, Flag, SettledBy
+from callgate.service.reply import Reply
 from callgate.service.token import Role, Token
 
 Row = tuple[Any, ...]
@@ -292,3 +293,16 @@ def from_token(token: Token) -> Row:
 def to_token(row: Row) -> Token:
     digest, name, role, hint, created_at = row
     return Token(digest=digest, name=name, role=Role(role), hint=hint, created_at=from_us(created_at))
+
+
+REPLY_KEY = ("scope",)
+REPLY = (*REPLY_KEY, "digest", "status", "body", "at")
+
+
+def from_reply(reply: Reply) -> Row:
+    return (reply.scope, reply.digest, reply.status, reply.body, to_us(reply.at))
+
+
+def to_reply(row: Row) -> Reply:
+    scope, digest, status, body, at = row
+    return Reply(scope=scope, digest=digest, status=status, body=body, at=from_us(at))

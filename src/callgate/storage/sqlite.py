@@ -21,12 +21,12 @@ import msgspec
 from callgate.errors import StorageUnavailable
 from callgate.ledger.accounts import is_of_house
 from callgate.ledger.verify import Balance, EndedCall, LedgerRows, Moved, OpenHolds
-from callgate.ledger.wallet import Wallet
-from callgate.policy.account import Account
 from callgate.protocol.call import CallKey
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, Books, DeckHead, IdentityKey, Job, Keys, Shelf
+from callgate.service.open_account import OpenedAccount
+from callgate.service.ports import CallPosition
 from callgate.service.records import Call, Callback
 from callgate.service.token import Token
 from callgate.storage import rows
@@ -36,7 +36,7 @@ T = TypeVar("T")
 K = TypeVar("K")
 V = TypeVar("V")
 
-SCHEMA = "0001"
+SCHEMA = "0003"
 """The migration that this code was written for."""
 
 MEMORY = ":memory:"
@@ -218,17 +218,16 @@ class SqliteStore:
         key = (head.name, head.version)
         return await self._read(lambda db: [rows.to_rate(row) for row in db.execute(sql, key)])
 
-    async def account(self, key: AccountKey) -> tuple[Account, Wallet] | None:
-        def look(db: sqlite3.Connection) -> tuple[Account, Wallet] | None:
-            account = db.execute(_ACCOUNT, key).fetchone()
-            wallet = db.execute(_WALLET, key).fetchone()
-            return None if account is None else (rows.to_account(account), rows.to_wallet(wallet))
+    async def account(self, key: AccountKey) -> OpenedAccount | None:
+        def look(db: sqlite3.Connection) -> OpenedAccount | None:
+            row = db.execute(_ACCOUNT, key).fetchone()
+            return None if row is None else _opened(db, row)
 
         return await self._read(look)
 
-    async def identities(self, key: AccountKey) -> Sequence[str]:
-        sql = "SELECT identity FROM identities WHERE application = ? AND account = ? ORDER BY identity"
-        return await self._read(lambda db: [row[0] for row in db.execute(sql, key)])
+    async def accounts(self, application: str, *, after: str, limit: int) -> Sequence[OpenedAccount]:
+        sql = f"{_select('accounts', rows.ACCOUNT)} WHERE application = ? AND id > ? ORDER BY id LIMIT ?"
+        return await self._read(lambda db: [_opened(db, row) for row in db.execute(sql, (application, after, limit))])
 
     async def accounts_on_deck(self, deck: str, other_than: str) -> Sequence[AccountKey]:
         sql = "SELECT application, id FROM accounts WHERE deck = ? AND currency <> ? ORDER BY id"
@@ -242,12 +241,32 @@ class SqliteStore:
         sql = f"{_select('callbacks', rows.CALLBACK)} WHERE application = ? AND call_id = ? ORDER BY id"
         return await self._read(lambda db: [rows.to_callback(row) for row in db.execute(sql, key)])
 
-    async def calls(self, application: str | None, *, only_live: bool, limit: int) -> Sequence[Call]:
-        conditions = ["state IN ('arrived', 'answered')"] if only_live else []
-        conditions += ["application = :application"] if application is not None else []
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        sql = f"{_select('calls', rows.CALL)}{where} ORDER BY decided_at DESC LIMIT :limit"
-        named = {"application": application, "limit": limit}
+    async def calls(
+        self,
+        application: str | None,
+        *,
+        account: str | None = None,
+        only_live: bool = False,
+        before: CallPosition | None = None,
+        limit: int,
+    ) -> Sequence[Call]:
+        conditions = ["state IN ('arrived', 'answered')"] if only_live else ["TRUE"]
+        named: dict[str, object] = {"limit": limit}
+        if application is not None:
+            conditions.append("application = :application")
+            named["application"] = application
+        if account is not None:
+            conditions.append("account = :account")
+            named["account"] = account
+        if before is not None:
+            conditions.append("(decided_at, application, call_id) < (:at, :before_application, :before_call)")
+            named |= {
+                "at": rows.to_us(before.decided_at),
+                "before_application": before.key.application,
+                "before_call": before.key.call_id,
+            }
+        sql = f"""{_select("calls", rows.CALL)} WHERE {" AND ".join(conditions)}
+            ORDER BY decided_at DESC, application DESC, call_id DESC LIMIT :limit"""
         return await self._read(lambda db: [rows.to_call(row) for row in db.execute(sql, named)])
 
     async def parked_since(self, before: datetime, limit: int) -> Sequence[Call]:
@@ -314,6 +333,7 @@ def _upsert(table: str, columns: Sequence[str], key: Sequence[str]) -> str:
     return f"{_insert(table, columns)} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
 
 
+_IDENTITIES = "SELECT identity FROM identities WHERE application = ? AND account = ? ORDER BY identity"
 _CALL = _select_one("calls", rows.CALL, rows.CALL_KEY)
 _ACCOUNT = _select_one("accounts", rows.ACCOUNT, rows.ACCOUNT_KEY)
 _WALLET = _select_one("wallets", rows.WALLET, rows.WALLET_KEY)
@@ -321,6 +341,7 @@ _IDENTITY = "SELECT account FROM identities WHERE application = ? AND identity =
 _APPLICATION = _select_one("applications", rows.APPLICATION, rows.APPLICATION_KEY)
 _DECK = _select_one("decks", rows.DECK, rows.DECK_KEY)
 _TRANSFER = _select_one("transfers", rows.TRANSFER, rows.TRANSFER_KEY)
+_REPLY = _select_one("replies", rows.REPLY, rows.REPLY_KEY)
 _TOKEN = _select_one("tokens", rows.TOKEN, rows.TOKEN_KEY)
 
 _SAVE_CALL = _upsert("calls", rows.CALL, rows.CALL_KEY)
@@ -329,12 +350,21 @@ _SAVE_WALLET = _upsert("wallets", rows.WALLET, rows.WALLET_KEY)
 _SAVE_IDENTITY = _upsert("identities", ("application", "identity", "account"), ("application", "identity"))
 _SAVE_APPLICATION = _upsert("applications", rows.APPLICATION, rows.APPLICATION_KEY)
 _SAVE_DECK = _upsert("decks", rows.DECK, rows.DECK_KEY)
+_SAVE_REPLY = _upsert("replies", rows.REPLY, rows.REPLY_KEY)
 _SAVE_TOKEN = _upsert("tokens", rows.TOKEN, rows.TOKEN_KEY)
 _ADD_TRANSFER = _insert("transfers", rows.TRANSFER)
 _ADD_RECORD = _insert("records", rows.RECORD)
 _ADD_CALLBACK = _insert("callbacks", rows.CALLBACK)
 _ADD_TO_HOUSE = """INSERT INTO house_accounts (application, currency, name, posted_micros) VALUES (?, ?, ?, ?)
     ON CONFLICT (application, currency, name) DO UPDATE SET posted_micros = posted_micros + excluded.posted_micros"""
+
+
+def _opened(db: sqlite3.Connection, row: rows.Row) -> OpenedAccount:
+    """An account with all that belongs to it."""
+    account = rows.to_account(row)
+    key = (account.application, account.id)
+    wallet = rows.to_wallet(db.execute(_WALLET, key).fetchone())
+    return OpenedAccount(account, wallet, tuple(identity for (identity,) in db.execute(_IDENTITIES, key)))
 
 
 def _load(db: sqlite3.Connection, books: Books, keys: Keys) -> None:
@@ -349,6 +379,7 @@ def _load(db: sqlite3.Connection, books: Books, keys: Keys) -> None:
     _load_plain(db, books.decks, _DECK, keys.decks, rows.to_deck_head)
     _load_plain(db, books.moved, _TRANSFER, keys.transfers, rows.to_transfer)
     _load_plain(db, books.tokens, _TOKEN, keys.tokens, rows.to_token)
+    _load_plain(db, books.replies, _REPLY, keys.replies, rows.to_reply)
 
 
 def _load_plain(
@@ -397,6 +428,7 @@ def _save(db: sqlite3.Connection, books: Books) -> None:
     db.executemany(_SAVE_IDENTITY, [(*key, account) for key, account in books.identities.changes().items()])
     db.executemany(_SAVE_DECK, map(msgspec.structs.astuple, books.decks.changes().values()))
     db.executemany(_SAVE_TOKEN, map(rows.from_token, books.tokens.changes().values()))
+    db.executemany(_SAVE_REPLY, map(rows.from_reply, books.replies.changes().values()))
     db.executemany(_SAVE_CALL, map(rows.from_call, books.calls.changes().values()))
     db.executemany(_ADD_TRANSFER, map(rows.from_transfer, books.transfers))
     db.executemany(_ADD_TO_HOUSE, _house_changes(books))
