@@ -17,6 +17,7 @@ from callgate.service.import_deck import import_deck
 from callgate.service.issue_token import issue_token
 from callgate.service.open_account import OpenAccount
 from callgate.service.ports import Store
+from callgate.service.set_limits import SetApplicationLimits
 from callgate.service.token import Role
 from callgate.service.top_up import TopUp
 from callgate.settings import Settings
@@ -24,14 +25,19 @@ from callgate.settings import Settings
 DECK = b"""\
 prefix,destination,rate_per_min,connect_fee,first_s,next_s,effective_from
 1,United States and Canada,0.0120,0,6,6,2020-01-01
+61,Australia,0.0210,0,60,60,2020-01-01
 44,United Kingdom,0.0150,0,1,1,2020-01-01
 46,Sweden,0.0095,0,1,1,2020-01-01
 4670,Sweden mobile,0.0200,0,60,60,2020-01-01
 49,Germany,0.0180,0.0100,30,6,2020-01-01
 """
 
-WALLETS = {"alice": 25, "bob": 5, "carol": 1, "dave": 0}
-"""Accounts and what they start with, in whole dollars. Dave is there to be refused."""
+WALLETS = {"alice": 500, "bob": 200, "erin": 100, "carol": 2, "dave": 0}
+"""Accounts and what each start adds to them, in whole dollars. Carol runs dry after a while, Dave is there to be refused,
+and Frank, who also calls, has no account at all."""
+
+MAX_SECONDS = 600
+"""Longest grant: what is held for a call is then small enough for many to be up at once."""
 
 
 async def prepare_demo(store: Store, settings: Settings, now: datetime) -> str:
@@ -50,9 +56,17 @@ async def prepare_demo(store: Store, settings: Settings, now: datetime) -> str:
             continue  # from an earlier run
     read = read_deck(DECK, "the demonstration's deck", now)
     await import_deck(store, "standard", "USD", list(read.rows), mode=ImportMode.REPLACE, is_dry_run=False, now=now)
+    await store.perform(SetApplicationLimits(application=demo.KEY, words=(f"max_seconds={MAX_SECONDS}",)))
+    reference = f"demonstration {now:%Y-%m-%d %H:%M:%S}"
     for account, units in WALLETS.items():
         if units:
-            await store.perform(
-                TopUp(application=demo.KEY, account=account, amount_micros=units * MICROS, reference="demo", now=now)
+            job = TopUp(
+                application=demo.KEY,
+                account=account,
+                amount_micros=units * MICROS,
+                reference=reference,
+                now=now,
+                who="dev",
             )
+            await store.perform(job)
     return await issue_token(store, "dev", Role.ADMIN, now)

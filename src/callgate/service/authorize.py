@@ -34,7 +34,8 @@ class Authorize:
     orphan_after: timedelta
 
     def keys(self) -> Keys:
-        return Keys(calls=(self.call.key,), identities=self._identities())
+        identities = tuple(key for key in (self._user(), self._number()) if key is not None)
+        return Keys(calls=(self.call.key,), identities=identities)
 
     def run(self, books: Books) -> Outcome:
         known = books.calls.get(self.call.key)
@@ -49,15 +50,14 @@ class Authorize:
 
     def _decide(self, books: Books) -> Outcome:
         """The first time that we hear of this call."""
-        verdict = decide(self._facts(books))
-        call = self._record(books, verdict)
+        call = self._authorized(books)
         books.calls.put(call.key, call)
         return self._answer(books, call.answer)
 
     def _decide_after_its_end(self, books: Books, parked: Call) -> Outcome:
         """Its end overtook it. Decide as usual; where it would have connected, the end applies at once."""
         assert parked.parked is not None, "a parked call keeps its end"
-        call = self._record(books, decide(self._facts(books)))
+        call = self._authorized(books)
         if call.hold is not None:
             call = settle(books, call, parked.parked, ended_at=parked.decided_at)
         elif read_ending(parked.parked) is not Ending.UNANSWERED:
@@ -66,9 +66,10 @@ class Authorize:
         books.calls.put(call.key, msgspec.structs.replace(call, answer=hang_up))
         return self._answer(books, hang_up, note="its end came first")
 
-    def _record(self, books: Books, verdict: Verdict) -> Call:
-        """Make the call's row, and place its hold where it is let through."""
+    def _authorized(self, books: Books) -> Call:
+        """Decide, and return the call's row; the hold of one that is let through is placed."""
         facts = self._facts(books)
+        verdict = decide(facts)
         call = Call(
             key=self.call.key,
             state=CallState.REFUSED,
@@ -83,12 +84,15 @@ class Authorize:
         )
         if verdict.refusal is not None:
             return msgspec.structs.replace(call, answer=self._hang_up())
+        return self._connected(books, call, facts, verdict)
+
+    def _connected(self, books: Books, call: Call, facts: Facts, verdict: Verdict) -> Call:
+        """Place the hold, and say so in the provider's words."""
         assert facts.wallet is not None, "nothing is granted without a wallet"
-        books.wallets.put(
-            AccountKey(facts.wallet.application, facts.wallet.account), place_hold(facts.wallet, verdict.hold_micros)
-        )
+        payer = AccountKey(facts.wallet.application, facts.wallet.account)
+        books.wallets.put(payer, place_hold(facts.wallet, verdict.hold_micros))
         connect = Connect(
-            number=self.call.destination.address, max_duration_s=verdict.granted_s, cli=self._screened_cli(books, call)
+            number=call.destination, max_duration_s=verdict.granted_s, cli=self._screened_cli(books, payer.account)
         )
         return msgspec.structs.replace(
             call,
@@ -100,45 +104,37 @@ class Authorize:
         )
 
     def _facts(self, books: Books) -> Facts:
-        account = wallet = None
-        if (payer := self._payer(books)) is not None:
-            account = books.accounts.get(payer)
-            wallet = books.wallets.get(payer)
+        payer = self._payer(books)
+        account = None if payer is None else books.accounts.get(payer)
         return Facts(
             call=self.call,
             application=self.application,
             account=account,
-            wallet=wallet,
-            deck=self.decks.get(account.deck) if account is not None else None,
+            wallet=None if payer is None else books.wallets.get(payer),
+            deck=None if account is None else self.decks.get(account.deck),
             now=self.now,
         )
 
     def _payer(self, books: Books) -> AccountKey | None:
         """Step 5: the in-app user, proven by the platform; else what the application was told to trust."""
-        for identity in self._identities():
-            is_proven = (
-                self.call.origin is Origin.IN_APP if identity.identity.startswith("user:") else self._trusts_number
-            )
-            if is_proven and (account := books.identities.get(identity)) is not None:
+        user, number = self._user(), self._number()
+        proven = [user] if user is not None and self.call.origin is Origin.IN_APP else []
+        trusted = [number] if number is not None and NUMBER in self.application.settings.trust else []
+        for identity in proven + trusted:
+            if (account := books.identities.get(identity)) is not None:
                 return AccountKey(identity.application, account)
         return None
 
-    @property
-    def _trusts_number(self) -> bool:
-        return NUMBER in self.application.settings.trust
-
-    def _identities(self) -> tuple[IdentityKey, ...]:
-        application = self.call.key.application
-        user = (IdentityKey(application, f"user:{self.call.user}"),) if self.call.user else ()
-        number = (IdentityKey(application, f"number:{self.call.cli}"),) if self.call.cli else ()
-        return user + number
-
-    def _screened_cli(self, books: Books, call: Call) -> str | None:
+    def _screened_cli(self, books: Books, payer: str) -> str | None:
         """A caller may show a number that is an identity of the account that pays; any other stays hidden."""
-        if self.call.cli is None:
-            return None
-        owner = books.identities.get(IdentityKey(self.call.key.application, f"number:{self.call.cli}"))
-        return self.call.cli if owner == call.account else None
+        number = self._number()
+        return self.call.cli if number is not None and books.identities.get(number) == payer else None
+
+    def _user(self) -> IdentityKey | None:
+        return IdentityKey(self.call.key.application, f"user:{self.call.user}") if self.call.user else None
+
+    def _number(self) -> IdentityKey | None:
+        return IdentityKey(self.call.key.application, f"number:{self.call.cli}") if self.call.cli else None
 
     def _hang_up(self) -> bytes:
         return self.provider.answer(self.call, HangUp()).body

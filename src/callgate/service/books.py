@@ -98,8 +98,9 @@ class Shelf(Generic[K, V]):
         return self._fresh.values()
 
     def keep(self) -> None:
-        self._changed.update(self._fresh)
-        self._fresh.clear()
+        if self._fresh:
+            self._changed.update(self._fresh)
+            self._fresh.clear()
 
     def undo(self) -> None:
         self._fresh.clear()
@@ -122,8 +123,9 @@ class Journal(Generic[V]):
         self._fresh.append(row)
 
     def keep(self) -> None:
-        self._kept += self._fresh
-        self._fresh.clear()
+        if self._fresh:
+            self._kept += self._fresh
+            self._fresh.clear()
 
     def undo(self) -> None:
         self._fresh.clear()

@@ -67,6 +67,10 @@ class Writer:
         self._is_closing = False
         self._thread = threading.Thread(target=self._work, name="callgate-writer", daemon=True)
 
+    @property
+    def is_closing(self) -> bool:
+        return self._is_closing
+
     def start(self) -> None:
         self._thread.start()
 
@@ -97,11 +101,17 @@ class Writer:
             try:
                 if wanted:
                     self._commit(wanted)
+            except StorageUnavailable as error:
+                log.error("store.unavailable", jobs=len(wanted), error=str(error))
+                self._fail(wanted, error)
             except Exception as error:  # the writer lives on, whatever happened
                 log.exception("store.batch_failed", jobs=len(wanted))
-                for waiting in wanted:
-                    waiting.error = StorageUnavailable(f"the batch failed: {error}")
+                self._fail(wanted, error)
             self._answer(wanted)
+
+    def _fail(self, batch: list[Waiting], error: Exception) -> None:
+        for waiting in batch:
+            waiting.error = StorageUnavailable(f"the batch failed: {error}")
 
     def _next_batch(self) -> list[Waiting]:
         """Wait for work and take all of it up to the limit; an empty batch means that it is time to stop."""

@@ -55,7 +55,7 @@ class SqliteStore:
     """The books in one SQLite file, see `service.ports.Store`.
 
     Several processes may open the same file: the server and the commands beside it. `patience_s` is how long a batch waits
-    while another process holds the lock.
+    while another process holds the lock; once the store is closing it waits no longer.
     """
 
     def __init__(self, path: str, *, queue_limit: int = 10_000, patience_s: float = 30.0) -> None:
@@ -134,7 +134,8 @@ class SqliteStore:
             try:
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+                is_over = self._writer.is_closing or time.monotonic() > give_up_at
+                if is_over or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                     raise StorageUnavailable(f"SQLite: {error}") from error
             else:
                 return
@@ -153,9 +154,8 @@ class SqliteStore:
             raise StorageUnavailable(f"{self._path} is not a database of ours: {error}") from error
         if found != (SCHEMA,):
             version = found[0] if found else "none"
-            raise StorageUnavailable(
-                f"{self._path} has schema {version}, this version works with {SCHEMA}; run: callgate migrate"
-            )
+            does = "a newer version made it, use that one" if found and found[0] > SCHEMA else "run: callgate migrate"
+            raise StorageUnavailable(f"{self._path} has schema {version}, this version works with {SCHEMA}; {does}")
 
     def _connect(self) -> sqlite3.Connection:
         try:
