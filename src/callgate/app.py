@@ -1,6 +1,8 @@
 """Composition: settings in, a wired server out. The only file that knows every room."""
 
 import asyncio
+import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,6 +20,7 @@ from callgate.http.problems import STARTING
 from callgate.http.protocol import CallbackProtocol
 from callgate.service.catalog import Catalogs
 from callgate.service.expire import expire_parked
+from callgate.service.faults import FaultWatch
 from callgate.service.respond import Responder
 from callgate.settings import Settings
 from callgate.storage.sqlite import SqliteStore
@@ -25,8 +28,14 @@ from callgate.vault import Vault
 
 log = structlog.get_logger()
 
+RESTART_S = 1.0
+API_PREFIX = "/api/"
+
 SWEEP_S = 5.0
 """How often ends without a start are looked through for those whose time is over."""
+
+GRACE_S = 2
+"""How long requests in flight may take when the server is told to stop: with what is written after them, less than five."""
 
 
 def clock() -> datetime:
@@ -68,34 +77,46 @@ class Gate:
         self._is_open = is_open
         self.stopping = asyncio.Event()
         self.catalogs = Catalogs(store, vault.unseal)
+        self.faults = FaultWatch(store, clock)
         self.responder = Responder(
             store,
             clock,
             decision_deadline_s=settings.decision_deadline_ms / 1000,
             orphan_after=timedelta(seconds=settings.orphan_after_s),
         )
-        self._callbacks: AsgiApp = CallbackEdge(self.catalogs, self.responder, clock, settings.public_prefix)
+        self._callbacks: AsgiApp = CallbackEdge(
+            self.catalogs, self.responder, self.faults, clock, settings.public_prefix
+        )
         self._health: AsgiApp = Health(store)
-        self._dashboard: AsgiApp | None = None
+        self._pages: AsgiApp | None = None
+        self._api: AsgiApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        if path.startswith(PREFIX):
+        if path.startswith((PREFIX, self._settings.public_prefix + PREFIX)):
             await self._callbacks(scope, receive, send)
         elif path in HEALTH_PATHS:
             await self._health(scope, receive, send)
-        elif self._dashboard is None:
+        elif self._pages is None or self._api is None:
             await send_reply(send, STARTING)
+        elif path.startswith(API_PREFIX):
+            await self._api(scope, receive, send)
         else:
-            await self._dashboard(scope, receive, send)
+            await self._pages(scope, receive, send)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Everything that goes on beside the requests, for as long as the block runs."""
         await self.catalogs.refresh()
         beside = [
-            asyncio.create_task(each)
-            for each in (self.catalogs.keep_current(), self._sweep(), self._deliver(), self._load_dashboard())
+            asyncio.create_task(_tireless(each))
+            for each in (
+                self.catalogs.keep_current,
+                self._sweep,
+                self._deliver,
+                self.faults.work,
+                self._load_pages,
+            )
         ]
         try:
             yield
@@ -106,9 +127,16 @@ class Gate:
             await asyncio.gather(*beside, return_exceptions=True)
             await self.responder.drain()
 
-    async def _load_dashboard(self) -> None:
-        """Its framework takes a second to import: in a thread, so that callbacks are answered meanwhile."""
-        self._dashboard = await asyncio.to_thread(self._build_dashboard)
+    async def _load_pages(self) -> None:
+        """Their framework takes a second to import: in a thread, so that callbacks are answered meanwhile."""
+        self._api = await asyncio.to_thread(self._build_api)
+        self._pages = await asyncio.to_thread(self._build_dashboard)
+
+    def _build_api(self) -> AsgiApp:
+        from callgate.http.api.app import build_api  # noqa: PLC0415 - see above
+        from callgate.http.api.desk import Desk  # noqa: PLC0415
+
+        return cast("AsgiApp", build_api(Desk(self._store, self.catalogs, clock)))
 
     def _build_dashboard(self) -> AsgiApp:
         from callgate.web.app import build_dashboard  # noqa: PLC0415 - see above
@@ -133,22 +161,36 @@ class Gate:
         while True:
             before = clock() - timedelta(seconds=self._settings.orphan_after_s)
             try:
-                await expire_parked(self._store, self.catalogs.now, before=before, now=clock())
+                await expire_parked(self._store, self.catalogs.now, before=before)
             except StorageUnavailable as error:
                 log.warning("sweep.failed", error=str(error))
             await asyncio.sleep(SWEEP_S)
 
 
+async def _tireless(work: Callable[[], Awaitable[None]]) -> None:
+    """Begin again after a fault of our own: the server must not go on without what works beside it, unnoticed."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            log.exception("server.work_failed", work=work.__qualname__)
+            await asyncio.sleep(RESTART_S)
+
+
 class _Server(uvicorn.Server):
-    """Ctrl-C first ends the streams that pages hold open, which would otherwise be waited for."""
+    """Told to stop, it first ends the streams that pages hold open, which would otherwise be waited for.
+
+    Uvicorn's own handler raises the signal again as soon as it has stopped, and nothing behind it would be done.
+    """
 
     def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
         super().__init__(config)
         self._stopping = stopping
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's shape
         self._stopping.set()
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
 
 async def serve(
@@ -156,27 +198,45 @@ async def serve(
 ) -> None:
     """Serve until told to stop. `beside` runs along with the server: demo traffic.
 
-    Raises `SettingsInvalid`, `StorageUnavailable` before anything is served; `OSError` when the address is taken.
+    Raises `SettingsInvalid`, also for an address that is taken, and `StorageUnavailable` before anything is served.
     """
     async with opened(build_store(settings)) as store:
         gate = Gate(settings, store, is_open=is_open)
         config = uvicorn.Config(
             gate,
-            host=settings.host,
-            port=settings.port,
             http=CallbackProtocol,
             ws="none",
             lifespan="off",
             access_log=False,  # lines with query strings could hold numbers
             log_level="warning",
             server_header=False,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=GRACE_S,
         )
         async with gate.working():
+            sockets = listen(settings.host, settings.port)
             server = _Server(config, gate.stopping)
             company = asyncio.ensure_future(beside()) if beside is not None else None
             log.info("server.listening", host=settings.host, port=settings.port)
-            await server.serve()
+            await server.serve(sockets)
             if company is not None:
                 company.cancel()
                 await asyncio.gather(company, return_exceptions=True)
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Open a socket on each address of the host; uvicorn closes them. Its own way says less of what is wrong, and exits.
+
+    Raises `SettingsInvalid`.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, address in dict.fromkeys((each[0], each[4]) for each in found):
+            sockets.append(socket.create_server(address, family=family))
+    except (OSError, UnicodeError) as error:
+        for each in sockets:
+            each.close()
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        expected = "an address of this machine and a port that nobody listens on"
+        raise SettingsInvalid(f"host {host!r}, port {port}", why, expected) from error
+    return sockets

@@ -4,7 +4,7 @@ In this order: over 64 KiB 413; not proven genuine 401; not a JSON object 400; t
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -12,14 +12,13 @@ import structlog
 from callgate.errors import CallbackMalformed, ProtocolError, SignatureInvalid, StorageUnavailable
 from callgate.http import problems
 from callgate.http.asgi import Receive, Scope, Send, send_reply
-from callgate.protocol import PROVIDERS, Provider, WireReply, WireRequest
+from callgate.protocol import PROVIDERS, WireReply, WireRequest
 from callgate.service.application import DEFAULT_FRESHNESS_S
-from callgate.service.catalog import Catalog, Catalogs
+from callgate.service.catalog import Catalogs
+from callgate.service.faults import FaultWatch
 from callgate.service.respond import Responder
 
 log = structlog.get_logger()
-
-Secrets = Mapping[str, Sequence[str]]
 
 MAX_BODY_BYTES = 65_536
 MAX_BODY_WAIT_S = 10.0
@@ -29,29 +28,41 @@ PREFIX = "/callbacks/"
 
 
 class CallbackEdge:
-    """ASGI callable for paths below `PREFIX`.
+    """ASGI callable for paths below `PREFIX`, with or without the public prefix before it.
 
-    `public_prefix` is the path of the public URL: what a proxy strips before the request comes here, and what the
+    `public_prefix` is the path of the public URL: what a proxy may strip before the request comes here, and what the
     platform's signature covers all the same.
     """
 
     def __init__(
-        self, catalogs: Catalogs, responder: Responder, clock: Callable[[], datetime], public_prefix: str
+        self,
+        catalogs: Catalogs,
+        responder: Responder,
+        faults: FaultWatch,
+        clock: Callable[[], datetime],
+        public_prefix: str,
     ) -> None:
         self._catalogs = catalogs
         self._responder = responder
+        self._faults = faults
         self._clock = clock
         self._public_prefix = public_prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send_reply(send, await self._reply(scope, receive))
+        try:
+            reply = await self._reply(scope, receive)
+        except asyncio.CancelledError:  # the server stops, and waits for us no longer
+            reply = problems.STOPPING
+        await send_reply(send, reply)
 
     async def _reply(self, scope: Scope, receive: Receive) -> WireReply:
-        name = scope["path"].removeprefix(PREFIX).removesuffix("/")
+        name = scope["path"].rpartition(PREFIX)[2].removesuffix("/")
         if name not in PROVIDERS:
             return problems.NOT_FOUND
         if scope["method"] != "POST":
             return problems.METHOD_NOT_ALLOWED
+        if is_declared_too_large(scope):
+            return problems.TOO_LARGE
         try:
             async with asyncio.timeout(MAX_BODY_WAIT_S):
                 body = await read_body(receive)
@@ -63,12 +74,16 @@ class CallbackEdge:
 
     async def receive(self, request: WireRequest, name: str) -> WireReply:
         """Answer one whole request to a provider of this name: genuine, understood, then its use case."""
-        provider, catalog = PROVIDERS[name], self._catalogs.now
+        provider, catalog, now = PROVIDERS[name], self._catalogs.now, self._clock()
+        key = provider.signing_key(request)
+        application = catalog.application(name, key)
+        secrets = {} if application is None else {key: application.secrets_at(now)}
+        freshness_s = DEFAULT_FRESHNESS_S if application is None else application.row.settings.freshness
         try:
-            self._verify(request, provider, catalog.secrets.get(name, {}), catalog)
+            provider.verify(request, secrets, now, freshness_s=freshness_s)
             event = provider.understand(request)
         except SignatureInvalid as error:
-            log.warning("callback.not_genuine", ingredient=error.ingredient, reason=error.explanation)
+            self._faults.note(request, error, name=name, provider=provider, key=key, secrets=secrets)
             return problems.UNAUTHORIZED
         except CallbackMalformed as error:
             log.warning("callback.malformed", path=error.path, reason=error.explanation)
@@ -82,18 +97,19 @@ class CallbackEdge:
             log.error("callback.unanswerable", callback=event.name, error=str(error))
             return problems.problem(error.status_hint, "malformed", "The callback cannot be answered.")
 
-    def _verify(self, request: WireRequest, provider: Provider, secrets: Secrets, catalog: Catalog) -> None:
-        """How fresh a request must be is set for each application; the key that names it is proven in the same call."""
-        application = catalog.applications.get(provider.signing_key(request))
-        freshness_s = DEFAULT_FRESHNESS_S if application is None else application.row.settings.freshness
-        provider.verify(request, secrets, self._clock(), freshness_s=freshness_s)
-
     def _request(self, scope: Scope, body: bytes) -> WireRequest:
         path = scope["raw_path"].decode("latin-1")
-        if self._public_prefix and not path.startswith(f"{self._public_prefix}/"):
+        if not path.startswith(self._public_prefix + PREFIX):
             path = self._public_prefix + path
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         return WireRequest(method=scope["method"], path=path, headers=headers, body=body)
+
+
+def is_declared_too_large(scope: Scope) -> bool:
+    """Whether the request says of itself that its body is too large: it is not waited for. The server has checked that
+    the length is a number.
+    """
+    return any(name == b"content-length" and int(value) > MAX_BODY_BYTES for name, value in scope["headers"])
 
 
 async def read_body(receive: Receive) -> bytes | None:

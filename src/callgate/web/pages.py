@@ -9,6 +9,8 @@ from urllib.parse import quote
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from callgate.web.view import facts_of, seconds_left
+
 HERE = Path(__file__).parent
 
 MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -44,15 +46,17 @@ class Pages:
         self._templates.globals["assets"] = {name: asset.name for name, asset in found.items()}
         self._templates.filters["clock"] = _clock_of
         self._templates.filters["moment"] = _moment_of
+        self._templates.filters["facts"] = facts_of
+        self._templates.filters["seconds_left"] = seconds_left
         self._templates.filters["segment"] = lambda text: quote(text, safe="")
 
     def render(self, name: str, **values: Any) -> str:
         return self._templates.get_template(name).render(values)
 
 
-def root_of(path: str) -> str:
+def root_of(raw_path: bytes) -> str:
     """Return the relative way from a page to the first one: `./` from `/`, `../` from `/calls/ID`."""
-    return "../" * (path.count("/") - 1) or "./"
+    return "../" * (raw_path.count(b"/") - 1) or "./"
 
 
 def indented(body: bytes) -> str:
@@ -69,11 +73,11 @@ def _read_asset(path: Path) -> Asset:
     return Asset(f"{path.stem}-{mark}{path.suffix}", MEDIA_TYPES[path.suffix], content)
 
 
-def _clock_of(rfc3339: str) -> str:
-    """The time of day, in UTC as it is stored."""
-    return f"{datetime.fromisoformat(rfc3339):%H:%M:%S}"
+def _clock_of(at: str) -> str:
+    """The time of day, in UTC as the reports write it."""
+    return f"{datetime.fromisoformat(at):%H:%M:%S}"
 
 
-def _moment_of(rfc3339: str) -> str:
+def _moment_of(at: str) -> str:
     """Date and time."""
-    return f"{datetime.fromisoformat(rfc3339):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{datetime.fromisoformat(at):%Y-%m-%d %H:%M:%S} UTC"

@@ -5,7 +5,7 @@ down, counts down in the browser.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -117,6 +117,14 @@ def view_line(call: CallReport) -> Line:
     )
 
 
+def seconds_left(line: Line, now: datetime | None) -> int:
+    """Seconds of the grant that are left at this time; all of them before the answer, or when no time is given."""
+    if line.answered_at is None or now is None:
+        return line.granted_s
+    talked_s = int((now - datetime.fromisoformat(line.answered_at)).total_seconds())
+    return min(line.granted_s, max(0, line.granted_s - talked_s))
+
+
 def is_refused(call: CallReport) -> bool:
     return call.decision is not None and call.decision.refusal is not None
 
@@ -137,6 +145,17 @@ def outcome_of(call: CallReport) -> Outcome:
         case _, result:
             words = (result or "ended").replace("_", " ")
             return Outcome(words, "plain", "It was let through, and nobody talked.")
+
+
+def facts_of(saw: Mapping[str, object]) -> list[tuple[str, str]]:
+    """What a step of the decision saw, in words: `affordable_s: 14400` reads `affordable`, `14,400 s`."""
+    facts = []
+    for name, value in saw.items():
+        if name.endswith("_s") and isinstance(value, int):
+            facts.append((name.removesuffix("_s").replace("_", " "), f"{value:,} s"))
+        else:
+            facts.append((name.replace("_", " "), "none" if value is None else str(value)))
+    return facts
 
 
 def money(amount: str, currency: str | None) -> Money:
