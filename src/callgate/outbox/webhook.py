@@ -121,7 +121,7 @@ def public_socket(address: aiohttp.AddrInfoType) -> socket.socket:
 async def resolve(host: str) -> list[str]:
     """Return the addresses that a host has now; none when nobody knows it."""
     try:
-        return [found["host"] for found in await aiohttp.ThreadedResolver().resolve(host)]
+        return [found["host"] for found in await aiohttp.ThreadedResolver().resolve(host, family=socket.AF_UNSPEC)]
     except OSError:
         return []
 

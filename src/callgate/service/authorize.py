@@ -19,7 +19,7 @@ from callgate.service.decide import Facts, Verdict, decide
 from callgate.service.endpoint import Endpoint
 from callgate.service.outcome import Outcome
 from callgate.service.records import Call, Callback, Flag
-from callgate.service.settle import settle
+from callgate.service.settle import Ending, read_ending, settle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,8 @@ class Authorize:
         call = self._authorized(books)
         if call.hold is not None:
             call = settle(books, call, parked.parked, ended_at=parked.decided_at, endpoints=self.endpoints)
+        elif read_ending(parked.parked) is not Ending.UNANSWERED:
+            call = call.flagged(Flag.REFUSED_YET_ANSWERED)
         hang_up = self._hang_up()
         books.calls.put(call.key, msgspec.structs.replace(call, answer=hang_up))
         return self._answer(books, hang_up, note="its end came first")

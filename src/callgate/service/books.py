@@ -4,7 +4,7 @@ Jobs see plain values and no engine. Each job is undone alone when it fails: its
 it has run to its end.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -100,6 +100,10 @@ class Shelf(Generic[K, V]):
     def put(self, key: K, row: V) -> None:
         self._fresh[key] = row
 
+    def fresh(self) -> Iterable[V]:
+        """What the running job has put."""
+        return (row for row in self._fresh.values() if row is not None)
+
     def remove(self, key: K) -> None:
         self._fresh[key] = None
 
@@ -177,7 +181,11 @@ class Books:
         )  # fmt: skip
 
     def keep(self) -> None:
-        """The running job succeeded: its changes belong to the batch."""
+        """The running job succeeded: its changes belong to the batch.
+
+        The schema sees a wallet only as the last job of a batch left it, so that each job's own work is looked at here.
+        """
+        assert all(wallet.is_lawful for wallet in self.wallets.fresh()), "a job left a wallet that breaks its law"
         for layer in self._layers:
             layer.keep()
 

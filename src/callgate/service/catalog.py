@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from callgate.errors import StorageUnavailable
+from callgate.errors import Error
 from callgate.rating.deck import Deck
 from callgate.service.application import Application, ApplicationRow
 from callgate.service.books import DeckHead
@@ -64,11 +64,11 @@ class Catalogs:
                 self.now = loaded
 
     async def keep_current(self) -> None:
-        """Refresh for ever. A store that is down for a while leaves the last snapshot in force."""
+        """Refresh for ever. A store that is down, or a secret that we cannot read, leaves the last snapshot in force."""
         while True:
             try:
                 await self.refresh()
-            except StorageUnavailable as error:
+            except Error as error:
                 log.warning("catalog.stale", error=str(error))
             await asyncio.sleep(REFRESH_S)
 

@@ -61,7 +61,7 @@ class SqliteStore:
     """The books in one SQLite file, see `service.ports.Store`.
 
     Several processes may open the same file: the server and the commands beside it. `patience_s` is how long a batch waits
-    while another process holds the lock.
+    while another process holds the lock; once the store is closing it waits no longer.
     """
 
     def __init__(self, path: str, *, queue_limit: int = 10_000, patience_s: float = 30.0) -> None:
@@ -71,6 +71,7 @@ class SqliteStore:
         self._lock = threading.Lock()  # one transaction at a time on the writer's connection
         self._readers = ThreadPoolExecutor(1 if path == MEMORY else READERS, thread_name_prefix="callgate-reader")
         self._per_thread = threading.local()
+        self._reading: list[sqlite3.Connection] = []
         self._connection: sqlite3.Connection | None = None
 
     async def open(self) -> None:
@@ -106,8 +107,17 @@ class SqliteStore:
                 is_engine = isinstance(error, sqlite3.Error)
                 batch[0].error = StorageUnavailable(f"SQLite: {error}") if is_engine else error
                 return
-            for waiting in batch:
+            self._commit_one_by_one(batch)
+
+    def _commit_one_by_one(self, batch: list[Waiting]) -> None:
+        """What was committed before the engine gave up stays answered as such; the rest was not written."""
+        for place, waiting in enumerate(batch):
+            try:
                 self._commit([waiting])
+            except StorageUnavailable as error:
+                for unwritten in batch[place:]:
+                    unwritten.error = error
+                return
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -130,7 +140,8 @@ class SqliteStore:
             try:
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+                is_over = self._writer.is_closing or time.monotonic() > give_up_at
+                if is_over or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                     raise StorageUnavailable(f"SQLite: {error}") from error
             else:
                 return
@@ -149,9 +160,8 @@ class SqliteStore:
             raise StorageUnavailable(f"{self._path} is not a database of ours: {error}") from error
         if found != (SCHEMA,):
             version = found[0] if found else "none"
-            raise StorageUnavailable(
-                f"{self._path} has schema {version}, this version works with {SCHEMA}; run: callgate migrate"
-            )
+            does = "a newer version made it, use that one" if found and found[0] > SCHEMA else "run: callgate migrate"
+            raise StorageUnavailable(f"{self._path} has schema {version}, this version works with {SCHEMA}; {does}")
 
     def _connect(self) -> sqlite3.Connection:
         try:
@@ -176,6 +186,8 @@ class SqliteStore:
     def _close(self) -> None:
         self._writer.close()
         self._readers.shutdown()
+        for reader in self._reading:  # the last connection to close folds the log back into the file
+            reader.close()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -205,6 +217,7 @@ class SqliteStore:
             connection = self._connect()
             connection.execute("PRAGMA query_only = ON")
             self._per_thread.connection = connection
+            self._reading.append(connection)
         reader: sqlite3.Connection = self._per_thread.connection
         return reader
 
@@ -501,14 +514,17 @@ def _ledger_rows(db: sqlite3.Connection) -> LedgerRows:
         ended_calls=(
             EndedCall(row[0], row[1], row[2] == "open", *row[3:])
             for row in db.execute(
-                """SELECT application, call_id, hold_state, charge_micros,
+                """SELECT application, call_id, hold_state, CASE WHEN state = 'ended' THEN charge_micros END,
                 (SELECT coalesce(sum(amount_micros), 0) FROM transfers AS t
-                  WHERE t.application = c.application AND t.call_id = c.call_id AND t.kind IN ('charge', 'overrun')),
+                  WHERE t.application = k.application AND t.call_id = k.call_id AND t.kind IN ('charge', 'overrun')),
                 (SELECT count(*) FROM records AS r
-                  WHERE r.application = c.application AND r.call_id = c.call_id AND r.corrects IS NULL),
+                  WHERE r.application = k.application AND r.call_id = k.call_id AND r.corrects IS NULL),
                 (SELECT coalesce(sum(amount_micros), 0) FROM transfers AS t
-                  WHERE t.application = c.application AND t.call_id = c.call_id AND t.kind = 'refund')
-                FROM calls AS c WHERE state = 'ended' AND charge_micros IS NOT NULL"""
+                  WHERE t.application = k.application AND t.call_id = k.call_id AND t.kind = 'refund')
+                FROM (SELECT application, call_id FROM calls WHERE state = 'ended'
+                  UNION SELECT application, call_id FROM transfers WHERE call_id IS NOT NULL
+                  UNION SELECT application, call_id FROM records) AS k
+                LEFT JOIN calls USING (application, call_id)"""
             )
         ),
         stray_holds=db.execute(
