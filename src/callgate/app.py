@@ -28,6 +28,8 @@ from callgate.vault import Vault
 
 log = structlog.get_logger()
 
+RESTART_S = 1.0
+
 SWEEP_S = 5.0
 """How often ends without a start are looked through for those whose time is over."""
 
@@ -103,13 +105,13 @@ class Gate:
         """Everything that goes on beside the requests, for as long as the block runs."""
         await self.catalogs.refresh()
         beside = [
-            asyncio.create_task(each)
+            asyncio.create_task(_tireless(each))
             for each in (
-                self.catalogs.keep_current(),
-                self._sweep(),
-                self._deliver(),
-                self.faults.work(),
-                self._load_dashboard(),
+                self.catalogs.keep_current,
+                self._sweep,
+                self._deliver,
+                self.faults.work,
+                self._load_dashboard,
             )
         ]
         try:
@@ -152,6 +154,16 @@ class Gate:
             except StorageUnavailable as error:
                 log.warning("sweep.failed", error=str(error))
             await asyncio.sleep(SWEEP_S)
+
+
+async def _tireless(work: Callable[[], Awaitable[None]]) -> None:
+    """Begin again after a fault of our own: the server must not go on without what works beside it, unnoticed."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            log.exception("server.work_failed", work=work.__qualname__)
+            await asyncio.sleep(RESTART_S)
 
 
 class _Server(uvicorn.Server):

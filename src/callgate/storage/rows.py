@@ -51,6 +51,7 @@ _decode_ended = msgspec.json.Decoder(CallEnded).decode
 _decode_limits = msgspec.json.Decoder(Limits).decode
 _decode_settings = msgspec.json.Decoder(ApplicationSettings).decode
 _decode_secrets = msgspec.json.Decoder(tuple[SealedSecret, ...]).decode
+_decode_sealed = msgspec.json.Decoder(tuple[bytes, ...]).decode
 
 
 CALL_KEY = ("application", "call_id")
@@ -323,7 +324,7 @@ def to_endpoint(row: Row) -> Endpoint:
         "types": tuple(RecordType(word) for word in named["types"].split()),
         "allow_private": bool(named["allow_private"]),
         "created_at": from_us(named["created_at"]),
-        "sealed_secrets": _decode_secrets(named["sealed_secrets"]),
+        "sealed_secrets": _decode_sealed(named["sealed_secrets"]),
         "old_secret_until": _from_us(named["old_secret_until"]),
         "state": EndpointState(named["state"]),
     }
