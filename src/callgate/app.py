@@ -29,6 +29,7 @@ from callgate.vault import Vault
 log = structlog.get_logger()
 
 RESTART_S = 1.0
+API_PREFIX = "/api/"
 
 SWEEP_S = 5.0
 """How often ends without a start are looked through for those whose time is over."""
@@ -87,7 +88,8 @@ class Gate:
             self.catalogs, self.responder, self.faults, clock, settings.public_prefix
         )
         self._health: AsgiApp = Health(store)
-        self._dashboard: AsgiApp | None = None
+        self._pages: AsgiApp | None = None
+        self._api: AsgiApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -95,10 +97,12 @@ class Gate:
             await self._callbacks(scope, receive, send)
         elif path in HEALTH_PATHS:
             await self._health(scope, receive, send)
-        elif self._dashboard is None:
+        elif self._pages is None or self._api is None:
             await send_reply(send, STARTING)
+        elif path.startswith(API_PREFIX):
+            await self._api(scope, receive, send)
         else:
-            await self._dashboard(scope, receive, send)
+            await self._pages(scope, receive, send)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -111,7 +115,7 @@ class Gate:
                 self._sweep,
                 self._deliver,
                 self.faults.work,
-                self._load_dashboard,
+                self._load_pages,
             )
         ]
         try:
@@ -123,9 +127,16 @@ class Gate:
             await asyncio.gather(*beside, return_exceptions=True)
             await self.responder.drain()
 
-    async def _load_dashboard(self) -> None:
-        """Its framework takes a second to import: in a thread, so that callbacks are answered meanwhile."""
-        self._dashboard = await asyncio.to_thread(self._build_dashboard)
+    async def _load_pages(self) -> None:
+        """Their framework takes a second to import: in a thread, so that callbacks are answered meanwhile."""
+        self._api = await asyncio.to_thread(self._build_api)
+        self._pages = await asyncio.to_thread(self._build_dashboard)
+
+    def _build_api(self) -> AsgiApp:
+        from callgate.http.api.app import build_api  # noqa: PLC0415 - see above
+        from callgate.http.api.desk import Desk  # noqa: PLC0415
+
+        return cast("AsgiApp", build_api(Desk(self._store, self.catalogs, clock)))
 
     def _build_dashboard(self) -> AsgiApp:
         from callgate.web.app import build_dashboard  # noqa: PLC0415 - see above

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from callgate.policy.account import Status
     from callgate.service.adjust import Moved
     from callgate.service.ports import Store
+    from callgate.service.reports import AccountReport
     from callgate.service.top_up import ToppedUp
 
 
@@ -52,12 +53,12 @@ async def create(
         What its callers are known by: user:ID or number:+E164; may be given several times.
     """
     from callgate.service.open_account import OpenAccount
+    from callgate.service.reports import report_account
 
     async with open_books(config) as store:
         application = await the_application(store, app)
         job = OpenAccount(application=application, account=account, currency=currency, deck=deck, identities=identity)
-        opened = await store.perform(job)
-        await _show(store, opened.application, opened.id, as_json=json)
+        _say(report_account(*await store.perform(job)), as_json=json)
     return 0
 
 
@@ -185,8 +186,15 @@ async def show(account: str, *, app: InApp = None, config: Config = None, json: 
     account
         The account's id.
     """
+    from callgate.service.books import AccountKey
+    from callgate.service.reports import account_report
+
     async with open_books(config) as store:
-        await _show(store, await the_application(store, app), account, as_json=json)
+        application = await the_application(store, app)
+        report = await account_report(store, AccountKey(application, account))
+    if report is None:
+        raise NotFound(f"there is no account {account} in application {application}")
+    _say(report, as_json=json)
     return 0
 
 
@@ -338,10 +346,13 @@ async def _show(store: "Store", application: str, account: str, *, as_json: bool
     report = await account_report(store, AccountKey(application, account))
     if report is None:
         raise NotFound(f"there is no account {account} in application {application}")
+    _say(report, as_json=as_json)
+
+
+def _say(report: "AccountReport", *, as_json: bool) -> None:
     if as_json:
         say_json(report)
         return
     say(f"{report.id}  {report.status}  deck {report.deck}  {', '.join(report.identities)}")
-    say(
-        f"available {report.available} {report.currency}  (posted {report.posted}, held {report.held}, owed {report.owed})"
-    )
+    money = f"posted {report.posted}, held {report.held}, owed {report.owed}"
+    say(f"available {report.available} {report.currency}  ({money})")

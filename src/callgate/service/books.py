@@ -18,6 +18,7 @@ from callgate.service.application import ApplicationRow
 from callgate.service.delivery import Delivery
 from callgate.service.endpoint import Endpoint
 from callgate.service.records import Call, Callback, CallRecord
+from callgate.service.reply import Reply
 from callgate.service.token import Token
 
 K = TypeVar("K")
@@ -61,6 +62,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     open_holds: tuple[AccountKey, ...] = ()
     endpoints: tuple[str, ...] = ()
     deliveries: tuple[str, ...] = ()
+    replies: tuple[str, ...] = ()
 
 
 class Job(Protocol[T_co]):
@@ -172,12 +174,14 @@ class Books:
         self.open_holds: Shelf[AccountKey, int] = Shelf()  # how many, when the batch began: see `open_hold_count`
         self.endpoints: Shelf[str, Endpoint] = Shelf()
         self.deliveries: Shelf[str, Delivery] = Shelf()
+        self.replies: Shelf[str, Reply] = Shelf()
         self.transfers: Journal[Transfer] = Journal()
         self.callbacks: Journal[Callback] = Journal()
         self.records: Journal[CallRecord] = Journal()
         self._layers = (
             self.calls, self.identities, self.accounts, self.wallets, self.applications, self.decks, self.moved,
-            self.tokens, self.endpoints, self.deliveries, self.refunded, self.transfers, self.callbacks, self.records,
+            self.tokens, self.replies, self.endpoints, self.deliveries, self.refunded, self.transfers, self.callbacks,
+            self.records,
         )  # fmt: skip
 
     def keep(self) -> None:

@@ -2,23 +2,30 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from callgate.ledger.transfer import Transfer
 from callgate.ledger.verify import LedgerRows
 from callgate.ledger.wallet import Wallet
-from callgate.policy.account import Account
 from callgate.protocol.call import CallKey
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, DeckHead, Job
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
+from callgate.service.open_account import OpenedAccount
 from callgate.service.records import Call, Callback
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
 
 T = TypeVar("T")
+
+
+class CallPosition(NamedTuple):
+    """A place in the list of all calls."""
+
+    decided_at: datetime
+    key: CallKey
 
 
 class Store(Protocol):
@@ -56,9 +63,10 @@ class Store(Protocol):
     async def drop_deck_rows(self, head: DeckHead) -> None:
         """Remove the rows of a version that nobody reads any more, in portions."""
 
-    async def account(self, key: AccountKey) -> tuple[Account, Wallet] | None: ...
+    async def account(self, key: AccountKey) -> OpenedAccount | None: ...
 
-    async def identities(self, key: AccountKey) -> Sequence[str]: ...
+    async def accounts(self, application: str, *, after: str, limit: int) -> Sequence[OpenedAccount]:
+        """Accounts by id, those behind the id `after`."""
 
     async def transfers(self, key: AccountKey, limit: int) -> tuple[Wallet, Sequence[Transfer]] | None:
         """The account's wallet and the transfers on its ledger accounts, newest first, from one moment."""
@@ -77,8 +85,16 @@ class Store(Protocol):
     async def heard_since(self, number: int, limit: int) -> Sequence[tuple[int, CallKey]]:
         """Which calls were heard of after that callback, in order, each with the number of the callback."""
 
-    async def calls(self, application: str | None, *, only_live: bool, limit: int) -> Sequence[Call]:
-        """Calls, newest first."""
+    async def calls(
+        self,
+        application: str | None,
+        *,
+        account: str | None = None,
+        only_live: bool = False,
+        before: CallPosition | None = None,
+        limit: int,
+    ) -> Sequence[Call]:
+        """Calls, newest first, those behind the position `before`."""
 
     async def parked_since(self, before: datetime, limit: int) -> Sequence[Call]:
         """Ends that came without a start, and have waited since before this time."""

@@ -154,10 +154,7 @@ class FaultReport(msgspec.Struct, frozen=True, kw_only=True):
 async def account_report(store: Store, key: AccountKey) -> AccountReport | None:
     """Return the account, or None when there is none of that id."""
     found = await store.account(key)
-    if found is None:
-        return None
-    account, wallet = found
-    return report_account(account, wallet, tuple(await store.identities(key)))
+    return None if found is None else report_account(*found)
 
 
 def report_account(account: Account, wallet: Wallet, identities: tuple[str, ...]) -> AccountReport:

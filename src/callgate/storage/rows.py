@@ -19,6 +19,7 @@ from callgate.service.books import DeckHead
 from callgate.service.delivery import Delivery, DeliveryState, Lane
 from callgate.service.endpoint import Endpoint, EndpointState, RecordType
 from callgate.service.records import Call, Callback, CallRecord, Flag, SettledBy
+from callgate.service.reply import Reply
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Role, Token
 
@@ -379,3 +380,16 @@ def to_fault(row: Row) -> SignatureFault:
     named = dict(zip(FAULT, row, strict=True))
     named |= {"at": from_us(named["at"]), "is_known": bool(named["is_known"])}
     return SignatureFault(**named)
+
+
+REPLY_KEY = ("scope",)
+REPLY = (*REPLY_KEY, "digest", "status", "body", "at")
+
+
+def from_reply(reply: Reply) -> Row:
+    return (reply.scope, reply.digest, reply.status, reply.body, to_us(reply.at))
+
+
+def to_reply(row: Row) -> Reply:
+    scope, digest, status, body, at = row
+    return Reply(scope=scope, digest=digest, status=status, body=body, at=from_us(at))

@@ -24,13 +24,14 @@ from callgate.ledger.accounts import wallet as wallet_name
 from callgate.ledger.transfer import Transfer
 from callgate.ledger.verify import Balance, EndedCall, LedgerRows, Moved, OpenHolds
 from callgate.ledger.wallet import Wallet
-from callgate.policy.account import Account
 from callgate.protocol.call import CallKey
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, Books, DeckHead, IdentityKey, Job, Keys, Shelf
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
+from callgate.service.open_account import OpenedAccount
+from callgate.service.ports import CallPosition
 from callgate.service.records import Call, Callback
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
@@ -42,7 +43,7 @@ T = TypeVar("T")
 K = TypeVar("K")
 V = TypeVar("V")
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 """The migration that this code was written for."""
 
 MEMORY = ":memory:"
@@ -237,17 +238,16 @@ class SqliteStore:
         key = (head.name, head.version)
         return await self._read(lambda db: [rows.to_rate(row) for row in db.execute(sql, key)])
 
-    async def account(self, key: AccountKey) -> tuple[Account, Wallet] | None:
-        def look(db: sqlite3.Connection) -> tuple[Account, Wallet] | None:
-            account = db.execute(_ACCOUNT, key).fetchone()
-            wallet = db.execute(_WALLET, key).fetchone()
-            return None if account is None else (rows.to_account(account), rows.to_wallet(wallet))
+    async def account(self, key: AccountKey) -> OpenedAccount | None:
+        def look(db: sqlite3.Connection) -> OpenedAccount | None:
+            row = db.execute(_ACCOUNT, key).fetchone()
+            return None if row is None else _opened(db, row)
 
         return await self._read(look)
 
-    async def identities(self, key: AccountKey) -> Sequence[str]:
-        sql = "SELECT identity FROM identities WHERE application = ? AND account = ? ORDER BY identity"
-        return await self._read(lambda db: [row[0] for row in db.execute(sql, key)])
+    async def accounts(self, application: str, *, after: str, limit: int) -> Sequence[OpenedAccount]:
+        sql = f"{select('accounts', rows.ACCOUNT)} WHERE application = ? AND id > ? ORDER BY id LIMIT ?"
+        return await self._read(lambda db: [_opened(db, row) for row in db.execute(sql, (application, after, limit))])
 
     async def transfers(self, key: AccountKey, limit: int) -> tuple[Wallet, Sequence[Transfer]] | None:
         # In the order in which they were written: rows of one moment, and of one batch, have equal times.
@@ -287,12 +287,32 @@ class SqliteStore:
         sql = "SELECT id, application, call_id FROM callbacks WHERE id > ? ORDER BY id LIMIT ?"
         return await self._read(lambda db: [(row[0], CallKey(*row[1:])) for row in db.execute(sql, (number, limit))])
 
-    async def calls(self, application: str | None, *, only_live: bool, limit: int) -> Sequence[Call]:
-        conditions = ["state IN ('arrived', 'answered')"] if only_live else []
-        conditions += ["application = :application"] if application is not None else []
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        sql = f"{select('calls', rows.CALL)}{where} ORDER BY decided_at DESC LIMIT :limit"
-        named = {"application": application, "limit": limit}
+    async def calls(
+        self,
+        application: str | None,
+        *,
+        account: str | None = None,
+        only_live: bool = False,
+        before: CallPosition | None = None,
+        limit: int,
+    ) -> Sequence[Call]:
+        conditions = ["state IN ('arrived', 'answered')"] if only_live else ["TRUE"]
+        named: dict[str, object] = {"limit": limit}
+        if application is not None:
+            conditions.append("application = :application")
+            named["application"] = application
+        if account is not None:
+            conditions.append("account = :account")
+            named["account"] = account
+        if before is not None:
+            conditions.append("(decided_at, application, call_id) < (:at, :before_application, :before_call)")
+            named |= {
+                "at": rows.to_us(before.decided_at),
+                "before_application": before.key.application,
+                "before_call": before.key.call_id,
+            }
+        sql = f"""{select("calls", rows.CALL)} WHERE {" AND ".join(conditions)}
+            ORDER BY decided_at DESC, application DESC, call_id DESC LIMIT :limit"""
         return await self._read(lambda db: [rows.to_call(row) for row in db.execute(sql, named)])
 
     async def parked_since(self, before: datetime, limit: int) -> Sequence[Call]:
@@ -373,6 +393,7 @@ class SqliteStore:
 # -- SQL ---------------------------------------------------------------------------------------------------------------
 
 
+_IDENTITIES = "SELECT identity FROM identities WHERE application = ? AND account = ? ORDER BY identity"
 _CALL = select_one("calls", rows.CALL, rows.CALL_KEY)
 _ACCOUNT = select_one("accounts", rows.ACCOUNT, rows.ACCOUNT_KEY)
 _WALLET = select_one("wallets", rows.WALLET, rows.WALLET_KEY)
@@ -380,6 +401,7 @@ _IDENTITY = "SELECT account FROM identities WHERE application = ? AND identity =
 _APPLICATION = select_one("applications", rows.APPLICATION, rows.APPLICATION_KEY)
 _DECK = select_one("decks", rows.DECK, rows.DECK_KEY)
 _TRANSFER = select_one("transfers", rows.TRANSFER, rows.TRANSFER_KEY)
+_REPLY = select_one("replies", rows.REPLY, rows.REPLY_KEY)
 _TOKEN = select_one("tokens", rows.TOKEN, rows.TOKEN_KEY)
 _REFUNDED = """SELECT coalesce(sum(amount_micros), 0) FROM transfers
     WHERE application = ? AND call_id = ? AND kind = 'refund'"""
@@ -391,6 +413,7 @@ _SAVE_WALLET = upsert("wallets", rows.WALLET, rows.WALLET_KEY)
 _SAVE_IDENTITY = upsert("identities", ("application", "identity", "account"), ("application", "identity"))
 _SAVE_APPLICATION = upsert("applications", rows.APPLICATION, rows.APPLICATION_KEY)
 _SAVE_DECK = upsert("decks", rows.DECK, rows.DECK_KEY)
+_SAVE_REPLY = upsert("replies", rows.REPLY, rows.REPLY_KEY)
 _SAVE_TOKEN = upsert("tokens", rows.TOKEN, rows.TOKEN_KEY)
 _ADD_TRANSFER = insert("transfers", rows.TRANSFER)
 _ADD_RECORD = insert("records", rows.RECORD)
@@ -399,6 +422,14 @@ _FORGET_FAULTS = """DELETE FROM signature_faults WHERE is_known = ?
     AND id NOT IN (SELECT id FROM signature_faults WHERE is_known = ? ORDER BY id DESC LIMIT ?)"""
 _ADD_TO_HOUSE = """INSERT INTO house_accounts (application, currency, name, posted_micros) VALUES (?, ?, ?, ?)
     ON CONFLICT (application, currency, name) DO UPDATE SET posted_micros = posted_micros + excluded.posted_micros"""
+
+
+def _opened(db: sqlite3.Connection, row: rows.Row) -> OpenedAccount:
+    """An account with all that belongs to it."""
+    account = rows.to_account(row)
+    key = (account.application, account.id)
+    wallet = rows.to_wallet(db.execute(_WALLET, key).fetchone())
+    return OpenedAccount(account, wallet, tuple(identity for (identity,) in db.execute(_IDENTITIES, key)))
 
 
 def _load(db: sqlite3.Connection, books: Books, keys: Keys) -> None:
@@ -417,6 +448,7 @@ def _load(db: sqlite3.Connection, books: Books, keys: Keys) -> None:
     _load_plain(db, books.open_holds, _OPEN_HOLDS, keys.open_holds, _only)
     _load_plain(db, books.endpoints, sqlite_outbox.LOAD_ENDPOINT, keys.endpoints, rows.to_endpoint)
     _load_plain(db, books.deliveries, sqlite_outbox.LOAD_DELIVERY, keys.deliveries, rows.to_delivery)
+    _load_plain(db, books.replies, _REPLY, keys.replies, rows.to_reply)
 
 
 def _load_plain(
@@ -471,6 +503,7 @@ def _save(db: sqlite3.Connection, books: Books) -> None:
     db.executemany(_SAVE_DECK, map(msgspec.structs.astuple, books.decks.changes().values()))
     db.executemany(_SAVE_TOKEN, map(rows.from_token, books.tokens.changes().values()))
     db.executemany("DELETE FROM tokens WHERE digest = ?", [(digest,) for digest in books.tokens.removed()])
+    db.executemany(_SAVE_REPLY, map(rows.from_reply, books.replies.changes().values()))
     db.executemany(_SAVE_CALL, map(rows.from_call, books.calls.changes().values()))
     db.executemany(_ADD_TRANSFER, map(rows.from_transfer, books.transfers))
     db.executemany(_ADD_TO_HOUSE, _house_changes(books))
