@@ -336,7 +336,6 @@ def test_a_client_that_goes_away_is_no_trouble(gate: Any) -> None:
 def test_requests_come_in_while_the_server_stops(new_gate: Callable[..., AbstractContextManager[Any]]) -> None:
     """Each is answered whole or not at all; none is half done."""
     with new_gate() as gate:
-        gate.account("alice", "1000")
         outcomes: list[str] = []
 
         def send(worker: int) -> None:

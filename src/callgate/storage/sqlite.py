@@ -65,6 +65,7 @@ class SqliteStore:
         self._lock = threading.Lock()  # one transaction at a time on the writer's connection
         self._readers = ThreadPoolExecutor(1 if path == MEMORY else READERS, thread_name_prefix="callgate-reader")
         self._per_thread = threading.local()
+        self._reading: list[sqlite3.Connection] = []
         self._connection: sqlite3.Connection | None = None
 
     async def open(self) -> None:
@@ -170,6 +171,8 @@ class SqliteStore:
     def _close(self) -> None:
         self._writer.close()
         self._readers.shutdown()
+        while self._reading:  # the last connection that is closed brings all of the log into the file
+            self._reading.pop().close()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -199,6 +202,7 @@ class SqliteStore:
             connection = self._connect()
             connection.execute("PRAGMA query_only = ON")
             self._per_thread.connection = connection
+            self._reading.append(connection)
         reader: sqlite3.Connection = self._per_thread.connection
         return reader
 
