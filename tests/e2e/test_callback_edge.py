@@ -230,12 +230,20 @@ def test_an_application_may_set_how_fresh_callbacks_must_be(
 def test_the_log_tells_of_nobody(gate: Any) -> None:
     """After all of the above: no traceback, no full number, no secret."""
     gate.post(gate.ice("logged", cli="+46708123456", to="+46701740699"))
+    gate.post(gate.ice("logged", cli="+46708123456", to="+46701740688"))
+    gate.post(gate.ace("+46708123456"))
+    gate.post({"event": "+46708123456", "callid": "x +46708123456"})
+    gate.post({}, key="+46708123456")
+    gate.request("POST", f"{gate.path}?to=%2B46708123456&from=+46708123456", b"{}")
+    gate.request("GET", "/+46708123456?to=+46708123456")
     log = gate.log
     assert "callback.not_genuine" in log
+    assert "callback.odd" in log
     assert "Traceback" not in log
     for private in (
         "46701740605",
         "46701740699",
+        "46701740688",
         "46708123456",
         gate.secret,
         OTHER_SECRET,

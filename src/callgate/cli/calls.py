@@ -2,7 +2,7 @@
 
 import msgspec
 
-from callgate.cli.desk import AsJson, Config, InApp, open_books, say, say_json, table, the_application
+from callgate.cli.desk import AsJson, Config, InApp, Whole, open_books, say, say_json, table, the_application
 from callgate.errors import Invalid, NotFound
 from callgate.service.reports import DecisionReport
 
@@ -11,7 +11,7 @@ SHOWN = 120
 
 
 async def list(  # noqa: A001 - the command's own name; one parameter an option
-    *, live: bool = False, limit: int = 50, app: InApp = None, config: Config = None, json: AsJson = False
+    *, live: bool = False, limit: Whole = 50, app: InApp = None, config: Config = None, json: AsJson = False
 ) -> int:
     """List calls, newest first.
 

@@ -1,6 +1,7 @@
 """What most commands need: the settings, the open books, the one application that they mean, and a way to say things."""
 
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from callgate.errors import NotFound
 from callgate.settings import Settings, load_settings
@@ -16,6 +17,16 @@ from callgate.settings import Settings, load_settings
 if TYPE_CHECKING:
     from callgate.storage.sqlite import SqliteStore
 
+
+def _read_whole(_: type[int], tokens: Sequence[Token]) -> int:
+    """Read a whole number as it is written: cyclopts would round `1.5`."""
+    text = tokens[0].value
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
+        raise ValueError(f"{text[:40]!r} is not a whole number")
+    return int(text)
+
+
+Whole = Annotated[int, Parameter(converter=_read_whole)]
 Config = Annotated[Path | None, Parameter(name="--config", help="Settings file; callgate.toml unless given.")]
 AsJson = Annotated[bool, Parameter(name="--json", help="Print one JSON document.")]
 InApp = Annotated[str | None, Parameter(name="--app", help="Application key; may be left out while there is only one.")]
