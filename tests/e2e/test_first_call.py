@@ -16,17 +16,17 @@ def test_one_call_from_init_to_its_end(new_gate: Callable[..., AbstractContextMa
     """0.07 at 0.02 a minute pays for three minutes; 61 seconds cost two; what is left pays for one, and then for none."""
     with new_gate(is_set_up=False, is_serving=False) as gate:
         run = gate.run
+        assert run("init").code == 0
         deck = gate.folder / "deck.csv"
         deck.write_text(f"{gate.deck_header}4670,Sweden mobile,0.02,0,60,60,2020-01-01\n", encoding="utf-8")
         for words in (
-            ["init"],
             ["app", "add", gate.key, gate.secret],
             ["rates", "import", str(deck), "--deck", "standard"],
             ["account", "create", "alice", "--currency", "USD"],
             ["account", "topup", "alice", "0.07", "--ref", "first"],
             ["account", "topup", "alice", "0.07", "--ref", "first"],
         ):
-            assert run(*words).code == 0, words
+            gate.must(*words)
         gate.start()
 
         first = gate.post(gate.ice("c1"))
@@ -50,10 +50,10 @@ def test_one_call_from_init_to_its_end(new_gate: Callable[..., AbstractContextMa
         assert gate.post(gate.ice("c1")).action == "hangup"
         assert gate.wallet("alice") == SETTLED
 
-        call = run("calls", "show", "c1", "--json").json
+        call = gate.must("calls", "show", "c1", "--json").json
         assert (call["state"], call["charge"], call["currency"], call["billed_s"]) == ("ended", "0.04", "USD", 120)
         assert len([event for event in call["events"] if event["event"] == "dice"]) == 3
-        assert run("ledger", "verify").code == 0
+        gate.must("ledger", "verify")
         assert gate.stop() == 0
 
 
