@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from types import FrameType
+from typing import cast
 
 import structlog
 import uvicorn
@@ -19,12 +20,15 @@ from callgate.http.problems import STARTING
 from callgate.http.protocol import CallbackProtocol
 from callgate.service.catalog import Catalogs
 from callgate.service.expire import expire_parked
+from callgate.service.faults import FaultWatch
 from callgate.service.respond import Responder
 from callgate.settings import Settings
 from callgate.storage.sqlite import SqliteStore
 from callgate.vault import Vault
 
 log = structlog.get_logger()
+
+RESTART_S = 1.0
 
 SWEEP_S = 5.0
 """How often ends without a start are looked through for those whose time is over."""
@@ -72,13 +76,16 @@ class Gate:
         self._is_open = is_open
         self.stopping = asyncio.Event()
         self.catalogs = Catalogs(store, vault.unseal)
+        self.faults = FaultWatch(store, clock)
         self.responder = Responder(
             store,
             clock,
             decision_deadline_s=settings.decision_deadline_ms / 1000,
             orphan_after=timedelta(seconds=settings.orphan_after_s),
         )
-        self._callbacks: AsgiApp = CallbackEdge(self.catalogs, self.responder, clock, settings.public_prefix)
+        self._callbacks: AsgiApp = CallbackEdge(
+            self.catalogs, self.responder, self.faults, clock, settings.public_prefix
+        )
         self._health: AsgiApp = Health(store)
         self._dashboard: AsgiApp | None = None
 
@@ -98,7 +105,14 @@ class Gate:
         """Everything that goes on beside the requests, for as long as the block runs."""
         await self.catalogs.refresh()
         beside = [
-            asyncio.create_task(each) for each in (self.catalogs.keep_current(), self._sweep(), self._load_dashboard())
+            asyncio.create_task(_tireless(each))
+            for each in (
+                self.catalogs.keep_current,
+                self._sweep,
+                self._deliver,
+                self.faults.work,
+                self._load_dashboard,
+            )
         ]
         try:
             yield
@@ -116,23 +130,40 @@ class Gate:
     def _build_dashboard(self) -> AsgiApp:
         from callgate.web.app import build_dashboard  # noqa: PLC0415 - see above
 
-        return build_dashboard(
+        dashboard = build_dashboard(
             self._store,
             secret_key=self._settings.secret_key.encode(),
             clock=clock,
             is_open=self._is_open,
             stopping=self.stopping,
         )
+        return cast("AsgiApp", dashboard)
+
+    async def _deliver(self) -> None:
+        """Records to their endpoints. Commands, which only borrow this module, do without an HTTP client."""
+        from callgate.outbox.worker import Worker  # noqa: PLC0415 - see above
+
+        await Worker(self._store, self.catalogs, clock).work()
 
     async def _sweep(self) -> None:
         """Ends whose start never came."""
         while True:
             before = clock() - timedelta(seconds=self._settings.orphan_after_s)
             try:
-                await expire_parked(self._store, self.catalogs.now.decks, before=before, now=clock())
+                await expire_parked(self._store, self.catalogs.now, before=before)
             except StorageUnavailable as error:
                 log.warning("sweep.failed", error=str(error))
             await asyncio.sleep(SWEEP_S)
+
+
+async def _tireless(work: Callable[[], Awaitable[None]]) -> None:
+    """Begin again after a fault of our own: the server must not go on without what works beside it, unnoticed."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            log.exception("server.work_failed", work=work.__qualname__)
+            await asyncio.sleep(RESTART_S)
 
 
 class _Server(uvicorn.Server):
@@ -161,7 +192,7 @@ async def serve(
     async with opened(build_store(settings)) as store:
         gate = Gate(settings, store, is_open=is_open)
         config = uvicorn.Config(
-            gate,  # type: ignore[arg-type]
+            gate,
             http=CallbackProtocol,
             ws="none",
             lifespan="off",

@@ -43,14 +43,19 @@ class OpenHolds(NamedTuple):
 
 
 class EndedCall(NamedTuple):
-    """A call that ended: how its hold ended, what it was charged, what was moved and recorded for it."""
+    """A call that ended: how its hold ended, what it was charged, what was moved, recorded and given back for it.
+
+    `charge_micros` is None where nobody was charged: the end of a start that never came. Whatever moved or was recorded
+    for a call that did not end, or that is not stored at all, is told in the same way, and is a fault.
+    """
 
     application: str
     call_id: str
     hold_is_open: bool
-    charge_micros: int
+    charge_micros: int | None
     moved_micros: int
     record_count: int
+    refunded_micros: int = 0
 
 
 class LedgerRows(NamedTuple):
@@ -133,6 +138,13 @@ def _wallets(wallets: Iterable[Wallet], open_holds: Iterable[OpenHolds]) -> Iter
 
 def _outcomes(ended: Iterable[EndedCall]) -> Iterator[str]:
     for call in ended:
+        if call.charge_micros is None:
+            if call.record_count or call.moved_micros:
+                yield (
+                    f"3: call {call.call_id} ({call.application}) was never charged, but has {call.record_count} records,"
+                    f" and {format_micros(call.moved_micros)} moved"
+                )
+            continue
         name = f"3: call {call.call_id} ({call.application}) ended"
         if call.hold_is_open:
             yield f"{name}, but its hold is open"
@@ -140,6 +152,9 @@ def _outcomes(ended: Iterable[EndedCall]) -> Iterator[str]:
             yield f"{name} and has {call.record_count} records, not one"
         if call.charge_micros != call.moved_micros:
             yield f"{name} and was charged {format_micros(call.charge_micros)}, but {format_micros(call.moved_micros)} moved"
+        if call.refunded_micros > call.charge_micros:
+            refunded, charge = format_micros(call.refunded_micros), format_micros(call.charge_micros)
+            yield f"{name} and was refunded {refunded}, more than its charge of {charge}"
 
 
 def _strays(stray_holds: Iterable[tuple[str, str]]) -> Iterator[str]:

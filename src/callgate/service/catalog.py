@@ -1,6 +1,6 @@
-"""What decisions look up outside the lock: applications and rate decks, as one immutable snapshot.
+"""What decisions look up outside the lock: applications, rate decks and endpoints, as one immutable snapshot.
 
-Neither changes under a call: a call is judged by the snapshot that was in force when it came.
+None of them changes under a call: a call is judged by the snapshot that was in force when it came.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from callgate.errors import Error
 from callgate.rating.deck import Deck
 from callgate.service.application import Application, ApplicationRow
 from callgate.service.books import DeckHead
+from callgate.service.endpoint import Endpoint, EndpointState, Receiver
 from callgate.service.ports import Store
 
 log = structlog.get_logger()
@@ -29,12 +30,21 @@ class Unseal(Protocol):
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
-    """One snapshot. `secrets` is what a provider's `verify` takes: every application's secrets by key."""
+    """One snapshot: applications by key, decks by name.
+
+    `receivers` are the active endpoints by id, `endpoints` the same without their secrets, for jobs.
+    """
 
     version: int = -1
     applications: Mapping[str, Application] = {}
-    secrets: Mapping[str, Mapping[str, Sequence[str]]] = {}  # by provider, by application key
     decks: Mapping[str, Deck] = {}
+    receivers: Mapping[str, Receiver] = {}
+    endpoints: Sequence[Endpoint] = ()
+
+    def application(self, provider: str, key: str) -> Application | None:
+        """Return the application of this key at this provider, or None."""
+        found = self.applications.get(key)
+        return found if found is not None and found.row.provider == provider else None
 
 
 class Catalogs:
@@ -64,10 +74,21 @@ class Catalogs:
 
     async def _load(self, version: int) -> Catalog:
         applications = {row.key: self._open(row) for row in await self._store.applications()}
-        secrets: dict[str, dict[str, Sequence[str]]] = {}
-        for key, application in applications.items():
-            secrets.setdefault(application.row.provider, {})[key] = application.secrets
-        return Catalog(version=version, applications=applications, secrets=secrets, decks=await self._decks())
+        receivers = await self._receivers()
+        return Catalog(
+            version=version,
+            applications=applications,
+            decks=await self._decks(),
+            receivers=receivers,
+            endpoints=tuple(receiver.endpoint for receiver in receivers.values()),
+        )
+
+    async def _receivers(self) -> dict[str, Receiver]:
+        return {
+            endpoint.id: Receiver(endpoint, tuple(self._unseal(sealed) for sealed in endpoint.sealed_secrets))
+            for endpoint in await self._store.endpoints()
+            if endpoint.state is EndpointState.ACTIVE
+        }
 
     async def _decks(self) -> dict[str, Deck]:
         """Only decks whose version is new are read: they may have a million rows."""
@@ -81,4 +102,6 @@ class Catalogs:
         return decks
 
     def _open(self, row: ApplicationRow) -> Application:
-        return Application(row=row, secrets=tuple(self._unseal(sealed) for sealed in row.sealed_secrets))
+        return Application(
+            row=row, secrets=tuple((self._unseal(each.sealed), each.until) for each in row.sealed_secrets)
+        )

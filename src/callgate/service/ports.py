@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from callgate.ledger.transfer import Transfer
 from callgate.ledger.verify import LedgerRows
 from callgate.ledger.wallet import Wallet
 from callgate.policy.account import Account
@@ -11,7 +12,10 @@ from callgate.protocol.call import CallKey
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, DeckHead, Job
+from callgate.service.delivery import Delivery, DeliveryState
+from callgate.service.endpoint import Endpoint
 from callgate.service.records import Call, Callback
+from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
 
 T = TypeVar("T")
@@ -35,7 +39,7 @@ class Store(Protocol):
         """
 
     async def configuration_version(self) -> int:
-        """A number that changes when applications or decks do, whoever changed them."""
+        """A number that changes when applications, decks or endpoints do, whoever changed them."""
 
     async def applications(self) -> Sequence[ApplicationRow]: ...
 
@@ -56,6 +60,9 @@ class Store(Protocol):
 
     async def identities(self, key: AccountKey) -> Sequence[str]: ...
 
+    async def transfers(self, key: AccountKey, limit: int) -> tuple[Wallet, Sequence[Transfer]] | None:
+        """The account's wallet and the transfers on its ledger accounts, newest first, from one moment."""
+
     async def accounts_on_deck(self, deck: str, other_than: str) -> Sequence[AccountKey]:
         """Accounts that are priced by this deck and whose currency is another than the one given."""
 
@@ -63,6 +70,12 @@ class Store(Protocol):
 
     async def callbacks(self, key: CallKey) -> Sequence[Callback]:
         """What was heard of one call, oldest first."""
+
+    async def last_callback(self) -> int:
+        """The number of the newest callback that was recorded, 0 when there is none. They only rise."""
+
+    async def heard_since(self, number: int, limit: int) -> Sequence[tuple[int, CallKey]]:
+        """Which calls were heard of after that callback, in order, each with the number of the callback."""
 
     async def calls(self, application: str | None, *, only_live: bool, limit: int) -> Sequence[Call]:
         """Calls, newest first."""
@@ -72,7 +85,30 @@ class Store(Protocol):
 
     async def token(self, digest: str) -> Token | None: ...
 
+    async def tokens(self) -> Sequence[Token]:
+        """All that are valid, oldest first."""
+
     async def has_tokens(self) -> bool: ...
+
+    async def endpoints(self) -> Sequence[Endpoint]:
+        """All of them, in the order in which they were added."""
+
+    async def due_deliveries(self, endpoint: str, now: datetime, limit: int) -> Sequence[str]:
+        """Ids of what is next and due for one endpoint, the longest due first."""
+
+    async def delivery(self, named: str) -> Delivery | None: ...
+
+    async def deliveries(self, state: DeliveryState | None, limit: int) -> Sequence[Delivery]:
+        """Deliveries, those that were queued last first; without a state, in any."""
+
+    async def deliveries_since(self, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:
+        """Ids and endpoints of deliveries of what happened since then, in the order in which they were queued."""
+
+    async def keep_faults(self, faults: Sequence[SignatureFault], most: int) -> None:
+        """Store them, and of those with a known key, and of the others, only the newest `most` that there are then."""
+
+    async def faults(self, limit: int) -> Sequence[SignatureFault]:
+        """Newest first."""
 
     async def inspect_ledger(self, look: Callable[[LedgerRows], T]) -> T:
         """Call `look` with one consistent view of everything that the invariants speak of, and return what it returns."""

@@ -59,7 +59,7 @@ class Responder:
             case CallAnswered():
                 job: GoAhead | Settle | Note = GoAhead(answered=event, body=body, provider=provider, now=self._clock())
             case CallEnded():
-                job = Settle(ended=event, body=body, provider=provider, now=self._clock())
+                job = Settle(ended=event, body=body, provider=provider, now=self._clock(), endpoints=catalog.endpoints)
             case _:
                 job = Note(event=event, body=body, provider=provider, now=self._clock())
         return self._reply(event, await self._report(job))
@@ -70,15 +70,13 @@ class Responder:
             await asyncio.wait(self._overruling, timeout=DRAIN_S)
 
     async def _one_at_a_time(self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog) -> WireReply:
-        """A repeat that comes while the first is being decided waits for it, so that it sees what was answered."""
+        """A repeat that comes while the first is being decided waits for it, so that it sees what was answered.
+
+        That wait counts: each is answered before its own deadline, however many came before it.
+        """
         deadline = asyncio.get_running_loop().time() + self._decision_deadline_s
-        try:
-            while (first := self._deciding.get(call.key)) is not None:
-                async with asyncio.timeout_at(deadline):
-                    await asyncio.shield(first)
-        except TimeoutError:
-            log.error("decision.fallback", call_id=call.key.call_id, error="the same call is still being decided")
-            return provider.answer(call, HangUp())
+        while (first := self._deciding.get(call.key)) is not None:
+            await asyncio.shield(first)
         decided = self._deciding[call.key] = asyncio.get_running_loop().create_future()
         try:
             return await self._decide(call, body, provider, catalog, deadline)
@@ -97,6 +95,7 @@ class Responder:
             decks=catalog.decks,
             now=self._clock(),
             orphan_after=self._orphan_after,
+            endpoints=catalog.endpoints,
         )
         try:
             async with asyncio.timeout_at(deadline):

@@ -38,12 +38,13 @@ class Waiting:
         """Run the job; when it fails, it alone is undone."""
         try:
             self.result = self.job.run(books)
+            books.keep()
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to this caller, not to the batch
             books.undo()
-            self.error = error
+            # A future takes any other exception; this one would keep the answers of the whole batch back.
+            self.error = RuntimeError("the job ran out of values") if isinstance(error, StopIteration) else error
         else:
             self.error = None
-            books.keep()
 
     def answer(self) -> None:
         """On the caller's own loop."""

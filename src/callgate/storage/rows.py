@@ -14,9 +14,12 @@ from callgate.policy.refusal import Refusal
 from callgate.protocol.call import CallEnded, CallKey
 from callgate.protocol.life import CallState
 from callgate.rating.rate import Rate
-from callgate.service.application import ApplicationRow, ApplicationSettings
+from callgate.service.application import ApplicationRow, ApplicationSettings, SealedSecret
 from callgate.service.books import DeckHead
+from callgate.service.delivery import Delivery, DeliveryState, Lane
+from callgate.service.endpoint import Endpoint, EndpointState, RecordType
 from callgate.service.records import Call, Callback, CallRecord, Flag, SettledBy
+from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Role, Token
 
 Row = tuple[Any, ...]
@@ -47,7 +50,8 @@ _decode_rate = msgspec.json.Decoder(Rate).decode
 _decode_ended = msgspec.json.Decoder(CallEnded).decode
 _decode_limits = msgspec.json.Decoder(Limits).decode
 _decode_settings = msgspec.json.Decoder(ApplicationSettings).decode
-_decode_secrets = msgspec.json.Decoder(tuple[bytes, ...]).decode
+_decode_secrets = msgspec.json.Decoder(tuple[SealedSecret, ...]).decode
+_decode_sealed = msgspec.json.Decoder(tuple[bytes, ...]).decode
 
 
 CALL_KEY = ("application", "call_id")
@@ -292,3 +296,86 @@ def from_token(token: Token) -> Row:
 def to_token(row: Row) -> Token:
     digest, name, role, hint, created_at = row
     return Token(digest=digest, name=name, role=Role(role), hint=hint, created_at=from_us(created_at))
+
+
+ENDPOINT_KEY = ("id",)
+ENDPOINT = (
+    *ENDPOINT_KEY, "url", "types", "allow_private", "created_at", "sealed_secrets", "old_secret_until", "state", "why",
+)  # fmt: skip
+
+
+def from_endpoint(endpoint: Endpoint) -> Row:
+    return (
+        endpoint.id,
+        endpoint.url,
+        " ".join(endpoint.types),
+        int(endpoint.allow_private),
+        to_us(endpoint.created_at),
+        _encode(endpoint.sealed_secrets).decode(),
+        _to_us(endpoint.old_secret_until),
+        endpoint.state,
+        endpoint.why,
+    )
+
+
+def to_endpoint(row: Row) -> Endpoint:
+    named = dict(zip(ENDPOINT, row, strict=True))
+    named |= {
+        "types": tuple(RecordType(word) for word in named["types"].split()),
+        "allow_private": bool(named["allow_private"]),
+        "created_at": from_us(named["created_at"]),
+        "sealed_secrets": _decode_sealed(named["sealed_secrets"]),
+        "old_secret_until": _from_us(named["old_secret_until"]),
+        "state": EndpointState(named["state"]),
+    }
+    return Endpoint(**named)
+
+
+DELIVERY_KEY = ("id",)
+DELIVERY = (
+    *DELIVERY_KEY, *Lane._fields, "type", "sequence", "body", "occurred_at", "due_at", "state", "attempt_count",
+    "attempted_at", "why",
+)  # fmt: skip
+
+
+def from_delivery(delivery: Delivery) -> Row:
+    return (
+        delivery.id,
+        *delivery.lane,
+        delivery.type,
+        delivery.sequence,
+        delivery.body,
+        to_us(delivery.occurred_at),
+        to_us(delivery.due_at),
+        delivery.state,
+        delivery.attempt_count,
+        _to_us(delivery.attempted_at),
+        delivery.why,
+    )
+
+
+def to_delivery(row: Row) -> Delivery:
+    named = dict(zip(DELIVERY, row, strict=True))
+    lane = Lane(*(named.pop(name) for name in Lane._fields))
+    named |= {
+        "type": RecordType(named["type"]),
+        "occurred_at": from_us(named["occurred_at"]),
+        "due_at": from_us(named["due_at"]),
+        "state": DeliveryState(named["state"]),
+        "attempted_at": _from_us(named["attempted_at"]),
+    }
+    return Delivery(lane=lane, **named)
+
+
+FAULT = ("at", "provider", "application", "is_known", "path", "ingredient", "explanation", "more_count")
+
+
+def from_fault(fault: SignatureFault) -> Row:
+    at, provider, application, is_known, *rest = msgspec.structs.astuple(fault)
+    return (to_us(at), provider, application, int(is_known), *rest)
+
+
+def to_fault(row: Row) -> SignatureFault:
+    named = dict(zip(FAULT, row, strict=True))
+    named |= {"at": from_us(named["at"]), "is_known": bool(named["is_known"])}
+    return SignatureFault(**named)

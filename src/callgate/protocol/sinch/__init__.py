@@ -16,6 +16,7 @@ from callgate.protocol.sinch.callbacks import (
     Pie,
     UnknownEvent,
     read,
+    write,
 )
 from callgate.protocol.sinch.check import check
 from callgate.protocol.sinch.doctor import Diagnosis, diagnose
@@ -122,4 +123,5 @@ __all__ = [
     "understand",
     "verify",
     "verify_basic",
+    "write",
 ]
