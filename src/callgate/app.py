@@ -1,10 +1,13 @@
 """Composition: settings in, a wired server out. The only file that knows every room."""
 
 import asyncio
+import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from types import FrameType
+from typing import cast
 
 import structlog
 import uvicorn
@@ -26,6 +29,9 @@ log = structlog.get_logger()
 
 SWEEP_S = 5.0
 """How often ends without a start are looked through for those whose time is over."""
+
+GRACE_S = 2
+"""How long requests in flight may take when the server is told to stop: with what is written after them, less than five."""
 
 
 def clock() -> datetime:
@@ -79,7 +85,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        if path.startswith(PREFIX):
+        if path.startswith((PREFIX, self._settings.public_prefix + PREFIX)):
             await self._callbacks(scope, receive, send)
         elif path in HEALTH_PATHS:
             await self._health(scope, receive, send)
@@ -93,7 +99,8 @@ class Gate:
         """Everything that goes on beside the requests, for as long as the block runs."""
         await self.catalogs.refresh()
         beside = [
-            asyncio.create_task(each) for each in (self.catalogs.keep_current(), self._sweep(), self._load_dashboard())
+            asyncio.create_task(each)
+            for each in (self.catalogs.keep_current(), self._sweep(), self._deliver(), self._load_dashboard())
         ]
         try:
             yield
@@ -111,35 +118,46 @@ class Gate:
     def _build_dashboard(self) -> AsgiApp:
         from callgate.web.app import build_dashboard  # noqa: PLC0415 - see above
 
-        return build_dashboard(
+        dashboard = build_dashboard(
             self._store,
             secret_key=self._settings.secret_key.encode(),
             clock=clock,
             is_open=self._is_open,
             stopping=self.stopping,
         )
+        return cast("AsgiApp", dashboard)
+
+    async def _deliver(self) -> None:
+        """Records to their endpoints. Commands, which only borrow this module, do without an HTTP client."""
+        from callgate.outbox.worker import Worker  # noqa: PLC0415 - see above
+
+        await Worker(self._store, self.catalogs, clock).work()
 
     async def _sweep(self) -> None:
         """Ends whose start never came."""
         while True:
             before = clock() - timedelta(seconds=self._settings.orphan_after_s)
             try:
-                await expire_parked(self._store, self.catalogs.now.decks, before=before, now=clock())
+                await expire_parked(self._store, self.catalogs.now, before=before)
             except StorageUnavailable as error:
                 log.warning("sweep.failed", error=str(error))
             await asyncio.sleep(SWEEP_S)
 
 
 class _Server(uvicorn.Server):
-    """Ctrl-C first ends the streams that pages hold open, which would otherwise be waited for."""
+    """Told to stop, it first ends the streams that pages hold open, which would otherwise be waited for.
+
+    Uvicorn's own handler raises the signal again as soon as it has stopped, and nothing behind it would be done.
+    """
 
     def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
         super().__init__(config)
         self._stopping = stopping
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's shape
         self._stopping.set()
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
 
 async def serve(
@@ -147,27 +165,45 @@ async def serve(
 ) -> None:
     """Serve until told to stop. `beside` runs along with the server: demo traffic.
 
-    Raises `SettingsInvalid`, `StorageUnavailable` before anything is served; `OSError` when the address is taken.
+    Raises `SettingsInvalid`, also for an address that is taken, and `StorageUnavailable` before anything is served.
     """
     async with opened(build_store(settings)) as store:
         gate = Gate(settings, store, is_open=is_open)
         config = uvicorn.Config(
-            gate,  # type: ignore[arg-type]
-            host=settings.host,
-            port=settings.port,
+            gate,
             http=CallbackProtocol,
             ws="none",
             lifespan="off",
             access_log=False,  # lines with query strings could hold numbers
             log_level="warning",
             server_header=False,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=GRACE_S,
         )
         async with gate.working():
+            sockets = listen(settings.host, settings.port)
             server = _Server(config, gate.stopping)
             company = asyncio.ensure_future(beside()) if beside is not None else None
             log.info("server.listening", host=settings.host, port=settings.port)
-            await server.serve()
+            await server.serve(sockets)
             if company is not None:
                 company.cancel()
                 await asyncio.gather(company, return_exceptions=True)
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Open a socket on each address of the host; uvicorn closes them. Its own way says less of what is wrong, and exits.
+
+    Raises `SettingsInvalid`.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, address in dict.fromkeys((each[0], each[4]) for each in found):
+            sockets.append(socket.create_server(address, family=family))
+    except (OSError, UnicodeError) as error:
+        for each in sockets:
+            each.close()
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        expected = "an address of this machine and a port that nobody listens on"
+        raise SettingsInvalid(f"host {host!r}, port {port}", why, expected) from error
+    return sockets

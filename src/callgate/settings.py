@@ -57,8 +57,12 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
 
 
 def without_password(url: str) -> str:
-    """Hide what stands between the user's name and the host of a database URL."""
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+    """Hide the password of a database URL, between the user's name and the host or among its parameters."""
+    return re.sub(r"(://[^:/@]*):.*@|(\bpassword=)[^&]*", _hidden, url)
+
+
+def _hidden(password: re.Match[str]) -> str:
+    return f"{password[1]}:***@" if password[1] else f"{password[2]}***"
 
 
 def _from_file(path: Path) -> dict[str, Any]:
@@ -116,22 +120,35 @@ def _database_url(value: object, where: str) -> str:
     return text
 
 
+def _host(value: object, where: str) -> str:
+    text = _text(value, where)
+    if not text:
+        raise SettingsInvalid(where, "nothing", "an address or a name; 0.0.0.0 is every address of this machine")
+    return text
+
+
 def _secret_key(value: object, where: str) -> str:
     from callgate.vault import read_key  # noqa: PLC0415 - only who has a key needs cryptography
 
     try:
-        return read_key(_text(value, where)).decode()
+        return read_key(value if isinstance(value, str) else "").decode()  # whatever it is, it is not shown
     except SettingsInvalid as error:
         raise SettingsInvalid(where, error.found, error.expected) from None
 
 
 def _public_url(value: object, where: str) -> str:
     text = _text(value, where)
-    url = urlsplit(text)
-    if text and not (url.scheme in ("http", "https") and url.netloc and not url.query and not url.fragment):
+    try:
+        url = urlsplit(text)
+        is_usable = url.scheme in ("http", "https") and url.hostname and url.port != 0
+    except ValueError:
+        is_usable = False
+    if text and (not is_usable or url.query or url.fragment):
         raise SettingsInvalid(
             where, repr(text), "an http or https URL without a query, such as https://gate.example.com"
         )
+    if re.search(r"/callbacks/[^/]+/?$", text):
+        raise SettingsInvalid(where, repr(text), "only what comes before /callbacks/")
     return text
 
 
@@ -162,7 +179,7 @@ def _whole(least: int, most: int) -> Callable[[object, str], int]:
 
 _CHECKS: dict[str, Callable[[object, str], object]] = {
     "database_url": _database_url,
-    "host": _text,
+    "host": _host,
     "port": _whole(0, 65_535),
     "public_url": _public_url,
     "secret_key": _secret_key,

@@ -30,15 +30,19 @@ class Vault:
 
 
 def read_key(text: str) -> bytes:
-    """Check a secret key, without ever showing it, and return its text as bytes. Raises `SettingsInvalid`."""
+    """Check a secret key, without ever showing it, and return its text as bytes. Padding at its end may be missing.
+
+    Raises `SettingsInvalid`.
+    """
+    padded = text + "=" * (-len(text) % 4)
     try:
-        size = len(base64.urlsafe_b64decode(text))
+        decoded = base64.urlsafe_b64decode(padded)
     except (binascii.Error, ValueError):
-        size = 0
-    if size != KEY_BYTES:
+        decoded = b""
+    if len(decoded) != KEY_BYTES or base64.urlsafe_b64encode(decoded) != padded.encode():
         expected = "32 random bytes as URL-safe base64; `callgate init` writes one into callgate.toml"
         raise SettingsInvalid("secret_key", f"{len(text)} characters that are not a key", expected)
-    return text.encode()
+    return padded.encode()
 
 
 def new_key() -> str:

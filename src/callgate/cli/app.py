@@ -20,11 +20,13 @@ async def add(key: str, secret: str, *, name: str = "", config: Config = None, j
     from callgate.app import build_vault, clock
     from callgate.service.add_application import AddApplication
 
-    seal = build_vault(read_settings(config)).seal
+    vault = build_vault(read_settings(config))
     async with open_books(config) as store:
-        row = await store.perform(
-            AddApplication(provider=PROVIDER, key=key, secret=secret, name=name, seal=seal, now=clock())
-        )
+        for row in await store.applications():
+            for sealed in row.sealed_secrets:
+                vault.unseal(sealed)  # another key than theirs would leave a server with secrets that it cannot read
+        job = AddApplication(provider=PROVIDER, key=key, secret=secret, name=name, seal=vault.seal, now=clock())
+        row = await store.perform(job)
     if json:
         say_json({"key": row.key, "name": row.name, "provider": row.provider, "status": row.status})
     else:

@@ -3,7 +3,7 @@
 import msgspec
 
 from callgate.cli.desk import AsJson, Config, InApp, open_books, say, say_json, table, the_application
-from callgate.errors import NotFound
+from callgate.errors import Invalid, NotFound
 from callgate.service.reports import DecisionReport
 
 SHOWN = 120
@@ -20,11 +20,13 @@ async def list(  # noqa: A001 - the command's own name; one parameter an option
     live
         Only calls that are up now.
     limit
-        How many, at most 1000.
+        How many, 1 to 1000.
     """
     from callgate.app import clock
-    from callgate.service.reports import call_reports
+    from callgate.service.reports import MAX_LIST, call_reports
 
+    if not 1 <= limit <= MAX_LIST:
+        raise Invalid("--limit", str(limit), f"1 to {MAX_LIST}")
     async with open_books(config) as store:
         application = await the_application(store, app) if app is not None else None
         reports = await call_reports(store, clock(), application=application, only_live=live, limit=limit)

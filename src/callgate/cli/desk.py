@@ -5,14 +5,16 @@ import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from cyclopts import Parameter
 
 from callgate.errors import NotFound
 from callgate.settings import Settings, load_settings
-from callgate.storage.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from callgate.storage.sqlite import SqliteStore
 
 Config = Annotated[Path | None, Parameter(name="--config", help="Settings file; callgate.toml unless given.")]
 AsJson = Annotated[bool, Parameter(name="--json", help="Print one JSON document.")]
@@ -25,7 +27,7 @@ def read_settings(config: Path | None) -> Settings:
 
 
 @asynccontextmanager
-async def open_books(config: Path | None) -> AsyncIterator[SqliteStore]:
+async def open_books(config: Path | None) -> AsyncIterator["SqliteStore"]:
     """The books, for as long as the block runs. A running server sees within a second what is changed in them."""
     from callgate.app import build_store, opened
 
@@ -33,7 +35,7 @@ async def open_books(config: Path | None) -> AsyncIterator[SqliteStore]:
         yield store
 
 
-async def the_application(store: SqliteStore, named: str | None) -> str:
+async def the_application(store: "SqliteStore", named: str | None) -> str:
     """Return the key of the application that a command works in. Raises `NotFound` when that is not plain."""
     keys = [row.key for row in await store.applications()]
     if named is not None and named in keys:

@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from callgate.cli.desk import AsJson, Config, read_settings, say, say_json
-from callgate.settings import FILE
+from callgate.errors import SettingsInvalid
+from callgate.settings import FILE, without_password
 
 SETTINGS = """\
 # Settings of Callgate. Environment variables override them: CALLGATE_ and the key in capitals.
@@ -51,11 +52,12 @@ async def init(*, config: Config = None, json: AsJson = False) -> int:
     await store.migrate()
     async with opened(store):
         token = await issue_token(store, "first", Role.ADMIN, clock()) if not await store.has_tokens() else None
+    database_url = without_password(settings.database_url)
     if json:
-        say_json({"settings": str(path), "database_url": settings.database_url, "token": token})
+        say_json({"settings": str(path), "database_url": database_url, "token": token})
         return 0
     say(f"{'Wrote' if has_written else 'Kept'} {path}.")
-    say(f"Database: {settings.database_url}")
+    say(f"Database: {database_url}")
     say(f"Admin token, shown once: {token}" if token else "The first admin token was shown when the database was made.")
     say("Next: callgate app add KEY SECRET, then callgate serve")
     return 0
@@ -67,6 +69,8 @@ def _write_once(path: Path, text: str) -> bool:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return False
+    except OSError as error:
+        raise SettingsInvalid(str(path), error.strerror or str(error), "a file in a folder that is there") from error
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
     return True

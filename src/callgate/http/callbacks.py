@@ -29,9 +29,9 @@ PREFIX = "/callbacks/"
 
 
 class CallbackEdge:
-    """ASGI callable for paths below `PREFIX`.
+    """ASGI callable for paths below `PREFIX`, with or without the public prefix before it.
 
-    `public_prefix` is the path of the public URL: what a proxy strips before the request comes here, and what the
+    `public_prefix` is the path of the public URL: what a proxy may strip before the request comes here, and what the
     platform's signature covers all the same.
     """
 
@@ -44,14 +44,20 @@ class CallbackEdge:
         self._public_prefix = public_prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send_reply(send, await self._reply(scope, receive))
+        try:
+            reply = await self._reply(scope, receive)
+        except asyncio.CancelledError:  # the server stops, and waits for us no longer
+            reply = problems.STOPPING
+        await send_reply(send, reply)
 
     async def _reply(self, scope: Scope, receive: Receive) -> WireReply:
-        name = scope["path"].removeprefix(PREFIX).removesuffix("/")
+        name = scope["path"].rpartition(PREFIX)[2].removesuffix("/")
         if name not in PROVIDERS:
             return problems.NOT_FOUND
         if scope["method"] != "POST":
             return problems.METHOD_NOT_ALLOWED
+        if is_declared_too_large(scope):
+            return problems.TOO_LARGE
         try:
             async with asyncio.timeout(MAX_BODY_WAIT_S):
                 body = await read_body(receive)
@@ -90,10 +96,17 @@ class CallbackEdge:
 
     def _request(self, scope: Scope, body: bytes) -> WireRequest:
         path = scope["raw_path"].decode("latin-1")
-        if self._public_prefix and not path.startswith(f"{self._public_prefix}/"):
+        if not path.startswith(self._public_prefix + PREFIX):
             path = self._public_prefix + path
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         return WireRequest(method=scope["method"], path=path, headers=headers, body=body)
+
+
+def is_declared_too_large(scope: Scope) -> bool:
+    """Whether the request says of itself that its body is too large: it is not waited for. The server has checked that
+    the length is a number.
+    """
+    return any(name == b"content-length" and int(value) > MAX_BODY_BYTES for name, value in scope["headers"])
 
 
 async def read_body(receive: Receive) -> bytes | None:

@@ -43,12 +43,16 @@ class OpenHolds(NamedTuple):
 
 
 class EndedCall(NamedTuple):
-    """A call that ended: how its hold ended, what it was charged, what was moved and recorded for it."""
+    """A call that ended: how its hold ended, what it was charged, what was moved and recorded for it.
+
+    `charge_micros` is None where nobody was charged: the end of a start that never came. Whatever moved or was recorded
+    for a call that did not end, or that is not stored at all, is told in the same way, and is a fault.
+    """
 
     application: str
     call_id: str
     hold_is_open: bool
-    charge_micros: int
+    charge_micros: int | None
     moved_micros: int
     record_count: int
 
@@ -133,6 +137,13 @@ def _wallets(wallets: Iterable[Wallet], open_holds: Iterable[OpenHolds]) -> Iter
 
 def _outcomes(ended: Iterable[EndedCall]) -> Iterator[str]:
     for call in ended:
+        if call.charge_micros is None:
+            if call.record_count or call.moved_micros:
+                yield (
+                    f"3: call {call.call_id} ({call.application}) was never charged, but has {call.record_count} records,"
+                    f" and {format_micros(call.moved_micros)} moved"
+                )
+            continue
         name = f"3: call {call.call_id} ({call.application}) ended"
         if call.hold_is_open:
             yield f"{name}, but its hold is open"

@@ -31,6 +31,11 @@ class Wallet(msgspec.Struct, frozen=True, kw_only=True):
         """What a new call may hold."""
         return self.posted_micros + self.credit_limit_micros - self.held_micros
 
+    @property
+    def is_lawful(self) -> bool:
+        """Whether what is held is covered, and nothing is below zero that cannot be."""
+        return self.available_micros >= 0 and self.held_micros >= 0 and self.owed_micros >= 0
+
 
 class Movement(NamedTuple):
     """A wallet after money moved, and the transfers that say how."""

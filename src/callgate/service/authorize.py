@@ -1,6 +1,6 @@
 """A call arrived: decide, hold the credit, grant the seconds, and store the answer so that a repeat gets the same bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,9 +16,10 @@ from callgate.rating.deck import Deck
 from callgate.service.application import NUMBER, ApplicationRow
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys
 from callgate.service.decide import Facts, Verdict, decide
+from callgate.service.endpoint import Endpoint
 from callgate.service.outcome import Outcome
 from callgate.service.records import Call, Callback, Flag
-from callgate.service.settle import settle
+from callgate.service.settle import Ending, read_ending, settle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ class Authorize:
     decks: Mapping[str, Deck]
     now: datetime
     orphan_after: timedelta
+    endpoints: Sequence[Endpoint] = ()  # who may want its record, where its end came first
 
     def keys(self) -> Keys:
         identities = tuple(key for key in (self._user(), self._number()) if key is not None)
@@ -59,7 +61,9 @@ class Authorize:
         assert parked.parked is not None, "a parked call keeps its end"
         call = self._authorized(books)
         if call.hold is not None:
-            call = settle(books, call, parked.parked, ended_at=parked.decided_at)
+            call = settle(books, call, parked.parked, ended_at=parked.decided_at, endpoints=self.endpoints)
+        elif read_ending(parked.parked) is not Ending.UNANSWERED:
+            call = call.flagged(Flag.REFUSED_YET_ANSWERED)
         hang_up = self._hang_up()
         books.calls.put(call.key, msgspec.structs.replace(call, answer=hang_up))
         return self._answer(books, hang_up, note="its end came first")

@@ -4,7 +4,7 @@ Jobs see plain values and no engine. Each job is undone alone when it fails: its
 it has run to its end.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -14,6 +14,8 @@ from callgate.ledger.wallet import Movement, Wallet
 from callgate.policy.account import Account
 from callgate.protocol.call import CallKey
 from callgate.service.application import ApplicationRow
+from callgate.service.delivery import Delivery
+from callgate.service.endpoint import Endpoint
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.token import Token
 
@@ -54,6 +56,8 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     decks: tuple[str, ...] = ()
     transfers: tuple[tuple[str, str], ...] = ()  # application, transfer id
     tokens: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+    deliveries: tuple[str, ...] = ()
 
 
 class Job(Protocol[T_co]):
@@ -92,6 +96,10 @@ class Shelf(Generic[K, V]):
 
     def put(self, key: K, row: V) -> None:
         self._fresh[key] = row
+
+    def fresh(self) -> Iterable[V]:
+        """What the running job has put."""
+        return self._fresh.values()
 
     def keep(self) -> None:
         if self._fresh:
@@ -145,16 +153,22 @@ class Books:
         self.decks: Shelf[str, DeckHead] = Shelf()
         self.moved: Shelf[tuple[str, str], Transfer] = Shelf()  # by application and id; added through `move`
         self.tokens: Shelf[str, Token] = Shelf()
+        self.endpoints: Shelf[str, Endpoint] = Shelf()
+        self.deliveries: Shelf[str, Delivery] = Shelf()
         self.transfers: Journal[Transfer] = Journal()
         self.callbacks: Journal[Callback] = Journal()
         self.records: Journal[CallRecord] = Journal()
         self._layers = (
             self.calls, self.identities, self.accounts, self.wallets, self.applications, self.decks, self.moved,
-            self.tokens, self.transfers, self.callbacks, self.records,
+            self.tokens, self.endpoints, self.deliveries, self.transfers, self.callbacks, self.records,
         )  # fmt: skip
 
     def keep(self) -> None:
-        """The running job succeeded: its changes belong to the batch."""
+        """The running job succeeded: its changes belong to the batch.
+
+        The schema sees a wallet only as the last job of a batch left it, so that each job's own work is looked at here.
+        """
+        assert all(wallet.is_lawful for wallet in self.wallets.fresh()), "a job left a wallet that breaks its law"
         for layer in self._layers:
             layer.keep()
 

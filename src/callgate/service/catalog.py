@@ -1,6 +1,6 @@
-"""What decisions look up outside the lock: applications and rate decks, as one immutable snapshot.
+"""What decisions look up outside the lock: applications, rate decks and endpoints, as one immutable snapshot.
 
-Neither changes under a call: a call is judged by the snapshot that was in force when it came.
+None of them changes under a call: a call is judged by the snapshot that was in force when it came.
 """
 
 import asyncio
@@ -10,10 +10,11 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from callgate.errors import StorageUnavailable
+from callgate.errors import Error
 from callgate.rating.deck import Deck
 from callgate.service.application import Application, ApplicationRow
 from callgate.service.books import DeckHead
+from callgate.service.endpoint import Endpoint, EndpointState, Receiver
 from callgate.service.ports import Store
 
 log = structlog.get_logger()
@@ -29,12 +30,16 @@ class Unseal(Protocol):
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
-    """One snapshot. `secrets` is what a provider's `verify` takes: every application's secrets by key."""
+    """One snapshot. `secrets` is what a provider's `verify` takes: every application's secrets by key.
+    `receivers` are the active endpoints by id, `endpoints` the same without their secrets, for jobs.
+    """
 
     version: int = -1
     applications: Mapping[str, Application] = {}
     secrets: Mapping[str, Mapping[str, Sequence[str]]] = {}  # by provider, by application key
     decks: Mapping[str, Deck] = {}
+    receivers: Mapping[str, Receiver] = {}
+    endpoints: Sequence[Endpoint] = ()
 
 
 class Catalogs:
@@ -54,11 +59,11 @@ class Catalogs:
                 self.now = loaded
 
     async def keep_current(self) -> None:
-        """Refresh for ever. A store that is down for a while leaves the last snapshot in force."""
+        """Refresh for ever. A store that is down, or a secret that we cannot read, leaves the last snapshot in force."""
         while True:
             try:
                 await self.refresh()
-            except StorageUnavailable as error:
+            except Error as error:
                 log.warning("catalog.stale", error=str(error))
             await asyncio.sleep(REFRESH_S)
 
@@ -67,7 +72,22 @@ class Catalogs:
         secrets: dict[str, dict[str, Sequence[str]]] = {}
         for key, application in applications.items():
             secrets.setdefault(application.row.provider, {})[key] = application.secrets
-        return Catalog(version=version, applications=applications, secrets=secrets, decks=await self._decks())
+        receivers = await self._receivers()
+        return Catalog(
+            version=version,
+            applications=applications,
+            secrets=secrets,
+            decks=await self._decks(),
+            receivers=receivers,
+            endpoints=tuple(receiver.endpoint for receiver in receivers.values()),
+        )
+
+    async def _receivers(self) -> dict[str, Receiver]:
+        return {
+            endpoint.id: Receiver(endpoint, tuple(self._unseal(sealed) for sealed in endpoint.sealed_secrets))
+            for endpoint in await self._store.endpoints()
+            if endpoint.state is EndpointState.ACTIVE
+        }
 
     async def _decks(self) -> dict[str, Deck]:
         """Only decks whose version is new are read: they may have a million rows."""

@@ -15,7 +15,7 @@ from callgate.policy.account import Account
 from callgate.policy.judge import judge_account, judge_application, judge_caller, judge_destination
 from callgate.policy.limits import MAX_GRANT_S, longest_grant_s
 from callgate.policy.refusal import Refusal
-from callgate.protocol.call import CallArrived
+from callgate.protocol.call import CallArrived, Endpoint
 from callgate.rating.charge import affordable_duration_s, charge_micros
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
@@ -72,7 +72,7 @@ def decide(facts: Facts) -> Verdict:
         return refused()
     if refuses("destination", judge_destination(call.destination), kind=call.destination.kind):
         return refused()
-    rate = _rate(facts.deck, account, call, facts.now)
+    rate = find_rate(facts.deck, account, call.destination, facts.now)
     if refuses("rate", None if rate is not None else Refusal.NO_RATE, deck=account.deck, prefix=rate and rate.prefix):
         return refused()
     assert rate is not None, "the step before has asked"
@@ -89,9 +89,11 @@ def decide(facts: Facts) -> Verdict:
     return Verdict(trace=tuple(trace), rate=rate, granted_s=granted_s, hold_micros=charge_micros(rate, granted_s))
 
 
-def _rate(deck: Deck | None, account: Account, call: CallArrived, now: datetime) -> Rate | None:
-    """What the call is priced by. A blocked row is no price, and neither is one in another currency than the account's."""
+def find_rate(deck: Deck | None, account: Account, destination: Endpoint, at: datetime) -> Rate | None:
+    """What a call to a valid number is priced by. A blocked row is no price, and neither is one in another currency than
+    the account's.
+    """
     if deck is None or deck.currency != account.currency:
         return None
-    rate = deck.rate_for(call.destination.address, now)
+    rate = deck.rate_for(destination.address, at)
     return None if rate is None or rate.is_blocked else rate

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from callgate.errors import Conflict, Invalid
+from callgate.errors import Conflict, Invalid, StorageUnavailable
 from callgate.rating.deck_change import DeckChange, ImportMode, compare_decks, merge_decks
 from callgate.rating.rate import Rate
 from callgate.service.books import AccountKey, Books, DeckHead, Keys
 from callgate.service.ports import Store
+from callgate.service.probe import Probe
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
@@ -61,11 +63,19 @@ async def import_deck(  # noqa: PLR0913 - what an import says
         await store.stage_deck(head, after)
         await store.perform(PublishDeck(head=head, base=base))
     except BaseException:
-        await store.drop_deck_rows(head)
+        await _drop_unless_in_force(store, head)
         raise
     if base is not None:
         await store.drop_deck_rows(base)
     return change
+
+
+async def _drop_unless_in_force(store: Store, head: DeckHead) -> None:
+    """Clean up after an import that broke off. One that was told to stop may have been published all the same."""
+    with suppress(StorageUnavailable):  # rows that nobody reads are left behind then, and do no harm
+        await store.perform(Probe(), is_urgent=True)  # behind it, a publication has been done or taken back
+        if head not in await store.deck_heads():
+            await store.drop_deck_rows(head)
 
 
 def _few(others: Sequence[AccountKey]) -> str:

@@ -8,10 +8,11 @@ import msgspec
 from callgate.ledger.hold import HoldState
 from callgate.ledger.wallet import void_hold
 from callgate.policy.refusal import Refusal
-from callgate.protocol.call import CallArrived
+from callgate.protocol.call import CallArrived, CallEnded
 from callgate.protocol.life import LIVE, CallState
 from callgate.service.books import AccountKey, Books, Keys
 from callgate.service.records import Call, Callback, Flag
+from callgate.service.settle import Ending, read_ending
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,9 @@ class Overrule:
         known = books.calls.get(self.call.key)
         if known is None:
             books.calls.put(self.call.key, self._refused(self._undecided()))
+        elif known.state is CallState.PARKED:
+            assert known.parked is not None, "a parked call keeps its end"
+            books.calls.put(self.call.key, self._refused_after_its_end(known.parked))
         elif known.state in LIVE and known.decided_at == self.decided_at:
             assert known.hold is not None and known.account is not None, "a live call has both"
             wallet = books.wallet(known.key.application, known.account)
@@ -62,6 +66,11 @@ class Overrule:
             fingerprint=self.call.fingerprint,
             decided_at=self.now,
         )
+
+    def _refused_after_its_end(self, ended: CallEnded) -> Call:
+        """As if the end had come after the fallback, which it may well have."""
+        refused = self._refused(self._undecided())
+        return refused if read_ending(ended) is Ending.UNANSWERED else refused.flagged(Flag.REFUSED_YET_ANSWERED)
 
     def _refused(self, call: Call) -> Call:
         return msgspec.structs.replace(

@@ -11,6 +11,8 @@ from callgate.protocol.call import CallKey
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, DeckHead, Job
+from callgate.service.delivery import Delivery, DeliveryState
+from callgate.service.endpoint import Endpoint
 from callgate.service.records import Call, Callback
 from callgate.service.token import Token
 
@@ -35,7 +37,7 @@ class Store(Protocol):
         """
 
     async def configuration_version(self) -> int:
-        """A number that changes when applications or decks do, whoever changed them."""
+        """A number that changes when applications, decks or endpoints do, whoever changed them."""
 
     async def applications(self) -> Sequence[ApplicationRow]: ...
 
@@ -73,6 +75,20 @@ class Store(Protocol):
     async def token(self, digest: str) -> Token | None: ...
 
     async def has_tokens(self) -> bool: ...
+
+    async def endpoints(self) -> Sequence[Endpoint]:
+        """All of them, in the order in which they were added."""
+
+    async def due_deliveries(self, endpoint: str, now: datetime, limit: int) -> Sequence[str]:
+        """Ids of what is next and due for one endpoint, the longest due first."""
+
+    async def delivery(self, named: str) -> Delivery | None: ...
+
+    async def deliveries(self, state: DeliveryState | None, limit: int) -> Sequence[Delivery]:
+        """Deliveries, those that were queued last first; without a state, in any."""
+
+    async def deliveries_since(self, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:
+        """Ids and endpoints of deliveries of what happened since then, in the order in which they were queued."""
 
     async def inspect_ledger(self, look: Callable[[LedgerRows], T]) -> T:
         """Call `look` with one consistent view of everything that the invariants speak of, and return what it returns."""

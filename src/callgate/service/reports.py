@@ -18,8 +18,10 @@ from callgate.policy.refusal import SENTENCES
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import LIVE
 from callgate.service.books import AccountKey
+from callgate.service.delivery import Delivery, DeliveryState
+from callgate.service.endpoint import Endpoint
 from callgate.service.ports import Store
-from callgate.service.records import Call, Callback
+from callgate.service.records import Call, Callback, CallRecord
 
 RECENT = 50
 """Calls that a list shows unless told otherwise."""
@@ -81,6 +83,61 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
     events: list[dict[str, Any]]
 
 
+class RecordReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of an ended call, as it is delivered and exported."""
+
+    call_id: str
+    account: str
+    caller: str
+    destination: str
+    started_at: str
+    answered_at: str | None
+    ended_at: str
+    duration_s: int
+    billed_s: int
+    charge: str
+    currency: str
+    cost: str | None
+    cost_currency: str | None
+    result: str
+    reason: str
+    settled_by: str
+    application: str
+    record_id: str
+    sequence: int
+    corrects: str | None
+
+
+class EndpointReport(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint without its secrets. `events` empty means all; `why` says why it is disabled."""
+
+    id: str
+    url: str
+    events: tuple[str, ...]
+    allow_private: bool
+    state: str
+    why: str
+    created_at: str
+
+
+class DeliveryReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery. `due_at` is None once it is delivered or parked; `why` is what went wrong the last time."""
+
+    id: str
+    endpoint: str
+    state: str
+    type: str
+    application: str
+    account: str
+    sequence: int
+    attempts: int
+    occurred_at: str
+    attempted_at: str | None
+    due_at: str | None
+    why: str
+    body: Any
+
+
 async def account_report(store: Store, key: AccountKey) -> AccountReport | None:
     """Return the account, or None when there is none of that id."""
     found = await store.account(key)
@@ -138,9 +195,9 @@ def report_call(call: Call, now: datetime, callbacks: Sequence[Callback] = ()) -
         charge=None if call.charge_micros is None else format_micros(call.charge_micros),
         currency=call.currency,
         rate_per_minute=None if call.rate is None else format_nanos(call.rate.rate_nanos_per_min),
-        decided_at=_rfc3339(call.decided_at),
-        answered_at=None if call.answered_at is None else _rfc3339(call.answered_at),
-        ended_at=None if call.ended_at is None else _rfc3339(call.ended_at),
+        decided_at=rfc3339(call.decided_at),
+        answered_at=None if call.answered_at is None else rfc3339(call.answered_at),
+        ended_at=None if call.ended_at is None else rfc3339(call.ended_at),
         duration_s=call.duration_s,
         billed_s=call.billed_s,
         result=call.result,
@@ -174,7 +231,7 @@ def _seconds_left(call: Call, now: datetime) -> int:
 def _event(callback: Callback) -> dict[str, Any]:
     """One callback as it came; a body that is not JSON is shown as text."""
     return {
-        "at": _rfc3339(callback.at),
+        "at": rfc3339(callback.at),
         "event": callback.name,
         "sent": _json(callback.body),
         "answer": _json(callback.answer),
@@ -189,8 +246,76 @@ def _json(body: bytes) -> object:
         return body.decode(errors="replace")
 
 
-def _rfc3339(at: datetime) -> str:
+def report_record(record: CallRecord) -> RecordReport:
+    return RecordReport(
+        call_id=record.key.call_id,
+        account=record.account,
+        caller=record.caller,
+        destination=record.destination,
+        started_at=rfc3339(record.started_at),
+        answered_at=None if record.answered_at is None else rfc3339(record.answered_at),
+        ended_at=rfc3339(record.ended_at),
+        duration_s=record.duration_s,
+        billed_s=record.billed_s,
+        charge=format_micros(record.charge_micros),
+        currency=record.currency,
+        cost=record.cost,
+        cost_currency=record.cost_currency,
+        result=record.result,
+        reason=record.reason,
+        settled_by=record.settled_by,
+        application=record.key.application,
+        record_id=record.record_id,
+        sequence=record.sequence,
+        corrects=record.corrects,
+    )
+
+
+def rfc3339(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+async def endpoint_reports(store: Store) -> list[EndpointReport]:
+    """Return the endpoints in the order in which they were added."""
+    return [report_endpoint(endpoint) for endpoint in await store.endpoints()]
+
+
+def report_endpoint(endpoint: Endpoint) -> EndpointReport:
+    return EndpointReport(
+        id=endpoint.id,
+        url=endpoint.url,
+        events=endpoint.types,
+        allow_private=endpoint.allow_private,
+        state=endpoint.state,
+        why=endpoint.why,
+        created_at=rfc3339(endpoint.created_at),
+    )
+
+
+async def delivery_reports(
+    store: Store, *, state: DeliveryState | None = None, limit: int = RECENT
+) -> list[DeliveryReport]:
+    """Return deliveries, those that were queued last first. `limit` is cut to `MAX_LIST`."""
+    return [report_delivery(delivery) for delivery in await store.deliveries(state, min(limit, MAX_LIST))]
+
+
+def report_delivery(delivery: Delivery) -> DeliveryReport:
+    is_open = delivery.state in (DeliveryState.NEXT, DeliveryState.WAITING)
+    return DeliveryReport(
+        id=delivery.id,
+        endpoint=delivery.lane.endpoint,
+        state=delivery.state,
+        type=delivery.type,
+        application=delivery.lane.application,
+        account=delivery.lane.account,
+        sequence=delivery.sequence,
+        attempts=delivery.attempt_count,
+        occurred_at=rfc3339(delivery.occurred_at),
+        attempted_at=None if delivery.attempted_at is None else rfc3339(delivery.attempted_at),
+        due_at=rfc3339(delivery.due_at) if is_open else None,
+        why=delivery.why,
+        body=msgspec.json.decode(delivery.body),
+    )
 
 
 async def ledger_verdict(store: Store) -> Verdict:

@@ -28,6 +28,9 @@ log = structlog.get_logger()
 REPORT_DEADLINE_S = 4.0
 """How long any other callback may wait for the store: inside the five seconds that platforms are believed to wait."""
 
+DRAIN_S = 1.0
+"""How long an orderly stop waits for late answers to be written."""
+
 OVERRULE_RETRY_S = 1.0
 
 OVERRULE_LIMIT = 10_000
@@ -56,7 +59,7 @@ class Responder:
             case CallAnswered():
                 job: GoAhead | Settle | Note = GoAhead(answered=event, body=body, provider=provider, now=self._clock())
             case CallEnded():
-                job = Settle(ended=event, body=body, provider=provider, now=self._clock())
+                job = Settle(ended=event, body=body, provider=provider, now=self._clock(), endpoints=catalog.endpoints)
             case _:
                 job = Note(event=event, body=body, provider=provider, now=self._clock())
         return self._reply(event, await self._report(job))
@@ -64,18 +67,16 @@ class Responder:
     async def drain(self) -> None:
         """Wait until what was answered late is undone. For an orderly stop."""
         if self._overruling:
-            await asyncio.wait(self._overruling, timeout=REPORT_DEADLINE_S)
+            await asyncio.wait(self._overruling, timeout=DRAIN_S)
 
     async def _one_at_a_time(self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog) -> WireReply:
-        """A repeat that comes while the first is being decided waits for it, so that it sees what was answered."""
+        """A repeat that comes while the first is being decided waits for it, so that it sees what was answered.
+
+        That wait counts: each is answered before its own deadline, however many came before it.
+        """
         deadline = asyncio.get_running_loop().time() + self._decision_deadline_s
-        try:
-            while (first := self._deciding.get(call.key)) is not None:
-                async with asyncio.timeout_at(deadline):
-                    await asyncio.shield(first)
-        except TimeoutError:
-            log.error("decision.fallback", call_id=call.key.call_id, error="the same call is still being decided")
-            return provider.answer(call, HangUp())
+        while (first := self._deciding.get(call.key)) is not None:
+            await asyncio.shield(first)
         decided = self._deciding[call.key] = asyncio.get_running_loop().create_future()
         try:
             return await self._decide(call, body, provider, catalog, deadline)
@@ -94,6 +95,7 @@ class Responder:
             decks=catalog.decks,
             now=self._clock(),
             orphan_after=self._orphan_after,
+            endpoints=catalog.endpoints,
         )
         try:
             async with asyncio.timeout_at(deadline):
@@ -108,9 +110,9 @@ class Responder:
     async def _report(self, job: GoAhead | Settle | Note) -> Outcome:
         """Past the deadline the platform gets no answer from us, but the job stays queued and is done."""
         task = asyncio.ensure_future(self._store.perform(job))
+        task.add_done_callback(_ignore_outcome)
         done, _ = await asyncio.wait({task}, timeout=REPORT_DEADLINE_S)
         if not done:
-            task.add_done_callback(_ignore_outcome)
             raise StorageUnavailable("not written in time; it is still queued")
         return task.result()
 
@@ -139,6 +141,6 @@ class Responder:
 
 
 def _ignore_outcome(task: asyncio.Task[Outcome]) -> None:
-    """Nobody waits any more; an error is logged by the store."""
+    """Perhaps nobody waits any more when it fails; the store has logged it."""
     if not task.cancelled():
         task.exception()

@@ -1,5 +1,6 @@
 """A call ended: post its hold and give back the rest, or void it, and write its record, all in one transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -14,7 +15,9 @@ from callgate.protocol.call import Acknowledge, CallEnded, CallResult
 from callgate.protocol.life import LIVE, CallState
 from callgate.rating.charge import billed_duration_s, charge_micros
 from callgate.service.books import Books, Keys
+from callgate.service.endpoint import Endpoint
 from callgate.service.outcome import Outcome
+from callgate.service.queue_record import queue_record
 from callgate.service.records import Call, Callback, CallRecord, Flag, SettledBy
 
 CUT_TOLERANCE_S = 2
@@ -37,6 +40,7 @@ class Settle:
     body: bytes
     provider: Provider
     now: datetime
+    endpoints: Sequence[Endpoint] = ()  # who may want the record; looked up outside the lock
 
     def keys(self) -> Keys:
         return Keys(calls=(self.ended.key,))
@@ -57,7 +61,7 @@ class Settle:
         if call.state in LIVE and read_ending(self.ended) is Ending.UNCLEAR:
             return call.flagged(Flag.END_UNCLEAR), Flag.END_UNCLEAR
         if call.state in LIVE:
-            settled = settle(books, call, self.ended, ended_at=self.now)
+            settled = settle(books, call, self.ended, ended_at=self.now, endpoints=self.endpoints)
             return settled, Flag.OVERRUN if Flag.OVERRUN in settled.flags else ""
         if call.state is CallState.REFUSED and read_ending(self.ended) is not Ending.UNANSWERED:
             return call.flagged(Flag.REFUSED_YET_ANSWERED), Flag.REFUSED_YET_ANSWERED
@@ -90,8 +94,10 @@ def read_ending(ended: CallEnded) -> Ending:
 _UNANSWERED = frozenset({CallResult.BUSY, CallResult.NO_ANSWER, CallResult.FAILED, CallResult.NONE})
 
 
-def settle(books: Books, call: Call, ended: CallEnded, *, ended_at: datetime) -> Call:
-    """End a live call's hold and write its record; return the call as it then stands.
+def settle(
+    books: Books, call: Call, ended: CallEnded, *, ended_at: datetime, endpoints: Sequence[Endpoint] = ()
+) -> Call:
+    """End a live call's hold, write its record and queue it for `endpoints`; return the call as it then stands.
 
     An end whose facts are unclear settles nothing: the call keeps its hold and is flagged.
     """
@@ -111,7 +117,7 @@ def settle(books: Books, call: Call, ended: CallEnded, *, ended_at: datetime) ->
     if charged_micros > held_micros:
         call = call.flagged(Flag.OVERRUN)
     call = msgspec.structs.replace(call, hold=hold)
-    return close(books, call, movement, ended, ended_at, billed_s, charged_micros, SettledBy.DISCONNECT)
+    return close(books, call, movement, ended, ended_at, billed_s, charged_micros, SettledBy.DISCONNECT, endpoints)
 
 
 def billable_duration_s(call: Call, ended: CallEnded) -> int:
@@ -122,13 +128,21 @@ def billable_duration_s(call: Call, ended: CallEnded) -> int:
     return ended.duration_s
 
 
-def settle_unheld(books: Books, call: Call, ended: CallEnded, wallet: Wallet, *, ended_at: datetime) -> Call:
+def settle_unheld(  # noqa: PLR0913 - what an unheld debit rests on
+    books: Books,
+    call: Call,
+    ended: CallEnded,
+    wallet: Wallet,
+    *,
+    ended_at: datetime,
+    endpoints: Sequence[Endpoint] = (),
+) -> Call:
     """Charge a call that nothing was held for, because its start never came; `call` names who pays and at what rate."""
     assert call.rate is not None and ended.duration_s is not None, "the caller has asked"
     charged_micros = charge_micros(call.rate, ended.duration_s)
     movement = debit_unheld(wallet, charged_micros, occasion(call, ended_at))
     billed_s = billed_duration_s(call.rate, ended.duration_s)
-    return close(books, call, movement, ended, ended_at, billed_s, charged_micros, SettledBy.ORPHAN)
+    return close(books, call, movement, ended, ended_at, billed_s, charged_micros, SettledBy.ORPHAN, endpoints)
 
 
 def occasion(call: Call, at: datetime) -> Occasion:
@@ -145,8 +159,9 @@ def close(  # noqa: PLR0913, PLR0917 - everything that a record says
     billed_s: int,
     charged_micros: int,
     settled_by: SettledBy,
+    endpoints: Sequence[Endpoint],
 ) -> Call:
-    """Move the money, write the record, and return the ended call."""
+    """Move the money, write the record and queue it, and return the ended call."""
     sequence = movement.wallet.record_count + 1
     wallet = msgspec.structs.replace(movement.wallet, record_count=sequence)
     books.move(Movement(wallet, movement.transfers))
@@ -161,26 +176,25 @@ def close(  # noqa: PLR0913, PLR0917 - everything that a record says
         charge_micros=charged_micros,
         settled_by=settled_by,
     )
-    books.records.add(
-        CallRecord(
-            record_id=f"{call.key.application}/{call.key.call_id}",
-            key=call.key,
-            account=wallet.account,
-            caller=call.caller,
-            destination=call.destination,
-            started_at=min(call.decided_at, ended_at),
-            answered_at=call.answered_at,
-            ended_at=ended_at,
-            duration_s=ended.duration_s or 0,
-            billed_s=billed_s,
-            charge_micros=charged_micros,
-            currency=wallet.currency,
-            cost=str(ended.debit.amount) if ended.debit is not None else None,
-            cost_currency=ended.debit.currency if ended.debit is not None else None,
-            result=ended.result,
-            reason=ended.reason,
-            settled_by=settled_by,
-            sequence=sequence,
-        )
+    record = CallRecord(
+        record_id=f"{call.key.application}/{call.key.call_id}",
+        key=call.key,
+        account=wallet.account,
+        caller=call.caller,
+        destination=call.destination,
+        started_at=min(call.decided_at, ended_at),
+        answered_at=call.answered_at,
+        ended_at=ended_at,
+        duration_s=ended.duration_s or 0,
+        billed_s=billed_s,
+        charge_micros=charged_micros,
+        currency=wallet.currency,
+        cost=f"{ended.debit.amount:f}" if ended.debit is not None else None,
+        cost_currency=ended.debit.currency if ended.debit is not None else None,
+        result=ended.result,
+        reason=ended.reason,
+        settled_by=settled_by,
+        sequence=sequence,
     )
+    queue_record(books, record, endpoints)
     return call

@@ -38,12 +38,13 @@ class Waiting:
         """Run the job; when it fails, it alone is undone."""
         try:
             self.result = self.job.run(books)
+            books.keep()
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to this caller, not to the batch
             books.undo()
-            self.error = error
+            # A future takes any other exception; this one would keep the answers of the whole batch back.
+            self.error = RuntimeError("the job ran out of values") if isinstance(error, StopIteration) else error
         else:
             self.error = None
-            books.keep()
 
     def answer(self) -> None:
         """On the caller's own loop."""
@@ -65,6 +66,10 @@ class Writer:
         self._wake = threading.Condition()
         self._is_closing = False
         self._thread = threading.Thread(target=self._work, name="callgate-writer", daemon=True)
+
+    @property
+    def is_closing(self) -> bool:
+        return self._is_closing
 
     def start(self) -> None:
         self._thread.start()
@@ -96,11 +101,17 @@ class Writer:
             try:
                 if wanted:
                     self._commit(wanted)
+            except StorageUnavailable as error:
+                log.error("store.unavailable", jobs=len(wanted), error=str(error))
+                self._fail(wanted, error)
             except Exception as error:  # the writer lives on, whatever happened
                 log.exception("store.batch_failed", jobs=len(wanted))
-                for waiting in wanted:
-                    waiting.error = StorageUnavailable(f"the batch failed: {error}")
+                self._fail(wanted, error)
             self._answer(wanted)
+
+    def _fail(self, batch: list[Waiting], error: Exception) -> None:
+        for waiting in batch:
+            waiting.error = StorageUnavailable(f"the batch failed: {error}")
 
     def _next_batch(self) -> list[Waiting]:
         """Wait for work and take all of it up to the limit; an empty batch means that it is time to stop."""

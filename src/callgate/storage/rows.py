@@ -16,6 +16,8 @@ from callgate.protocol.life import CallState
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow, ApplicationSettings
 from callgate.service.books import DeckHead
+from callgate.service.delivery import Delivery, DeliveryState, Lane
+from callgate.service.endpoint import Endpoint, EndpointState, RecordType
 from callgate.service.records import Call, Callback, CallRecord, Flag, SettledBy
 from callgate.service.token import Role, Token
 
@@ -292,3 +294,72 @@ def from_token(token: Token) -> Row:
 def to_token(row: Row) -> Token:
     digest, name, role, hint, created_at = row
     return Token(digest=digest, name=name, role=Role(role), hint=hint, created_at=from_us(created_at))
+
+
+ENDPOINT_KEY = ("id",)
+ENDPOINT = (
+    *ENDPOINT_KEY, "url", "types", "allow_private", "created_at", "sealed_secrets", "old_secret_until", "state", "why",
+)  # fmt: skip
+
+
+def from_endpoint(endpoint: Endpoint) -> Row:
+    return (
+        endpoint.id,
+        endpoint.url,
+        " ".join(endpoint.types),
+        int(endpoint.allow_private),
+        to_us(endpoint.created_at),
+        _encode(endpoint.sealed_secrets).decode(),
+        _to_us(endpoint.old_secret_until),
+        endpoint.state,
+        endpoint.why,
+    )
+
+
+def to_endpoint(row: Row) -> Endpoint:
+    named = dict(zip(ENDPOINT, row, strict=True))
+    named |= {
+        "types": tuple(RecordType(word) for word in named["types"].split()),
+        "allow_private": bool(named["allow_private"]),
+        "created_at": from_us(named["created_at"]),
+        "sealed_secrets": _decode_secrets(named["sealed_secrets"]),
+        "old_secret_until": _from_us(named["old_secret_until"]),
+        "state": EndpointState(named["state"]),
+    }
+    return Endpoint(**named)
+
+
+DELIVERY_KEY = ("id",)
+DELIVERY = (
+    *DELIVERY_KEY, *Lane._fields, "type", "sequence", "body", "occurred_at", "due_at", "state", "attempt_count",
+    "attempted_at", "why",
+)  # fmt: skip
+
+
+def from_delivery(delivery: Delivery) -> Row:
+    return (
+        delivery.id,
+        *delivery.lane,
+        delivery.type,
+        delivery.sequence,
+        delivery.body,
+        to_us(delivery.occurred_at),
+        to_us(delivery.due_at),
+        delivery.state,
+        delivery.attempt_count,
+        _to_us(delivery.attempted_at),
+        delivery.why,
+    )
+
+
+def to_delivery(row: Row) -> Delivery:
+    named = dict(zip(DELIVERY, row, strict=True))
+    lane = Lane(*(named.pop(name) for name in Lane._fields))
+    named |= {
+        "type": RecordType(named["type"]),
+        "occurred_at": from_us(named["occurred_at"]),
+        "due_at": from_us(named["due_at"]),
+        "state": DeliveryState(named["state"]),
+        "attempted_at": _from_us(named["attempted_at"]),
+    }
+    return Delivery(lane=lane, **named)

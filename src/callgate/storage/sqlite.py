@@ -27,16 +27,19 @@ from callgate.protocol.call import CallKey
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, Books, DeckHead, IdentityKey, Job, Keys, Shelf
+from callgate.service.delivery import Delivery, DeliveryState
+from callgate.service.endpoint import Endpoint
 from callgate.service.records import Call, Callback
 from callgate.service.token import Token
-from callgate.storage import rows
+from callgate.storage import rows, sqlite_outbox
 from callgate.storage.queue import Waiting, Writer
+from callgate.storage.sql import insert, select, select_one, upsert
 
 T = TypeVar("T")
 K = TypeVar("K")
 V = TypeVar("V")
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The migration that this code was written for."""
 
 MEMORY = ":memory:"
@@ -55,7 +58,7 @@ class SqliteStore:
     """The books in one SQLite file, see `service.ports.Store`.
 
     Several processes may open the same file: the server and the commands beside it. `patience_s` is how long a batch waits
-    while another process holds the lock.
+    while another process holds the lock; once the store is closing it waits no longer.
     """
 
     def __init__(self, path: str, *, queue_limit: int = 10_000, patience_s: float = 30.0) -> None:
@@ -65,6 +68,7 @@ class SqliteStore:
         self._lock = threading.Lock()  # one transaction at a time on the writer's connection
         self._readers = ThreadPoolExecutor(1 if path == MEMORY else READERS, thread_name_prefix="callgate-reader")
         self._per_thread = threading.local()
+        self._reading: list[sqlite3.Connection] = []
         self._connection: sqlite3.Connection | None = None
 
     async def open(self) -> None:
@@ -100,8 +104,17 @@ class SqliteStore:
                 is_engine = isinstance(error, sqlite3.Error)
                 batch[0].error = StorageUnavailable(f"SQLite: {error}") if is_engine else error
                 return
-            for waiting in batch:
+            self._commit_one_by_one(batch)
+
+    def _commit_one_by_one(self, batch: list[Waiting]) -> None:
+        """What was committed before the engine gave up stays answered as such; the rest was not written."""
+        for place, waiting in enumerate(batch):
+            try:
                 self._commit([waiting])
+            except StorageUnavailable as error:
+                for unwritten in batch[place:]:
+                    unwritten.error = error
+                return
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -124,7 +137,8 @@ class SqliteStore:
             try:
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+                is_over = self._writer.is_closing or time.monotonic() > give_up_at
+                if is_over or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                     raise StorageUnavailable(f"SQLite: {error}") from error
             else:
                 return
@@ -143,9 +157,8 @@ class SqliteStore:
             raise StorageUnavailable(f"{self._path} is not a database of ours: {error}") from error
         if found != (SCHEMA,):
             version = found[0] if found else "none"
-            raise StorageUnavailable(
-                f"{self._path} has schema {version}, this version works with {SCHEMA}; run: callgate migrate"
-            )
+            does = "a newer version made it, use that one" if found and found[0] > SCHEMA else "run: callgate migrate"
+            raise StorageUnavailable(f"{self._path} has schema {version}, this version works with {SCHEMA}; {does}")
 
     def _connect(self) -> sqlite3.Connection:
         try:
@@ -170,6 +183,8 @@ class SqliteStore:
     def _close(self) -> None:
         self._writer.close()
         self._readers.shutdown()
+        for reader in self._reading:  # the last connection to close folds the log back into the file
+            reader.close()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -199,6 +214,7 @@ class SqliteStore:
             connection = self._connect()
             connection.execute("PRAGMA query_only = ON")
             self._per_thread.connection = connection
+            self._reading.append(connection)
         reader: sqlite3.Connection = self._per_thread.connection
         return reader
 
@@ -206,15 +222,15 @@ class SqliteStore:
         return await self._read(lambda db: int(db.execute("SELECT version FROM configuration").fetchone()[0]))
 
     async def applications(self) -> Sequence[ApplicationRow]:
-        sql = f"{_select('applications', rows.APPLICATION)} ORDER BY created_at, key"
+        sql = f"{select('applications', rows.APPLICATION)} ORDER BY created_at, key"
         return await self._read(lambda db: [rows.to_application(row) for row in db.execute(sql)])
 
     async def deck_heads(self) -> Sequence[DeckHead]:
-        sql = f"{_select('decks', rows.DECK)} ORDER BY name"
+        sql = f"{select('decks', rows.DECK)} ORDER BY name"
         return await self._read(lambda db: [rows.to_deck_head(row) for row in db.execute(sql)])
 
     async def deck_rows(self, head: DeckHead) -> Sequence[Rate]:
-        sql = f"{_select('rates', rows.RATE[2:])} WHERE deck = ? AND version = ?"
+        sql = f"{select('rates', rows.RATE[2:])} WHERE deck = ? AND version = ?"
         key = (head.name, head.version)
         return await self._read(lambda db: [rows.to_rate(row) for row in db.execute(sql, key)])
 
@@ -239,19 +255,19 @@ class SqliteStore:
         return None if found is None else rows.to_call(found)
 
     async def callbacks(self, key: CallKey) -> Sequence[Callback]:
-        sql = f"{_select('callbacks', rows.CALLBACK)} WHERE application = ? AND call_id = ? ORDER BY id"
+        sql = f"{select('callbacks', rows.CALLBACK)} WHERE application = ? AND call_id = ? ORDER BY id"
         return await self._read(lambda db: [rows.to_callback(row) for row in db.execute(sql, key)])
 
     async def calls(self, application: str | None, *, only_live: bool, limit: int) -> Sequence[Call]:
         conditions = ["state IN ('arrived', 'answered')"] if only_live else []
         conditions += ["application = :application"] if application is not None else []
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        sql = f"{_select('calls', rows.CALL)}{where} ORDER BY decided_at DESC LIMIT :limit"
+        sql = f"{select('calls', rows.CALL)}{where} ORDER BY decided_at DESC LIMIT :limit"
         named = {"application": application, "limit": limit}
         return await self._read(lambda db: [rows.to_call(row) for row in db.execute(sql, named)])
 
     async def parked_since(self, before: datetime, limit: int) -> Sequence[Call]:
-        sql = f"{_select('calls', rows.CALL)} WHERE state = 'parked' AND decided_at <= ? ORDER BY decided_at LIMIT ?"
+        sql = f"{select('calls', rows.CALL)} WHERE state = 'parked' AND decided_at <= ? ORDER BY decided_at LIMIT ?"
         return await self._read(lambda db: [rows.to_call(row) for row in db.execute(sql, (rows.to_us(before), limit))])
 
     async def token(self, digest: str) -> Token | None:
@@ -260,6 +276,21 @@ class SqliteStore:
 
     async def has_tokens(self) -> bool:
         return await self._read(lambda db: db.execute("SELECT 1 FROM tokens LIMIT 1").fetchone() is not None)
+
+    async def endpoints(self) -> Sequence[Endpoint]:
+        return await self._read(sqlite_outbox.endpoints)
+
+    async def due_deliveries(self, endpoint: str, now: datetime, limit: int) -> Sequence[str]:
+        return await self._read(lambda db: sqlite_outbox.due_deliveries(db, endpoint, now, limit))
+
+    async def delivery(self, named: str) -> Delivery | None:
+        return await self._read(lambda db: sqlite_outbox.delivery(db, named))
+
+    async def deliveries(self, state: DeliveryState | None, limit: int) -> Sequence[Delivery]:
+        return await self._read(lambda db: sqlite_outbox.deliveries(db, state, limit))
+
+    async def deliveries_since(self, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:
+        return await self._read(lambda db: sqlite_outbox.deliveries_since(db, state, since))
 
     async def inspect_ledger(self, look: Callable[[LedgerRows], T]) -> T:
         return await self._read(lambda db: look(_ledger_rows(db)))
@@ -281,7 +312,7 @@ class SqliteStore:
 
     def _stage(self, portion: list[rows.Row]) -> None:
         with self._writing() as connection:
-            connection.executemany(_insert("rates", rows.RATE), portion)
+            connection.executemany(insert("rates", rows.RATE), portion)
 
     async def drop_deck_rows(self, head: DeckHead) -> None:
         while await asyncio.to_thread(self._drop_portion, head):
@@ -297,42 +328,25 @@ class SqliteStore:
 # -- SQL ---------------------------------------------------------------------------------------------------------------
 
 
-def _select(table: str, columns: Sequence[str]) -> str:
-    return f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608 - names are ours
-
-
-def _select_one(table: str, columns: Sequence[str], key: Sequence[str]) -> str:
-    return f"{_select(table, columns)} WHERE {' AND '.join(f'{name} = ?' for name in key)}"
-
-
-def _insert(table: str, columns: Sequence[str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
-
-
-def _upsert(table: str, columns: Sequence[str], key: Sequence[str]) -> str:
-    changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
-    return f"{_insert(table, columns)} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
-
-
-_CALL = _select_one("calls", rows.CALL, rows.CALL_KEY)
-_ACCOUNT = _select_one("accounts", rows.ACCOUNT, rows.ACCOUNT_KEY)
-_WALLET = _select_one("wallets", rows.WALLET, rows.WALLET_KEY)
+_CALL = select_one("calls", rows.CALL, rows.CALL_KEY)
+_ACCOUNT = select_one("accounts", rows.ACCOUNT, rows.ACCOUNT_KEY)
+_WALLET = select_one("wallets", rows.WALLET, rows.WALLET_KEY)
 _IDENTITY = "SELECT account FROM identities WHERE application = ? AND identity = ?"
-_APPLICATION = _select_one("applications", rows.APPLICATION, rows.APPLICATION_KEY)
-_DECK = _select_one("decks", rows.DECK, rows.DECK_KEY)
-_TRANSFER = _select_one("transfers", rows.TRANSFER, rows.TRANSFER_KEY)
-_TOKEN = _select_one("tokens", rows.TOKEN, rows.TOKEN_KEY)
+_APPLICATION = select_one("applications", rows.APPLICATION, rows.APPLICATION_KEY)
+_DECK = select_one("decks", rows.DECK, rows.DECK_KEY)
+_TRANSFER = select_one("transfers", rows.TRANSFER, rows.TRANSFER_KEY)
+_TOKEN = select_one("tokens", rows.TOKEN, rows.TOKEN_KEY)
 
-_SAVE_CALL = _upsert("calls", rows.CALL, rows.CALL_KEY)
-_SAVE_ACCOUNT = _upsert("accounts", rows.ACCOUNT, rows.ACCOUNT_KEY)
-_SAVE_WALLET = _upsert("wallets", rows.WALLET, rows.WALLET_KEY)
-_SAVE_IDENTITY = _upsert("identities", ("application", "identity", "account"), ("application", "identity"))
-_SAVE_APPLICATION = _upsert("applications", rows.APPLICATION, rows.APPLICATION_KEY)
-_SAVE_DECK = _upsert("decks", rows.DECK, rows.DECK_KEY)
-_SAVE_TOKEN = _upsert("tokens", rows.TOKEN, rows.TOKEN_KEY)
-_ADD_TRANSFER = _insert("transfers", rows.TRANSFER)
-_ADD_RECORD = _insert("records", rows.RECORD)
-_ADD_CALLBACK = _insert("callbacks", rows.CALLBACK)
+_SAVE_CALL = upsert("calls", rows.CALL, rows.CALL_KEY)
+_SAVE_ACCOUNT = upsert("accounts", rows.ACCOUNT, rows.ACCOUNT_KEY)
+_SAVE_WALLET = upsert("wallets", rows.WALLET, rows.WALLET_KEY)
+_SAVE_IDENTITY = upsert("identities", ("application", "identity", "account"), ("application", "identity"))
+_SAVE_APPLICATION = upsert("applications", rows.APPLICATION, rows.APPLICATION_KEY)
+_SAVE_DECK = upsert("decks", rows.DECK, rows.DECK_KEY)
+_SAVE_TOKEN = upsert("tokens", rows.TOKEN, rows.TOKEN_KEY)
+_ADD_TRANSFER = insert("transfers", rows.TRANSFER)
+_ADD_RECORD = insert("records", rows.RECORD)
+_ADD_CALLBACK = insert("callbacks", rows.CALLBACK)
 _ADD_TO_HOUSE = """INSERT INTO house_accounts (application, currency, name, posted_micros) VALUES (?, ?, ?, ?)
     ON CONFLICT (application, currency, name) DO UPDATE SET posted_micros = posted_micros + excluded.posted_micros"""
 
@@ -349,6 +363,8 @@ def _load(db: sqlite3.Connection, books: Books, keys: Keys) -> None:
     _load_plain(db, books.decks, _DECK, keys.decks, rows.to_deck_head)
     _load_plain(db, books.moved, _TRANSFER, keys.transfers, rows.to_transfer)
     _load_plain(db, books.tokens, _TOKEN, keys.tokens, rows.to_token)
+    _load_plain(db, books.endpoints, sqlite_outbox.LOAD_ENDPOINT, keys.endpoints, rows.to_endpoint)
+    _load_plain(db, books.deliveries, sqlite_outbox.LOAD_DELIVERY, keys.deliveries, rows.to_delivery)
 
 
 def _load_plain(
@@ -402,7 +418,11 @@ def _save(db: sqlite3.Connection, books: Books) -> None:
     db.executemany(_ADD_TO_HOUSE, _house_changes(books))
     db.executemany(_ADD_RECORD, map(rows.from_record, books.records))
     db.executemany(_ADD_CALLBACK, map(rows.from_callback, books.callbacks))
-    if books.applications.changes() or books.decks.changes():
+    if books.endpoints.changes():
+        sqlite_outbox.save_endpoints(db, books.endpoints.changes().values())
+    if books.deliveries.changes():
+        sqlite_outbox.save_deliveries(db, books.deliveries.changes().values())
+    if books.applications.changes() or books.decks.changes() or books.endpoints.changes():
         db.execute("UPDATE configuration SET version = version + 1")
 
 
@@ -425,7 +445,7 @@ def _ledger_rows(db: sqlite3.Connection) -> LedgerRows:
         house=(
             Balance(*row) for row in db.execute("SELECT application, currency, name, posted_micros FROM house_accounts")
         ),
-        wallets=(rows.to_wallet(row) for row in db.execute(_select("wallets", rows.WALLET))),
+        wallets=(rows.to_wallet(row) for row in db.execute(select("wallets", rows.WALLET))),
         open_holds=(
             OpenHolds(*row)
             for row in db.execute(
@@ -436,12 +456,15 @@ def _ledger_rows(db: sqlite3.Connection) -> LedgerRows:
         ended_calls=(
             EndedCall(row[0], row[1], row[2] == "open", row[3], row[4], row[5])
             for row in db.execute(
-                """SELECT application, call_id, hold_state, charge_micros,
+                """SELECT application, call_id, hold_state, CASE WHEN state = 'ended' THEN charge_micros END,
                 (SELECT coalesce(sum(amount_micros), 0) FROM transfers AS t
-                  WHERE t.application = c.application AND t.call_id = c.call_id),
+                  WHERE t.application = k.application AND t.call_id = k.call_id),
                 (SELECT count(*) FROM records AS r
-                  WHERE r.application = c.application AND r.call_id = c.call_id AND r.corrects IS NULL)
-                FROM calls AS c WHERE state = 'ended' AND charge_micros IS NOT NULL"""
+                  WHERE r.application = k.application AND r.call_id = k.call_id AND r.corrects IS NULL)
+                FROM (SELECT application, call_id FROM calls WHERE state = 'ended'
+                  UNION SELECT application, call_id FROM transfers WHERE call_id IS NOT NULL
+                  UNION SELECT application, call_id FROM records) AS k
+                LEFT JOIN calls USING (application, call_id)"""
             )
         ),
         stray_holds=db.execute(

@@ -16,6 +16,7 @@ from callgate.protocol.sinch.callbacks import (
     Pie,
     UnknownEvent,
     read,
+    write,
 )
 from callgate.protocol.sinch.check import check
 from callgate.protocol.sinch.doctor import Diagnosis, diagnose
@@ -124,4 +125,5 @@ __all__ = [
     "unusable",
     "verify",
     "verify_basic",
+    "write",
 ]

@@ -28,6 +28,9 @@ MAX_DIGITS = 30
 Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """An integer that every database can hold."""
 
+_NAME_OF_UNKNOWN = "calls itself"
+"""Stands in for `event`, which says to msgspec which struct to read and cannot be a field as well."""
+
 
 class Other(dict[str, Any]):
     """What a body holds beyond its struct, as parsed, by its name on the wire. No body can spell this type itself."""
@@ -218,7 +221,7 @@ class Notify(Callback, frozen=True, kw_only=True, tag="notify"):
 class UnknownEvent(Callback, frozen=True, kw_only=True, tag=""):
     """An event that we do not know, or a body without one: `event` is what it calls itself, in lower case."""
 
-    event: str = field(default="", name="calls itself")
+    event: str = field(default="", name=_NAME_OF_UNKNOWN)
 
 
 Known = Ice | Ace | Pie | Dice | Notify
@@ -239,6 +242,15 @@ def read(request: WireRequest) -> Known | UnknownEvent:
         # A field that is not documented, or not as documented; or not JSON at all, which the second reading will say.
         return _read_liberally(parse(body))
     return documented
+
+
+def write(callback: Known | UnknownEvent) -> bytes:
+    """Write an event as the platform would; what `read` made of a body reads the same again."""
+    said = msgspec.to_builtins(callback, builtin_types=(Decimal,))
+    del said["other"]
+    if isinstance(callback, UnknownEvent):
+        said["event"] = said.pop(_NAME_OF_UNKNOWN, "")
+    return _encode(said | callback.other)
 
 
 def parse(body: bytes) -> dict[str, Any]:
@@ -375,12 +387,14 @@ def _in_utc(at: datetime) -> datetime:
 
 
 _EVENTS: dict[str, type[Known]] = {"ice": Ice, "ace": Ace, "pie": Pie, "dice": Dice, "notify": Notify}
+_OURS = frozenset({"other", "event"})
 _FIELDS: dict[type[msgspec.Struct], dict[str, FieldInfo]] = {
-    kind: {known.encode_name: known for known in msgspec.structs.fields(kind) if known.name != "other"}
+    kind: {known.encode_name: known for known in msgspec.structs.fields(kind) if known.name not in _OURS}
     for kind in (*_EVENTS.values(), UnknownEvent, Money, Destination, Pair, Amd, MenuResult)
 }
 _NUMBERED = frozenset({"number", "did"})
 _NAMED = re.compile(r"[^<>]*<([^<>]*)>\s*")
 _TOO_LONG = 10**MAX_DIGITS
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 _decode_documented = msgspec.json.Decoder(Known).decode
 _decode_anything = msgspec.json.Decoder(float_hook=_decimal).decode

@@ -79,9 +79,11 @@ def check(svaml: Svaml | Mapping[str, Any] | bytes, event: str = "ice", *, stric
 
 
 def _whole_answer(answer: dict[str, Any], event: str, era: Era) -> Faults:
-    action, instructions = answer.get("action"), answer.get("instructions") or []
+    action, instructions = answer.get("action"), answer.get("instructions")
     yield from ANSWER(answer, "$", era)
-    if not isinstance(instructions, list):
+    if instructions is None:
+        instructions = []
+    elif not isinstance(instructions, list):
         yield Fault("$.instructions", shown(instructions), "an array")
         instructions = []
     for index, instruction in enumerate(instructions):

@@ -29,6 +29,9 @@ FRESHNESS_S = 300
 
 JSON_UTF8 = "application/json; charset=utf-8"
 
+MAX_SECRETS_KEPT = 4096
+"""Secrets whose hashed states are kept ready, a kilobyte each; with more in use at once the work is done anew."""
+
 _LINES = 5
 _BLOCK_BYTES = 64
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
@@ -208,7 +211,7 @@ def _signature(secret: str, text: str) -> bytes:
     return b2a_base64(outer.digest(), newline=False)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=MAX_SECRETS_KEPT)
 def _states(secret: str) -> "tuple[_Hash, _Hash]":
     """Hash the first block of each half of the HMAC. With an empty key everybody could sign, so nobody can."""
     key = decode_secret(secret) or token_bytes()

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from callgate.errors import DecisionUnsupported, SignatureInvalid
+from callgate.money import CURRENCIES
 from callgate.protocol.call import (
     Acknowledge,
     CallAnswered,
@@ -214,7 +215,10 @@ def _endpoint(destination: Destination) -> Endpoint:
 
 
 def _price(money: Money | None) -> Price | None:
-    return None if money is None else Price(money.amount, money.currency_id)
+    if money is None:
+        return None
+    currency = (money.currency_id or "").upper()
+    return Price(money.amount, currency if currency in CURRENCIES else None)
 
 
 def _mapping(pairs: tuple[Pair, ...]) -> dict[str, str]:

@@ -1,0 +1,132 @@
+"""Endpoints: the operator's own receivers of records, and what may be one.
+
+Records of every application go to every endpoint that wants their type; each record says which application it is of.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from callgate.errors import Invalid
+
+MAX_ENDPOINTS = 32
+"""Each record is stored and sent once for every endpoint that wants it."""
+
+MAX_URL = 2_000
+
+SECRET_BYTES = 32
+"""Size of a signing secret. Source: Standard Webhooks 1.0.0 asks for 24 to 64 random bytes."""
+
+SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret begins with
+"""What the base64 of a symmetric secret is shown behind. Source: Standard Webhooks 1.0.0."""
+
+
+class RecordType(StrEnum):
+    """What an endpoint can be sent."""
+
+    CALL_ENDED = "call.ended"
+
+
+class EndpointState(StrEnum):
+    """A disabled endpoint is sent nothing and nothing more is queued for it; what waits already stays."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A receiver as it is stored. Its secrets, newest first, are encrypted.
+
+    `types` empty means all. `old_secret_until` is when the second secret stops being signed with. `why` says why it is
+    disabled, empty when it is not.
+    """
+
+    id: str
+    url: str
+    types: tuple[RecordType, ...]
+    allow_private: bool
+    created_at: datetime
+    sealed_secrets: tuple[bytes, ...]
+    old_secret_until: datetime | None = None
+    state: EndpointState = EndpointState.ACTIVE
+    why: str = ""
+
+    def wants(self, kind: RecordType) -> bool:
+        return self.state is EndpointState.ACTIVE and (not self.types or kind in self.types)
+
+
+class Receiver(NamedTuple):
+    """An endpoint as the server works with it; the secrets are clear, so that this never leaves the process."""
+
+    endpoint: Endpoint
+    secrets: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"Receiver({self.endpoint.id})"
+
+    def secrets_at(self, now: datetime) -> tuple[str, ...]:
+        """What to sign with: the new secret, and the old one while it is still good."""
+        until = self.endpoint.old_secret_until
+        return self.secrets if until is not None and now < until else self.secrets[:1]
+
+
+def read_types(words: Sequence[str]) -> tuple[RecordType, ...]:
+    """Read names of types, each once. Raises `Invalid` with the names that there are."""
+    known = [kind.value for kind in RecordType]
+    for word in words:
+        if word not in known:
+            raise Invalid("events", repr(word[:80]), f"types of records: {', '.join(known)}")
+    return tuple(dict.fromkeys(RecordType(word) for word in words))
+
+
+def read_url(text: str) -> SplitResult:
+    """Split the URL of an endpoint. Raises `Invalid` when nothing can be sent there; what may be secret is not repeated."""
+    try:
+        url = urlsplit(text)
+        fault = _fault(text, url)
+    except ValueError:
+        fault = "a host or port that cannot be read"
+    if fault:
+        raise Invalid("endpoint URL", fault, "an http or https URL such as https://crm.example.com/hook")
+    return url
+
+
+def _fault(text: str, url: SplitResult) -> str:
+    if url.scheme not in ("http", "https"):
+        return f"scheme {url.scheme[:20]!r}" if url.scheme else "no scheme"
+    if not url.hostname or url.port == 0:
+        return "no host" if not url.hostname else "port 0"
+    if url.username is not None or url.password is not None:
+        return "a user or password, which no receiver needs: records are signed"
+    if url.fragment:
+        return "a # and what follows it, which would never be sent"
+    if len(text) > MAX_URL:
+        return f"{len(text)} characters, more than {MAX_URL}"
+    return "" if text.isprintable() and " " not in text else "blanks or control characters"
+
+
+def is_public(address: str) -> bool:
+    """May a record be sent to this IP address without `allow_private`? What is not an address may not.
+
+    Addresses that carry another one inside (mapped, NAT64, 6to4, Teredo) are as public as the one inside.
+    """
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip in _NAT64:
+            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo and ip.teredo[1])
+        if inner is not None:
+            return is_public(str(inner))
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""Addresses by which IPv6 hosts reach IPv4. Source: RFC 6052."""

@@ -1,0 +1,669 @@
+"""What every engine must do, see `service.ports.Store`: batches, bad jobs, bounds, and what the schema says again."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import pytest
+
+from callgate.errors import Conflict, StorageOverloaded, StorageUnavailable
+from callgate.ledger.transfer import Occasion
+from callgate.ledger.verify import verify
+from callgate.ledger.wallet import top_up
+from callgate.rating.deck_change import ImportMode
+from callgate.service.add_application import AddApplication, SetApplication
+from callgate.service.books import AccountKey, Books, DeckHead, Job, Keys
+from callgate.service.import_deck import PublishDeck, import_deck
+from callgate.service.open_account import OpenAccount
+from callgate.service.probe import Probe
+from callgate.service.set_limits import SetAccountLimits, SetApplicationLimits
+from callgate.service.top_up import TopUp
+from callgate.storage.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from tests.conftest import House
+
+T = TypeVar("T")
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ALICE = AccountKey("app", "alice")
+
+
+@dataclass
+class Engine:
+    """One engine under test: `make` makes stores on one database, which is a file at `path` unless it is in memory."""
+
+    make: Callable[..., SqliteStore]
+    path: Path
+
+
+@pytest.fixture
+def shared(tmp_path: Path, file_store: Callable[..., SqliteStore]) -> Engine:
+    """An engine that several stores, and others, may work on at once."""
+    path = tmp_path / "books.db"
+    return Engine(partial(file_store, path), path)
+
+
+@pytest.fixture(params=["sqlite file", "sqlite memory"])
+def engine(request: pytest.FixtureRequest, shared: Engine, memory_store: Callable[..., SqliteStore]) -> Engine:
+    """Every engine there is."""
+    return shared if request.param == "sqlite file" else Engine(memory_store, shared.path)
+
+
+def add(micros: int, reference: str, account: str = "alice") -> TopUp:
+    return TopUp(application="app", account=account, amount_micros=micros, reference=reference, now=NOW)
+
+
+async def prepare(store: SqliteStore) -> None:
+    """Open the store, with one application and one account in it."""
+    await store.open()
+    await store.perform(
+        AddApplication(provider="sinch", key="app", secret="c2VjcmV0", name="", seal=str.encode, now=NOW)
+    )
+    await store.perform(OpenAccount(application="app", account="alice", currency="USD"))
+
+
+def work(engine: Engine, steps: Callable[[SqliteStore], Coroutine[Any, Any, T]], **words: Any) -> T:
+    """Run steps on a prepared store, and find the books sound after them."""
+
+    async def run() -> T:
+        store = engine.make(**words)
+        await prepare(store)
+        try:
+            result = await steps(store)
+            assert await store.inspect_ledger(lambda rows: verify(rows).faults) == ()
+            return result
+        finally:
+            await store.close()
+
+    return asyncio.run(run())
+
+
+async def posted(store: SqliteStore) -> int:
+    found = await store.account(ALICE)
+    assert found is not None
+    return found[1].posted_micros
+
+
+@dataclass
+class Blocker:
+    """A job that keeps the writer busy until it is let go; what is performed meanwhile waits in one batch behind it."""
+
+    has_begun: threading.Event = field(default_factory=threading.Event)
+    may_end: threading.Event = field(default_factory=threading.Event)
+
+    def keys(self) -> Keys:
+        return Keys()
+
+    def run(self, books: Books) -> None:  # noqa: ARG002 - reads and writes nothing
+        self.has_begun.set()
+        assert self.may_end.wait(30)
+
+    async def block(self, store: SqliteStore) -> "asyncio.Task[None]":
+        task = asyncio.create_task(store.perform(self))
+        await asyncio.to_thread(self.has_begun.wait, 30)
+        return task
+
+
+class Do:
+    """A job in one function, on the wallet of alice."""
+
+    def __init__(self, act: Callable[[Books], T], keys: Keys | None = None) -> None:
+        self._act, self._keys = act, keys or Keys(accounts=(ALICE,))
+
+    def keys(self) -> Keys:
+        return self._keys
+
+    def run(self, books: Books) -> Any:
+        return self._act(books)
+
+
+async def together(store: SqliteStore, *jobs: Job[Any]) -> list[Any]:
+    """Perform jobs in one batch; return results and errors."""
+    blocker = Blocker()
+    blocking = await blocker.block(store)
+    tasks = [asyncio.create_task(store.perform(job)) for job in jobs]
+    await asyncio.sleep(0)  # each is queued now
+    blocker.may_end.set()
+    await blocking
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def take_money_out_of_nowhere(books: Books) -> None:
+    """The wallet's law is broken, even where a later job of the batch would put it right."""
+    wallet = books.wallet(*ALICE)
+    books.wallets.put(ALICE, msgspec.structs.replace(wallet, posted_micros=-1))
+
+
+def hold_more_than_there_is(books: Books) -> None:
+    wallet = books.wallet(*ALICE)
+    books.wallets.put(ALICE, msgspec.structs.replace(wallet, held_micros=wallet.posted_micros + 1))
+
+
+def hold_less_than_nothing(books: Books) -> None:
+    books.wallets.put(ALICE, msgspec.structs.replace(books.wallet(*ALICE), held_micros=-1))
+
+
+def owe_less_than_nothing(books: Books) -> None:
+    books.wallets.put(ALICE, msgspec.structs.replace(books.wallet(*ALICE), owed_micros=-1))
+
+
+def move_the_same_again(books: Books) -> None:
+    """A transfer whose id was used before, which the job did not look for."""
+    books.move(top_up(books.wallet(*ALICE), 500, Occasion(subject="taken", at=NOW)))
+
+
+def fail_half_way(books: Books) -> None:
+    """Everything that it wrote before is undone."""
+    books.move(top_up(books.wallet(*ALICE), 500, Occasion(subject="half", at=NOW)))
+    books.accounts.put(ALICE, msgspec.structs.replace(books.accounts.get(ALICE), deck="half"))
+    raise ZeroDivisionError
+
+
+def run_out_of_values(_: Books) -> None:
+    """The one exception that a future does not take."""
+    next(iter(()))
+
+
+def hold_too_large_a_number(books: Books) -> None:
+    books.wallets.put(ALICE, msgspec.structs.replace(books.wallet(*ALICE), posted_micros=2**63))
+
+
+def open_for_nobody(books: Books) -> None:
+    """A wallet without an account: parents come first."""
+    key = AccountKey("app", "ghost")
+    books.wallets.put(key, msgspec.structs.replace(books.wallet(*ALICE), account="ghost"))
+
+
+BAD = {
+    take_money_out_of_nowhere: AssertionError,
+    hold_more_than_there_is: AssertionError,
+    hold_less_than_nothing: AssertionError,
+    owe_less_than_nothing: AssertionError,
+    move_the_same_again: StorageUnavailable,
+    open_for_nobody: StorageUnavailable,
+    fail_half_way: ZeroDivisionError,
+    run_out_of_values: RuntimeError,
+    hold_too_large_a_number: OverflowError,
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_bad_job_is_undone_alone(engine: Engine, bad: Callable[[Books], None], place: int) -> None:
+    """Wherever it stands in its batch: those beside it are done, once, and the writer lives on."""
+
+    async def steps(store: SqliteStore) -> None:
+        await store.perform(add(1, "taken"))
+        jobs: list[Any] = [add(10, "a"), add(100, "b")]
+        jobs.insert(place, Do(bad))
+        results = await together(store, *jobs)
+        assert isinstance(results.pop(place), BAD[bad])
+        assert [result.is_repeat for result in results] == [False, False]
+        assert [result.wallet.posted_micros for result in results] == [11, 111]
+        assert await posted(store) == 111
+        await store.perform(add(1_000, "c"))
+        assert await posted(store) == 1_111
+        account, _ = await store.account(ALICE) or pytest.fail("no account")
+        assert account.deck == "standard"
+
+    work(engine, steps)
+
+
+def test_a_batch_of_bad_jobs_is_undone_whole(engine: Engine) -> None:
+    """Each caller hears of its own error."""
+
+    async def steps(store: SqliteStore) -> None:
+        await store.perform(add(1, "taken"))
+        results = await together(store, *(Do(bad) for bad in BAD))
+        assert [type(result) for result in results] == list(BAD.values())
+        assert await posted(store) == 1
+
+    work(engine, steps)
+
+
+def test_a_job_sees_what_those_before_it_in_the_batch_did(engine: Engine) -> None:
+    """As if each had been alone; nothing of a failed one is seen."""
+
+    async def steps(store: SqliteStore) -> None:
+        results = await together(
+            store,
+            OpenAccount(application="app", account="bob", currency="USD", identities=("user:rob",)),
+            OpenAccount(application="app", account="carol", currency="USD", identities=("user:rob",)),
+            add(5, "x", "bob"),
+            add(5, "x", "bob"),
+            add(6, "x", "bob"),
+            Do(fail_half_way),
+            add(7, "half"),
+        )
+        assert [type(result).__name__ for result in results] == [
+            "Account", "Conflict", "ToppedUp", "ToppedUp", "Conflict", "ZeroDivisionError", "ToppedUp",
+        ]  # fmt: skip
+        assert [results[place].is_repeat for place in (2, 3, 6)] == [False, True, False]
+        assert await store.account(AccountKey("app", "carol")) is None
+
+    work(engine, steps)
+
+
+def test_a_row_that_a_job_did_not_name_is_our_own_bug(engine: Engine) -> None:
+    """It fails, rather than to read past the lock."""
+
+    async def steps(store: SqliteStore) -> None:
+        with pytest.raises(KeyError):
+            await store.perform(Do(lambda books: books.wallets.get(AccountKey("app", "bob"))))
+
+    work(engine, steps)
+
+
+def test_a_caller_who_goes_away_takes_its_job_back(engine: Engine) -> None:
+    """Unless it has begun: then it is done, and only the answer is lost."""
+
+    async def steps(store: SqliteStore) -> None:
+        blocker = Blocker()
+        blocking = await blocker.block(store)
+        gone, stays = (asyncio.create_task(store.perform(job)) for job in (add(10, "gone"), add(100, "stays")))
+        await asyncio.sleep(0)
+        gone.cancel()
+        blocking.cancel()
+        await asyncio.gather(gone, blocking, return_exceptions=True)
+        assert gone.cancelled() and blocking.cancelled()
+        blocker.may_end.set()
+        assert (await stays).wallet.posted_micros == 100
+        assert not (await store.perform(add(10, "gone"))).is_repeat
+
+    work(engine, steps)
+
+
+def test_a_job_that_has_begun_is_done_though_nobody_waits(engine: Engine) -> None:
+    """Its transaction goes on."""
+
+    async def steps(store: SqliteStore) -> None:
+        has_begun, may_end = threading.Event(), threading.Event()
+
+        def act(books: Books) -> None:
+            has_begun.set()
+            assert may_end.wait(30)
+            books.move(top_up(books.wallet(*ALICE), 10, Occasion(subject="begun", at=NOW)))
+
+        task = asyncio.create_task(store.perform(Do(act)))
+        await asyncio.to_thread(has_begun.wait, 30)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        may_end.set()
+        await store.perform(Probe())
+        assert await posted(store) == 10
+
+    work(engine, steps)
+
+
+def test_beyond_its_bound_a_store_refuses_at_once(engine: Engine) -> None:
+    """Nothing of what was refused is queued; what is urgent still is; and what waited is done."""
+
+    async def steps(store: SqliteStore) -> None:
+        blocker = Blocker()
+        blocking = await blocker.block(store)
+        waiting = [asyncio.create_task(store.perform(add(1, f"w{number}"))) for number in range(3)]
+        await asyncio.sleep(0)
+        for number in range(5):
+            with pytest.raises(StorageOverloaded):
+                async with asyncio.timeout(1):
+                    await store.perform(add(100, f"refused{number}"))
+        urgent = asyncio.create_task(store.perform(add(10, "urgent"), is_urgent=True))
+        await asyncio.sleep(0)
+        blocker.may_end.set()
+        await asyncio.gather(blocking, urgent, *waiting)
+        assert await posted(store) == 13
+        await store.perform(add(100, "refused0"))
+        assert await posted(store) == 113
+
+    work(engine, steps, queue_limit=3)
+
+
+def test_closing_finishes_what_waits(engine: Engine) -> None:
+    """Every caller is answered; whoever comes later is told that the store is closed."""
+
+    async def steps() -> None:
+        store = engine.make()
+        await prepare(store)
+        blocker = Blocker()
+        blocking = await blocker.block(store)
+        waiting = [asyncio.create_task(store.perform(add(1, f"w{number}"))) for number in range(700)]
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(store.close())
+        while not store._writer._is_closing:  # noqa: ASYNC110, SLF001 - closing begins in a thread of its own
+            await asyncio.sleep(0)
+        with pytest.raises(StorageUnavailable, match="closed"):
+            await store.perform(add(1, "late"))
+        blocker.may_end.set()
+        results = await asyncio.gather(*waiting)
+        await asyncio.gather(closing, blocking)
+        assert max(result.wallet.posted_micros for result in results) == 700
+
+    asyncio.run(steps())
+
+
+def test_more_jobs_than_a_batch_takes(engine: Engine) -> None:
+    """All are done, each once, with the right answer to each."""
+
+    async def steps(store: SqliteStore) -> None:
+        results = await asyncio.gather(*(store.perform(add(1, f"r{number % 600}")) for number in range(1_200)))
+        assert sum(result.is_repeat for result in results) == 600
+        assert [result.transfer_id for result in results[:600]] == [result.transfer_id for result in results[600:]]
+        assert await posted(store) == 600
+
+    work(engine, steps)
+
+
+# -- what the schema says again ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE transfers SET amount_micros = 2",
+        "DELETE FROM transfers",
+        "UPDATE records SET account = 'bob'",
+        "DELETE FROM records",
+        "INSERT INTO transfers SELECT * FROM transfers",
+        "INSERT INTO records SELECT * FROM records",
+        "UPDATE calls SET hold_state = 'open'",
+        "UPDATE calls SET state = 'arrived'",
+        "UPDATE calls SET hold_micros = -1",
+        "UPDATE calls SET hold_micros = NULL",
+        "UPDATE wallets SET posted_micros = -1",
+        "UPDATE wallets SET held_micros = posted_micros + credit_limit_micros + 1",
+        "UPDATE wallets SET credit_limit_micros = -1",
+        "UPDATE wallets SET owed_micros = -1",
+        "INSERT INTO wallets SELECT application, 'ghost', currency, 0, 0, 0, 0, 0 FROM wallets",
+        "DELETE FROM accounts",
+    ],
+)
+def test_the_database_itself_refuses(shared: Engine, new_house: Callable[..., Any], statement: str) -> None:
+    """Transfers and records are never changed, and no row breaks an invariant, whoever writes it."""
+    house: House
+    with new_house(shared.make()) as house:
+        house.open("alice", "0.07")
+        house.hear(house.arrived())
+        house.hear(house.ended(seconds=61))
+    db = sqlite3.connect(shared.path)
+    db.execute("PRAGMA foreign_keys = ON")
+    with pytest.raises(sqlite3.IntegrityError):
+        db.execute(statement)
+    db.close()
+
+
+# -- configuration -------------------------------------------------------------------------------------------------------
+
+
+def test_the_configuration_version_moves_with_applications_and_decks(engine: Engine) -> None:
+    """And with nothing else, so that servers reload only then."""
+
+    async def steps(store: SqliteStore) -> None:
+        head = DeckHead(name="standard", currency="USD", version=1)
+        changing: list[Job[Any]] = [
+            AddApplication(provider="sinch", key="second", secret="c2VjcmV0", name="", seal=str.encode, now=NOW),
+            SetApplication(key="app", words=("trust=number",)),
+            SetApplicationLimits(application="app", words=("max_seconds=5",)),
+            PublishDeck(head=head, base=None),
+        ]
+        quiet: list[Job[Any]] = [
+            Probe(),
+            SetApplication(key="app", words=()),
+            SetApplication(key="app", words=("trust=number",)),
+            SetApplicationLimits(application="app", words=("max_seconds=5",)),
+            OpenAccount(application="app", account="bob", currency="USD"),
+            SetAccountLimits(application="app", account="bob", words=("max_seconds=5",)),
+            add(5, "x"),
+        ]
+        for jobs, moves in ((changing, True), (quiet, False)):
+            for job in jobs:
+                before = await store.configuration_version()
+                await store.perform(job)
+                assert (await store.configuration_version() != before) is moves, job
+        before = await store.configuration_version()
+        with pytest.raises(Conflict):
+            await store.perform(PublishDeck(head=head, base=None))
+        assert await store.configuration_version() == before
+
+    work(engine, steps)
+
+
+def test_a_staged_deck_is_seen_by_nobody_until_it_is_published(engine: Engine, house: "House") -> None:
+    """Then it is seen whole, and the one before it is still there for whoever reads it."""
+
+    async def steps(store: SqliteStore) -> None:
+        old_rows = [house.rate("46", "0.02"), house.rate("49", "0.03")]
+        new_rows = [house.rate(f"46{number}", "0.01") for number in range(10, 99)]
+        old = DeckHead(name="standard", currency="USD", version=await store.next_deck_version())
+        await store.stage_deck(old, old_rows)
+        assert await store.deck_heads() == []
+        await store.perform(PublishDeck(head=old, base=None))
+        version = await store.configuration_version()
+        new = DeckHead(name="standard", currency="USD", version=await store.next_deck_version())
+        assert new.version != old.version
+        await store.stage_deck(new, new_rows)
+        assert await store.configuration_version() == version
+        assert await store.deck_heads() == [old]
+        assert list(await store.deck_rows(old)) == old_rows
+        await store.perform(PublishDeck(head=new, base=old))
+        assert await store.deck_heads() == [new]
+        assert list(await store.deck_rows(new)) == new_rows
+        assert list(await store.deck_rows(old)) == old_rows
+        await store.drop_deck_rows(old)
+        assert (await store.deck_rows(old), len(await store.deck_rows(new))) == ([], 89)
+
+    work(engine, steps)
+
+
+def test_of_two_imports_at_once_one_is_refused(engine: Engine, house: "House") -> None:
+    """It was made from what is no longer in force; its rows do not stay behind."""
+
+    async def steps(store: SqliteStore) -> None:
+        rates = [[house.rate("46", price)] for price in ("0.02", "0.03")]
+        results = await asyncio.gather(
+            *(
+                import_deck(store, "standard", "USD", rows, mode=ImportMode.REPLACE, is_dry_run=False, now=NOW)
+                for rows in rates
+            ),
+            return_exceptions=True,
+        )
+        assert sorted(type(result).__name__ for result in results) == ["Conflict", "DeckChange"]
+        (head,) = await store.deck_heads()
+        kept = rates[1] if isinstance(results[0], Conflict) else rates[0]
+        assert list(await store.deck_rows(head)) == kept
+        other = msgspec.structs.replace(head, version=3 - head.version)
+        assert await store.deck_rows(other) == []
+
+    work(engine, steps)
+
+
+def test_an_import_that_is_stopped_while_it_is_published(engine: Engine, house: "House") -> None:
+    """Either it was not, or its rows are there: a deck in force is never without them."""
+
+    async def steps(store: SqliteStore) -> None:
+        await import_deck(
+            store, "standard", "USD", [house.rate("46", "0.02")], mode=ImportMode.REPLACE, is_dry_run=False, now=NOW
+        )
+        blocker = Blocker()
+        importing = asyncio.create_task(
+            import_deck(
+                _BlockedBefore(store, blocker), "standard", "USD", [house.rate("46", "0.03")],
+                mode=ImportMode.REPLACE, is_dry_run=False, now=NOW,
+            )
+        )  # fmt: skip
+        await asyncio.to_thread(blocker.has_begun.wait, 30)
+        importing.cancel()
+        await asyncio.sleep(0)
+        blocker.may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await importing
+        (head,) = await store.deck_heads()
+        assert [rate.rate_nanos_per_min for rate in await store.deck_rows(head)] == [30_000_000]
+
+    work(engine, steps)
+
+
+class _BlockedBefore:
+    """A store on which a publication has begun, and is not done, until it is let go."""
+
+    def __init__(self, store: SqliteStore, blocker: Blocker) -> None:
+        self._store, self._blocker = store, blocker
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
+        if not isinstance(job, PublishDeck):
+            return await self._store.perform(job, is_urgent=is_urgent)
+
+        def act(books: Books) -> T:
+            self._blocker.run(books)
+            return job.run(books)
+
+        return await self._store.perform(Do(act, job.keys()))
+
+
+# -- several on one database ---------------------------------------------------------------------------------------------
+
+
+ANOTHER_PROCESS = """
+import asyncio, sys
+from datetime import UTC, datetime
+from callgate.service.top_up import TopUp
+from callgate.storage.sqlite import SqliteStore
+
+def add(micros, reference):
+    now = datetime.now(UTC)
+    return TopUp(application="app", account="alice", amount_micros=micros, reference=reference, now=now)
+
+async def main():
+    store = SqliteStore(sys.argv[1])
+    await store.open()
+    print("open", flush=True)
+    sys.stdin.readline()
+    for number in range(60):
+        await store.perform(add(1, f"r{number % 50}-{sys.argv[2]}"))
+        await store.perform(add(1000, f"shared{number}"))
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+def test_two_processes_work_on_one_database(shared: Engine) -> None:
+    """Neither loses what the other writes, and what both do is done once."""
+
+    async def steps(store: SqliteStore) -> None:
+        processes = [
+            await asyncio.create_subprocess_exec(
+                sys.executable, "-c", ANOTHER_PROCESS, str(shared.path), name,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            )
+            for name in ("one", "two")
+        ]  # fmt: skip
+        for process in processes:
+            assert process.stdout is not None and process.stdin is not None
+            assert await process.stdout.readline() == b"open\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write(b"go\n")
+        for number in range(60):
+            await store.perform(add(1_000, f"shared{number}"))
+        for process in processes:
+            await process.communicate()
+            assert process.returncode == 0
+        assert await posted(store) == 60 * 1_000 + 2 * 50
+
+    work(shared, steps)
+
+
+def test_a_lock_that_outlasts_the_patience(shared: Engine) -> None:
+    """Everybody who waits is told that nothing was written, and nothing is; then it goes on."""
+
+    async def steps(store: SqliteStore) -> None:
+        with locked(shared.path):
+            results = await asyncio.gather(
+                *(store.perform(add(1, f"r{number}")) for number in range(5)), return_exceptions=True
+            )
+            assert [type(result) for result in results] == [StorageUnavailable] * 5
+        assert await posted(store) == 0
+        assert not (await store.perform(add(1, "r0"))).is_repeat
+
+    work(shared, steps, patience_s=0.1)
+
+
+class locked:  # noqa: N801 - a context manager, used as a word
+    """Another connection holds the lock for writing."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, *_: object) -> None:
+        self._db.execute("ROLLBACK")
+        self._db.close()
+
+
+def test_what_was_committed_alone_is_not_reported_as_lost(shared: Engine) -> None:
+    """A batch falls back to one by one, and half way another process takes the lock: those before have their answers."""
+
+    async def steps(store: SqliteStore) -> None:
+        await store.perform(add(1, "taken"))
+        lock = locked(shared.path)
+        begun = []
+
+        def watch(statement: str) -> None:
+            if statement == "BEGIN IMMEDIATE":
+                begun.append(statement)
+                if len(begun) == 5:  # the blocker, the batch, and the third of those that go alone
+                    lock.__enter__()
+
+        assert store._connection is not None  # noqa: SLF001 - to know where it stands
+        store._connection.set_trace_callback(watch)  # noqa: SLF001
+        jobs = add(10, "before"), Do(move_the_same_again), add(100, "after"), add(100, "after too")
+        results = await together(store, *jobs)
+        store._connection.set_trace_callback(None)  # noqa: SLF001
+        lock.__exit__()
+        assert results[0].wallet.posted_micros == 11
+        assert [type(result) for result in results[1:]] == [StorageUnavailable] * 3
+        assert await posted(store) == 11
+
+    work(shared, steps, patience_s=0.1)
+
+
+def test_a_closed_database_is_one_file(shared: Engine) -> None:
+    """Its log has been folded back, so that a copy of the file is a copy of the books."""
+    work(shared, lambda store: store.perform(add(70_000, "inv-1")))
+    assert [path.name for path in shared.path.parent.iterdir()] == ["books.db"]
+
+
+def test_answers_survive_a_restart(shared: Engine) -> None:
+    """What was acknowledged is there for the next one who opens the file."""
+    work(shared, lambda store: store.perform(add(70_000, "inv-1")))
+
+    async def again() -> int:
+        store = shared.make()
+        await store.open()
+        repeat = await store.perform(add(70_000, "inv-1"))
+        assert repeat.is_repeat
+        await store.close()
+        return repeat.wallet.posted_micros
+
+    assert asyncio.run(again()) == 70_000
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_stays_behind() -> Iterator[None]:
+    """Whatever happened, the writer has ended."""
+    yield
+    assert [thread.name for thread in threading.enumerate() if thread.name == "callgate-writer"] == []

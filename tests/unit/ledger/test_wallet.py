@@ -1,0 +1,227 @@
+"""How money moves in and out of a wallet. Plain values: what the books make of them is tested with the use cases."""
+
+from collections import defaultdict
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from callgate.ledger import accounts
+from callgate.ledger.transfer import Occasion, Transfer, TransferKind, transfer_id
+from callgate.ledger.wallet import Movement, Wallet, debit_unheld, place_hold, post_hold, top_up, void_hold
+
+OCCASION = Occasion(subject="c1", at=datetime(2026, 11, 23, tzinfo=UTC), call_id="c1", who="who", why="why")
+
+
+def wallet(posted: int = 0, held: int = 0, limit: int = 0, owed: int = 0) -> Wallet:
+    return Wallet(
+        application="app",
+        account="alice",
+        currency="USD",
+        posted_micros=posted,
+        held_micros=held,
+        credit_limit_micros=limit,
+        owed_micros=owed,
+    )
+
+
+def figures(of: Wallet) -> tuple[int, int, int]:
+    return of.posted_micros, of.held_micros, of.owed_micros
+
+
+def legs(transfers: tuple[Transfer, ...]) -> list[tuple[str, str, str, int]]:
+    return [(transfer.kind.value, transfer.debit, transfer.credit, transfer.amount_micros) for transfer in transfers]
+
+
+def assert_books_balance(before: Wallet, movement: Movement) -> None:
+    """What the transfers say is what happened to the wallet, and the wallet keeps its law."""
+    sums: dict[str, int] = defaultdict(int)
+    for transfer in movement.transfers:
+        assert (transfer.application, transfer.currency, transfer.occasion) == ("app", "USD", OCCASION)
+        assert transfer.amount_micros > 0
+        sums[transfer.debit] -= transfer.amount_micros
+        sums[transfer.credit] += transfer.amount_micros
+    after = movement.wallet
+    assert after.posted_micros - before.posted_micros == sums["wallet:alice"]
+    assert before.owed_micros - after.owed_micros == sums["owed:alice"]
+    assert sum(sums.values()) == 0
+    assert after.posted_micros + after.credit_limit_micros >= after.held_micros >= 0
+    assert after.owed_micros >= 0
+    assert len({transfer.id for transfer in movement.transfers}) == len(movement.transfers)
+
+
+@pytest.mark.parametrize(
+    ("posted", "held", "limit", "available"), [(10, 0, 0, 10), (10, 4, 0, 6), (-3, 2, 9, 4), (5, 5, 0, 0)]
+)
+def test_available_is_posted_and_credit_limit_less_what_is_held(
+    posted: int, held: int, limit: int, available: int
+) -> None:
+    """In one figure, which is what a new call may hold."""
+    assert wallet(posted, held, limit).available_micros == available
+
+
+def test_a_hold_sets_money_aside_and_a_void_gives_it_back() -> None:
+    """Nothing is posted by either, and other holds are left alone."""
+    held = place_hold(wallet(10, 3), 7)
+    assert figures(held) == (10, 10, 0)
+    assert figures(void_hold(held, 7)) == (10, 3, 0)
+
+
+@pytest.mark.parametrize("amount", [-1, 8])
+def test_a_hold_that_is_not_covered_is_our_own_bug(amount: int) -> None:
+    """Nobody may place it: the decision has asked before."""
+    with pytest.raises(AssertionError, match="does not cover"):
+        place_hold(wallet(10, 3), amount)
+
+
+def test_a_hold_may_reach_into_the_credit_limit() -> None:
+    """To its last micro."""
+    assert place_hold(wallet(0, 0, 9), 9).available_micros == 0
+
+
+@pytest.mark.parametrize(
+    ("posted", "charge", "left", "moved"),
+    [
+        (100, 0, (100, 5, 0), []),
+        (100, 25, (75, 5, 0), [("charge", "wallet:alice", "revenue:USD", 25)]),
+        (100, 60, (40, 5, 0), [("charge", "wallet:alice", "revenue:USD", 60)]),
+        (
+            100,
+            61,
+            (39, 5, 0),
+            [("charge", "wallet:alice", "revenue:USD", 60), ("overrun", "wallet:alice", "revenue:USD", 1)],
+        ),
+        (
+            100,
+            95,
+            (5, 5, 0),
+            [("charge", "wallet:alice", "revenue:USD", 60), ("overrun", "wallet:alice", "revenue:USD", 35)],
+        ),
+        (
+            100,
+            96,
+            (5, 5, 1),
+            [
+                ("charge", "wallet:alice", "revenue:USD", 60),
+                ("overrun", "wallet:alice", "revenue:USD", 35),
+                ("overrun", "owed:alice", "revenue:USD", 1),
+            ],
+        ),
+        (
+            65,
+            100,
+            (5, 5, 40),
+            [("charge", "wallet:alice", "revenue:USD", 60), ("overrun", "owed:alice", "revenue:USD", 40)],
+        ),
+    ],
+)
+def test_a_hold_of_60_is_posted_beside_another_of_5(
+    posted: int, charge: int, left: tuple[int, int, int], moved: list[tuple[str, str, str, int]]
+) -> None:
+    """The charge comes from the hold, what is beyond from what is available, the rest is owed; the other hold stays."""
+    before = wallet(posted, 65)
+    movement = post_hold(before, 60, charge, OCCASION)
+    assert figures(movement.wallet) == left
+    assert legs(movement.transfers) == moved
+    assert_books_balance(before, movement)
+
+
+def test_an_overrun_may_use_the_credit_limit() -> None:
+    """It is available like other money, down to the last micro; only then something is owed."""
+    before = wallet(0, 60, 100)
+    movement = post_hold(before, 60, 110, OCCASION)
+    assert figures(movement.wallet) == (-100, 0, 10)
+    assert_books_balance(before, movement)
+
+
+@pytest.mark.parametrize(
+    ("amount", "left", "kinds"),
+    [
+        (0, (10, 4, 2), []),
+        (6, (4, 4, 2), ["wallet:alice"]),
+        (7, (4, 4, 3), ["wallet:alice", "owed:alice"]),
+    ],
+)
+def test_a_debit_without_a_hold_leaves_held_money_alone(
+    amount: int, left: tuple[int, int, int], kinds: list[str]
+) -> None:
+    """It takes at most what is available; the rest joins what is owed."""
+    before = wallet(10, 4, 0, 2)
+    movement = debit_unheld(before, amount, OCCASION)
+    assert figures(movement.wallet) == left
+    assert [(transfer.kind, transfer.debit) for transfer in movement.transfers] == [("overrun", kind) for kind in kinds]
+    assert_books_balance(before, movement)
+
+
+@pytest.mark.parametrize(
+    ("owed", "left", "moved"),
+    [
+        (0, (10, 0, 0), [("topup", "topups:USD", "wallet:alice", 10)]),
+        (
+            4,
+            (6, 0, 0),
+            [("topup", "topups:USD", "wallet:alice", 10), ("repay", "wallet:alice", "owed:alice", 4)],
+        ),
+        (
+            10,
+            (0, 0, 0),
+            [("topup", "topups:USD", "wallet:alice", 10), ("repay", "wallet:alice", "owed:alice", 10)],
+        ),
+        (
+            14,
+            (0, 0, 4),
+            [("topup", "topups:USD", "wallet:alice", 10), ("repay", "wallet:alice", "owed:alice", 10)],
+        ),
+    ],
+)
+def test_a_top_up_first_pays_what_is_owed(
+    owed: int, left: tuple[int, int, int], moved: list[tuple[str, str, str, int]]
+) -> None:
+    """In the same step, and no more than is owed."""
+    before = wallet(owed=owed)
+    movement = top_up(before, 10, OCCASION)
+    assert figures(movement.wallet) == left
+    assert legs(movement.transfers) == moved
+    assert_books_balance(before, movement)
+
+
+def test_everything_else_of_a_wallet_stays_as_it_is() -> None:
+    """Whatever moves."""
+    before = msgspec.structs.replace(wallet(100, 60, 7, 3), record_count=9)
+    for movement in (
+        post_hold(before, 60, 1_000, OCCASION),
+        debit_unheld(before, 1_000, OCCASION),
+        top_up(before, 1, OCCASION),
+    ):
+        after = movement.wallet
+        assert (after.application, after.account, after.currency) == ("app", "alice", "USD")
+        assert (after.credit_limit_micros, after.record_count) == (7, 9)
+
+
+def test_transfers_are_named_after_what_caused_them() -> None:
+    """So that the same cause cannot move money twice, and different ones never clash."""
+    assert transfer_id(TransferKind.CHARGE, "wallet:alice", "alice", "c1") == "charge/wallet/alice/c1"
+    ids = {
+        transfer_id(kind, debit, account, subject)
+        for kind in TransferKind
+        for debit in ("wallet:alice", "owed:alice", "topups:USD")
+        for account in ("alice", "bob")
+        for subject in ("c1", "c1/c2", "")
+    }
+    assert len(ids) == 4 * 3 * 2 * 3
+
+
+def test_the_chart_of_accounts() -> None:
+    """Customers have two ledger accounts each; the rest is the house's own."""
+    assert [accounts.wallet("a"), accounts.overruns_owed("a"), accounts.topups("USD"), accounts.revenue("USD")] == [
+        "wallet:a",
+        "owed:a",
+        "topups:USD",
+        "revenue:USD",
+    ]
+    assert [accounts.is_of_house(name) for name in ("wallet:a", "owed:a", "topups:USD", "revenue:USD")] == [
+        False,
+        False,
+        True,
+        True,
+    ]
