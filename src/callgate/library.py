@@ -102,6 +102,8 @@ class Callgate:
     ) -> None:
         if deadline_s <= 0:
             raise Invalid("deadline_s", str(deadline_s), "more than 0 seconds")
+        if freshness_s is not None and freshness_s < 0:
+            raise Invalid("freshness_s", str(freshness_s), "0 or more seconds, or None")
         if public_path is not None and (not public_path.startswith("/") or "?" in public_path):
             raise Invalid("public_path", repr(public_path), "the path of the callback URL, such as '/callbacks/sinch'")
         self._secrets = _secrets(applications)
@@ -397,11 +399,12 @@ def _place_of(error: Exception) -> str:
 
 def _secrets(applications: Mapping[str, str | Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Return every application's secrets, none of which is without bytes: with such a key nobody could sign."""
-    secrets = {key: (given,) if isinstance(given, str) else tuple(given) for key, given in applications.items()}
-    if not secrets:
+    if not applications:
         raise Invalid("applications", "none", 'at least one: {"KEY": "SECRET"}')
-    for key, given in secrets.items():
-        if not given or not all(isinstance(secret, str) and decode_secret(secret) for secret in given):
+    secrets: dict[str, tuple[str, ...]] = {}
+    for key, given in applications.items():
+        secrets[key] = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Sequence) else ()
+        if not secrets[key] or not all(isinstance(secret, str) and decode_secret(secret) for secret in secrets[key]):
             raise Invalid(f"applications[{key!r}]", "no secret, or one that is not base64", "what the platform shows")
     return secrets
 
@@ -425,8 +428,10 @@ async def _read_body(receive: Receive) -> bytes | None:
 def _wsgi_body(environ: "WSGIEnvironment") -> bytes:
     """Return the body, no more of it than tells that it is too large."""
     length = environ.get("CONTENT_LENGTH", "")
-    wanted = int(length) if length.isdecimal() else MAX_BODY_BYTES if environ.get("wsgi.input_terminated") else 0
-    left, parts = min(wanted, MAX_BODY_BYTES) + 1, []
+    has_end = environ.get("wsgi.input_terminated", False)  # otherwise nobody knows where to stop but by the length
+    # Nine digits are enough to be too large.
+    left = min(int(length[:9]), MAX_BODY_BYTES + 1) if length.isdecimal() else MAX_BODY_BYTES + 1 if has_end else 0
+    parts = []
     while left and (part := environ["wsgi.input"].read(left)):
         parts.append(part)
         left -= len(part)
