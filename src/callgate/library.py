@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from contextvars import copy_context
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache, partial
-from inspect import iscoroutinefunction, signature
 from threading import Lock, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -300,6 +299,8 @@ class Callgate:
         return DEFAULTS[_kind(event)]
 
     def _register(self, event: type[Event], handler: AnyHandler) -> AnyHandler:
+        from inspect import iscoroutinefunction, signature  # noqa: PLC0415 - loaded by whatever serves the application
+
         kind = event.event
         if not callable(handler):
             raise Invalid(f"gate.{kind}", _shown(handler), f"a function: write @gate.{kind}, without brackets")
