@@ -18,7 +18,7 @@ async def incoming(call):
     return sinch.Hangup()
 
 
-@asgi("/callbacks/sinch")
+@asgi("/callbacks/sinch", copy_scope=True)
 async def callbacks(scope: Scope, receive: Receive, send: Send) -> None:
     await gate(scope, receive, send)
 
