@@ -20,12 +20,16 @@ from callgate.http.problems import STARTING
 from callgate.http.protocol import CallbackProtocol
 from callgate.service.catalog import Catalogs
 from callgate.service.expire import expire_parked
+from callgate.service.faults import FaultWatch
 from callgate.service.respond import Responder
 from callgate.settings import Settings
 from callgate.storage.sqlite import SqliteStore
 from callgate.vault import Vault
 
 log = structlog.get_logger()
+
+RESTART_S = 1.0
+API_PREFIX = "/api/"
 
 SWEEP_S = 5.0
 """How often ends without a start are looked through for those whose time is over."""
@@ -73,15 +77,19 @@ class Gate:
         self._is_open = is_open
         self.stopping = asyncio.Event()
         self.catalogs = Catalogs(store, vault.unseal)
+        self.faults = FaultWatch(store, clock)
         self.responder = Responder(
             store,
             clock,
             decision_deadline_s=settings.decision_deadline_ms / 1000,
             orphan_after=timedelta(seconds=settings.orphan_after_s),
         )
-        self._callbacks: AsgiApp = CallbackEdge(self.catalogs, self.responder, clock, settings.public_prefix)
+        self._callbacks: AsgiApp = CallbackEdge(
+            self.catalogs, self.responder, self.faults, clock, settings.public_prefix
+        )
         self._health: AsgiApp = Health(store)
-        self._dashboard: AsgiApp | None = None
+        self._pages: AsgiApp | None = None
+        self._api: AsgiApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -89,18 +97,26 @@ class Gate:
             await self._callbacks(scope, receive, send)
         elif path in HEALTH_PATHS:
             await self._health(scope, receive, send)
-        elif self._dashboard is None:
+        elif self._pages is None or self._api is None:
             await send_reply(send, STARTING)
+        elif path.startswith(API_PREFIX):
+            await self._api(scope, receive, send)
         else:
-            await self._dashboard(scope, receive, send)
+            await self._pages(scope, receive, send)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Everything that goes on beside the requests, for as long as the block runs."""
         await self.catalogs.refresh()
         beside = [
-            asyncio.create_task(each)
-            for each in (self.catalogs.keep_current(), self._sweep(), self._deliver(), self._load_dashboard())
+            asyncio.create_task(_tireless(each))
+            for each in (
+                self.catalogs.keep_current,
+                self._sweep,
+                self._deliver,
+                self.faults.work,
+                self._load_pages,
+            )
         ]
         try:
             yield
@@ -111,9 +127,16 @@ class Gate:
             await asyncio.gather(*beside, return_exceptions=True)
             await self.responder.drain()
 
-    async def _load_dashboard(self) -> None:
-        """Its framework takes a second to import: in a thread, so that callbacks are answered meanwhile."""
-        self._dashboard = await asyncio.to_thread(self._build_dashboard)
+    async def _load_pages(self) -> None:
+        """Their framework takes a second to import: in a thread, so that callbacks are answered meanwhile."""
+        self._api = await asyncio.to_thread(self._build_api)
+        self._pages = await asyncio.to_thread(self._build_dashboard)
+
+    def _build_api(self) -> AsgiApp:
+        from callgate.http.api.app import build_api  # noqa: PLC0415 - see above
+        from callgate.http.api.desk import Desk  # noqa: PLC0415
+
+        return cast("AsgiApp", build_api(Desk(self._store, self.catalogs, clock)))
 
     def _build_dashboard(self) -> AsgiApp:
         from callgate.web.app import build_dashboard  # noqa: PLC0415 - see above
@@ -142,6 +165,16 @@ class Gate:
             except StorageUnavailable as error:
                 log.warning("sweep.failed", error=str(error))
             await asyncio.sleep(SWEEP_S)
+
+
+async def _tireless(work: Callable[[], Awaitable[None]]) -> None:
+    """Begin again after a fault of our own: the server must not go on without what works beside it, unnoticed."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            log.exception("server.work_failed", work=work.__qualname__)
+            await asyncio.sleep(RESTART_S)
 
 
 class _Server(uvicorn.Server):

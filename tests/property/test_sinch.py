@@ -86,20 +86,15 @@ def test_events_are_written_as_they_are_read(body: dict[str, Any]) -> None:
     assert sinch.read(carry(sinch.write(event))) == event
 
 
-@given(bodies, st.text(min_size=1, max_size=8))
+@given(bodies, st.text('abå☎"', max_size=4))
 def test_an_unknown_field_changes_nothing(body: dict[str, Any], name: str) -> None:
     """Reading field by field, which an unknown field makes us do, gives what reading all at once gives."""
-    name = f"x{name}"
-    assume(name not in body)
     try:
         event = sinch.read(carry(json.dumps(body).encode()))
     except CallbackMalformed:
         return
-    with_more = sinch.read(carry(json.dumps(body | {name: 1}, ensure_ascii=False).encode("utf-8", "replace")))
-    assume(name.isprintable())
-    assert msgspec.structs.replace(with_more, other=sinch.Other({**with_more.other})) == msgspec.structs.replace(
-        event, other=sinch.Other({**event.other, name: 1})
-    )
+    with_more = sinch.read(carry(json.dumps(body | {f"new-{name}": 1}).encode()))
+    assert with_more == msgspec.structs.replace(event, other=sinch.Other({**event.other, f"new-{name}": 1}))
 
 
 @given(st.binary(max_size=50), st.data())
@@ -280,26 +275,19 @@ def test_prompts_are_read_as_they_are_built(parts: list[tuple[str, str]]) -> Non
     assert prompts.read(text) == tuple(prompts.Prompt(kind, value) for kind, value in parts)
 
 
-@given(anything, anything, anything, anything)
-def test_different_calls_have_different_fingerprints(user: str, cli: str, other_user: str, other_cli: str) -> None:
-    """Two calls with one fingerprint have the same caller."""
+spellable = st.text('ab",\\ ', max_size=3)
 
-    def fingerprint(user: str, cli: str) -> tuple[str, tuple[str | None, str | None]] | None:
-        body = {
-            "event": "ice",
-            "callid": "c",
-            "user": user,
-            "cli": cli,
-            "to": {"type": "number", "endpoint": "+46708000000"},
-        }
-        try:
-            call = sinch.understand(carry(json.dumps(body).encode()))
-        except CallbackMalformed:
-            return None
-        return (call.fingerprint, (call.user, call.cli)) if isinstance(call, CallArrived) else None
 
-    one, other = fingerprint(user, cli), fingerprint(other_user, other_cli)
-    assume(one and other)
-    assert one is not None
-    assert other is not None
-    assert one[0] != other[0] or one[1] == other[1]
+@given(spellable, spellable, spellable, spellable)
+def test_equal_fingerprints_mean_equal_callers(user: str, cli: str, other_user: str, other_cli: str) -> None:
+    """Two calls have one fingerprint when they have one caller, and only then; quotes and commas cannot forge it."""
+
+    def fingerprint(user: str, cli: str) -> str:
+        to = {"type": "number", "endpoint": "+46708000000"}
+        body = {"event": "ice", "callid": "c", "user": user, "cli": cli, "to": to}
+        call = sinch.understand(carry(json.dumps(body).encode()))
+        assert isinstance(call, CallArrived)
+        return call.fingerprint
+
+    is_same = (user, cli.strip()) == (other_user, other_cli.strip())
+    assert (fingerprint(user, cli) == fingerprint(other_user, other_cli)) is is_same

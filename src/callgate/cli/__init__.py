@@ -1,125 +1,165 @@
 """The command line: one file a command, no logic of its own.
 
-Exit 0 done, 1 refused or failed, 2 not understood. Commands load what they need when they run, so that `--help` is quick.
+Exit 0 done, 1 refused or failed, 2 not understood. Commands load what they need when they run, and the pages that only list
+commands load nothing at all, so that `--help` is quick.
 """
 
 import sys
 from collections.abc import Sequence
-
-import cyclopts
+from keyword import iskeyword
+from typing import TYPE_CHECKING
 
 from callgate import __version__
 from callgate.errors import Error
 
-DONE, FAILED, MISUSED = 0, 1, 2
+if TYPE_CHECKING:
+    import cyclopts
+
+DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+
+ABOUT = "The gate that every call asks before it connects."
 
 COMMANDS = {
     "init": "Write a commented callgate.toml, create the database, print the first admin token once.",
     "serve": "Serve callbacks and the dashboard until told to stop.",
     "dev": "Start a server to look at and to build against: a demonstration on loopback, with calls that come and go.",
     "migrate": "Bring the database to this version's schema.",
+    "doctor": "Look whether everything is well here, and say what to do where it is not.",
+    "token create": "Make an API token and print it, once.",
+    "token list": "List the tokens by their first characters.",
+    "token revoke": "Make a token worthless at once.",
+    "app add": "Add an application by the key and secret that the platform shows for it.",
+    "app list": "List the applications, without their secrets.",
+    "app set": "Change settings of an application, or show them all.",
+    "app limits": "Set or show an application's limits.",
+    "app rotate": "Give an application a new secret; the old one stays valid for a while.",
+    "app suspend": "Refuse new calls of an application; live ones go on.",
+    "app resume": "Take new calls of a suspended application again.",
+    "account create": "Open an account.",
+    "account topup": "Add money to an account.",
+    "account show": "Show an account and its money.",
+    "account statement": "Show what moved on an account, newest first, with the balance after each line.",
+    "account set": "Change an account's credit limit or deck, or show the account.",
+    "account limits": "Set or show an account's limits.",
+    "account suspend": "Refuse new calls of an account; live ones go on.",
+    "account resume": "Take new calls of a suspended or closed account again.",
+    "account close": "Close an account; refused while it has open holds.",
+    "account adjust": "Correct a balance by hand: add money, or take it with an amount below 0.",
+    "account refund": "Give back what a call was charged, or a part of it.",
+    "rates import": "Import a rate deck from CSV, and say what changes in price.",
+    "rates quote": "Say what a call would cost.",
+    "calls list": "List calls, newest first.",
+    "calls show": "Show one call: its timeline, and the reason of its decision.",
+    "calls tail": "Print calls as they are decided and as they end, until Ctrl-C.",
+    "endpoint add": "Add a receiver of call records, and print its signing secret once.",
+    "endpoint list": "List the receivers; secrets are never shown.",
+    "endpoint rotate": "Give a receiver a new signing secret, and print it once.",
+    "endpoint enable": "Send to a receiver again: what waits for it, and what comes.",
+    "endpoint disable": "Send nothing more to a receiver, and queue nothing more for it; what waits stays.",
+    "deliveries list": "List deliveries, newest first.",
+    "deliveries resend": "Send a record again, or all of a time.",
+    "signature verify": "Say which ingredient of a callback's signature differs.",
+    "signature failures": "List callbacks that failed their signature lately, and what differed.",
+    "svaml check": "Say what is wrong with an answer, with JSON path and line; exit 1 when anything is.",
+    "sinch token": "Print a token with which an in-app user registers with the platform.",
+    "ledger verify": "Check the four invariants of the ledger on the live database; exit 1 when one does not hold.",
     "call": "Place one emulated call and print its timeline.",
+    "completions": "Print the script that completes these commands in a shell.",
 }
-"""Commands by their names, with what `--help` says of them: the modules that know more are not loaded for that."""
+"""Every command and the sentence of its help. `app add` is the function `add` in `callgate.cli.app`."""
 
 GROUPS = {
-    "app": (
-        "Provider applications.",
-        {
-            "add": "Add an application by the key and secret that the platform shows for it.",
-            "list": "List the applications; secrets are never shown.",
-            "set": "Set what is trusted, and how fresh callbacks must be; without NAME=VALUE show it.",
-            "limits": "Set or show an application's limits. Limits of application and account must both hold.",
-        },
-    ),
-    "account": (
-        "Accounts and their wallets.",
-        {
-            "create": "Open an account. Without --identity it answers to the in-app user of the same id.",
-            "topup": "Add money to an account. A repeated --ref moves nothing.",
-            "show": "Show an account and its money.",
-            "limits": "Set or show an account's limits. Limits of application and account must both hold.",
-        },
-    ),
-    "rates": (
-        "Rate decks.",
-        {
-            "import": "Import a rate deck from CSV, and say what changes in price.",
-            "quote": "Say what a call would cost.",
-        },
-    ),
-    "calls": (
-        "Calls and why they were decided as they were.",
-        {
-            "list": "List calls, newest first.",
-            "show": "Show one call: its timeline, and the reason of its decision.",
-        },
-    ),
-    "endpoint": (
-        "Receivers of call records.",
-        {
-            "add": "Add a receiver of call records, and print its signing secret once.",
-            "list": "List the receivers; secrets are never shown.",
-            "rotate": "Give a receiver a new signing secret, and print it once.",
-            "enable": "Send to a receiver again: what waits for it, and what comes.",
-            "disable": "Send nothing more to a receiver, and queue nothing more for it; what waits stays.",
-        },
-    ),
-    "deliveries": (
-        "Call records on their way to their receivers.",
-        {
-            "list": "List deliveries, newest first.",
-            "resend": "Send a record again, or all of a time, with the same id, body and sequence.",
-        },
-    ),
-    "ledger": (
-        "The books.",
-        {"verify": "Check the four invariants of the ledger on the live database; exit 1 when one does not hold."},
-    ),
+    "token": "API tokens: who may use the API and the dashboard.",
+    "app": "Provider applications.",
+    "account": "Accounts and their wallets.",
+    "rates": "Rate decks.",
+    "calls": "Calls and why they were decided as they were.",
+    "endpoint": "Receivers of call records.",
+    "deliveries": "Call records on their way to their receivers.",
+    "signature": "Why a callback is not genuine.",
+    "svaml": "Answers to the platform.",
+    "sinch": "What only this platform knows.",
+    "ledger": "The books.",
 }
-"""Groups of commands, in the same manner."""
-
-
-def build() -> cyclopts.App:
-    """Every command there is, by where it is found: nothing of it is imported until it runs."""
-    app = cyclopts.App(
-        name="callgate",
-        help="The gate that every call asks before it connects.",
-        version=__version__,
-        default_parameter=cyclopts.Parameter(negative=()),
-        help_format="plaintext",  # rendering markdown takes longer to load than all the rest
-    )
-    for command, about in COMMANDS.items():
-        app.command(f"callgate.cli.{command}:{command}", name=command, help=about)
-    for group, (about, commands) in GROUPS.items():
-        inner = cyclopts.App(name=group, help=about)
-        for command, its_about in commands.items():
-            place = f"callgate.cli.{group}:{command.replace('import', 'import_')}"
-            inner.command(place, name=command, help=its_about)
-        app.command(inner)
-    return app
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit code."""
-    app = build()
+    sys.exit(_run(list(sys.argv[1:] if words is None else words)))
+
+
+def _run(words: list[str]) -> int:
+    if not all(map(_is_text, words)):
+        sys.stderr.write("The command line holds bytes that are not text in UTF-8.\nTry: callgate --help\n")
+        return MISUSED
     try:
-        code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
-    except cyclopts.CycloptsError as error:
-        sys.stderr.write(f"{_plain(error)}\nTry: callgate --help\n")
-        code = MISUSED
+        if (page := _page(words)) is not None:
+            sys.stdout.write(page)
+            return DONE
+        return _call(words)
     except Error as error:
         sys.stderr.write(f"{error}\n")
-        code = FAILED
-    except KeyboardInterrupt:
-        code = 130
     except BrokenPipeError:
-        code = FAILED
-    except OSError as error:  # a full disk, a folder that is gone
+        sys.stderr.close()  # nobody reads on, and nobody wants to be told
+    except OSError as error:
         sys.stderr.write(f"{error}\n")
-        code = FAILED
-    sys.exit(code if isinstance(code, int) else DONE)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return FAILED
 
 
-def _plain(error: cyclopts.CycloptsError) -> str:
-    return str(error).strip()
+def _is_text(word: str) -> bool:
+    """Python smuggles bytes that it cannot read past us, to fail wherever they are first written."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in word
+
+
+def _page(words: list[str]) -> str | None:
+    """The page that lists all commands, or those of one group; None when something else was asked."""
+    names = [word for word in words if word not in ("--help", "-h")]
+    if not names:
+        about, prefix = ABOUT, ""
+    elif len(names) == 1 and names[0] in GROUPS:
+        about, prefix = GROUPS[names[0]], f"{names[0]} "
+    else:
+        return None
+    listed = {name: sentence for name, sentence in COMMANDS.items() if name.startswith(prefix)}
+    width = max(map(len, listed))
+    lines = "\n".join(f"  {name:{width}}  {sentence}" for name, sentence in listed.items())
+    more = f"callgate {prefix}COMMAND --help says more of one."
+    return f"Usage: callgate {prefix}COMMAND\n\n{about}\n\n{lines}\n\n{more}\n"
+
+
+def _call(words: list[str]) -> int:
+    import cyclopts
+
+    try:
+        code = build()(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except cyclopts.CycloptsError as error:
+        sys.stderr.write(f"{str(error).strip()}\nTry: callgate --help\n")
+        return MISUSED
+    return code if isinstance(code, int) else DONE
+
+
+def build() -> "cyclopts.App":
+    """Every command there is, by where it is found: nothing of it is imported until it runs."""
+    import cyclopts
+
+    app = cyclopts.App(
+        name="callgate",
+        help=ABOUT,
+        version=__version__,
+        help_format="plaintext",
+        default_parameter=cyclopts.Parameter(negative=()),
+    )
+    groups = {name: cyclopts.App(name=name, help=about) for name, about in GROUPS.items()}
+    for group in groups.values():
+        app.command(group)
+    for words in COMMANDS:
+        room, _, name = words.rpartition(" ")
+        function = f"{name}_" if iskeyword(name) else name
+        groups.get(room, app).command(f"callgate.cli.{room or name}:{function}", name=name)
+    return app

@@ -1,15 +1,32 @@
 """`callgate account ...`: who pays."""
 
 import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from callgate.cli.desk import AsJson, Config, InApp, open_books, say, say_json, the_application
-from callgate.errors import NotFound
+from callgate.cli.desk import (
+    AsJson,
+    Config,
+    InApp,
+    Limit,
+    Ref,
+    open_books,
+    say,
+    say_json,
+    table,
+    the_application,
+    who,
+)
+from callgate.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
+    from callgate.policy.account import Status
+    from callgate.service.adjust import Moved
     from callgate.service.ports import Store
+    from callgate.service.reports import AccountReport
+    from callgate.service.top_up import ToppedUp
 
 
 async def create(
@@ -36,12 +53,12 @@ async def create(
         What its callers are known by: user:ID or number:+E164; may be given several times.
     """
     from callgate.service.open_account import OpenAccount
+    from callgate.service.reports import report_account
 
     async with open_books(config) as store:
         application = await the_application(store, app)
         job = OpenAccount(application=application, account=account, currency=currency, deck=deck, identities=identity)
-        opened = await store.perform(job)
-        await _show(store, opened.application, opened.id, as_json=json)
+        _say(report_account(*await store.perform(job)), as_json=json)
     return 0
 
 
@@ -49,7 +66,7 @@ async def topup(
     account: str,
     amount: str,
     *,
-    ref: str | None = None,
+    ref: Ref = None,
     app: InApp = None,
     config: Config = None,
     json: AsJson = False,
@@ -62,34 +79,102 @@ async def topup(
         The account's id.
     amount
         Decimal, in the account's currency.
-    ref
-        Your own name for this payment.
     """
     from callgate.app import clock
-    from callgate.money import format_micros, parse_micros
+    from callgate.money import parse_micros
     from callgate.service.top_up import TopUp
 
-    micros = parse_micros(amount)
+    micros, reference = parse_micros(amount), _reference(ref)
     async with open_books(config) as store:
-        application = await the_application(store, app)
-        reference = secrets.token_hex(8) if ref is None else ref
-        done = await store.perform(
-            TopUp(
-                application=application,
-                account=account,
-                amount_micros=micros,
-                reference=reference,
-                now=clock(),
-                who="cli",
-            )
+        job = TopUp(
+            application=await the_application(store, app),
+            account=account,
+            amount_micros=micros,
+            reference=reference,
+            now=clock(),
+            who=who(),
         )
-    available = format_micros(done.wallet.available_micros)
-    if json:
-        say_json({"transfer_id": done.transfer_id, "available": available, "currency": done.wallet.currency})
-    elif done.is_repeat:
-        say(f"Reference {reference} was there already; nothing moved. Available: {available} {done.wallet.currency}")
-    else:
-        say(f"Added {format_micros(micros)}. Available: {available} {done.wallet.currency}")
+        _say_moved(f"Added {amount}.", reference, await store.perform(job), as_json=json)
+    return 0
+
+
+async def adjust(
+    account: str,
+    amount: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    *,
+    why: str,
+    ref: Ref = None,
+    app: InApp = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> int:
+    """Correct a balance by hand: add money, or take it with an amount below 0.
+
+    Parameters
+    ----------
+    account
+        The account's id.
+    amount
+        Decimal, in the account's currency; no more can be taken than is available.
+    why
+        The reason, for the books.
+    """
+    from callgate.app import clock
+    from callgate.money import parse_micros
+    from callgate.service.adjust import Adjust
+
+    micros, reference = parse_micros(amount), _reference(ref)
+    async with open_books(config) as store:
+        job = Adjust(
+            application=await the_application(store, app),
+            account=account,
+            amount_micros=micros,
+            why=why,
+            reference=reference,
+            now=clock(),
+            who=who(),
+        )
+        _say_moved(f"Adjusted by {amount}.", reference, await store.perform(job), as_json=json)
+    return 0
+
+
+async def refund(
+    call_id: str,
+    amount: str,
+    *,
+    why: str,
+    ref: Ref = None,
+    app: InApp = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> int:
+    """Give back what a call was charged, or a part of it.
+
+    Parameters
+    ----------
+    call_id
+        The provider's call id.
+    amount
+        Decimal, in the account's currency; all refunds of a call together are at most its charge.
+    why
+        The reason, for the books.
+    """
+    from callgate.app import clock
+    from callgate.money import parse_micros
+    from callgate.protocol.call import CallKey
+    from callgate.service.refund import Refund
+
+    micros, reference = parse_micros(amount), _reference(ref)
+    async with open_books(config) as store:
+        job = Refund(
+            call=CallKey(await the_application(store, app), call_id),
+            amount_micros=micros,
+            why=why,
+            reference=reference,
+            now=clock(),
+            who=who(),
+        )
+        _say_moved(f"Refunded {amount} of call {call_id}.", reference, await store.perform(job), as_json=json)
     return 0
 
 
@@ -101,8 +186,110 @@ async def show(account: str, *, app: InApp = None, config: Config = None, json: 
     account
         The account's id.
     """
+    from callgate.service.books import AccountKey
+    from callgate.service.reports import account_report
+
     async with open_books(config) as store:
-        await _show(store, await the_application(store, app), account, as_json=json)
+        application = await the_application(store, app)
+        report = await account_report(store, AccountKey(application, account))
+    if report is None:
+        raise NotFound(f"there is no account {account} in application {application}")
+    _say(report, as_json=json)
+    return 0
+
+
+async def statement(
+    account: str, *, limit: Limit = 50, app: InApp = None, config: Config = None, json: AsJson = False
+) -> int:
+    """Show what moved on an account, newest first, with the balance after each line.
+
+    Parameters
+    ----------
+    account
+        The account's id.
+    """
+    from callgate.service.books import AccountKey
+    from callgate.service.statement import account_statement
+
+    async with open_books(config) as store:
+        application = await the_application(store, app)
+        lines = await account_statement(store, AccountKey(application, account), limit=limit)
+    if lines is None:
+        raise NotFound(f"there is no account {account} in application {application}")
+    if json:
+        say_json(lines)
+        return 0
+    columns = ("at", "kind", "amount", "posted", "owed", "reference", "who", "why")
+    table(columns, [tuple(getattr(line, column) for column in columns) for line in lines])
+    return 0
+
+
+async def suspend(
+    account: str, *, hangup: bool = False, app: InApp = None, config: Config = None, json: AsJson = False
+) -> int:
+    """Refuse new calls of an account; live ones go on.
+
+    Parameters
+    ----------
+    account
+        The account's id.
+    hangup
+        End its live calls too: not available in this version.
+    """
+    from callgate.policy.account import Status
+
+    if hangup:
+        raise Conflict(
+            "--hangup is not available in this version; without it new calls are refused and live ones go on"
+        )
+    return await _set_status(account, Status.SUSPENDED, app, config, as_json=json)
+
+
+async def resume(account: str, *, app: InApp = None, config: Config = None, json: AsJson = False) -> int:
+    """Take new calls of a suspended or closed account again.
+
+    Parameters
+    ----------
+    account
+        The account's id.
+    """
+    from callgate.policy.account import Status
+
+    return await _set_status(account, Status.ACTIVE, app, config, as_json=json)
+
+
+async def close(account: str, *, app: InApp = None, config: Config = None, json: AsJson = False) -> int:
+    """Close an account; refused while it has open holds.
+
+    Parameters
+    ----------
+    account
+        The account's id.
+    """
+    from callgate.policy.account import Status
+
+    return await _set_status(account, Status.CLOSED, app, config, as_json=json)
+
+
+async def set(  # noqa: A001 - the command's own name
+    account: str, *words: str, app: InApp = None, config: Config = None, json: AsJson = False
+) -> int:
+    """Change an account's credit limit or deck, or show the account.
+
+    Parameters
+    ----------
+    account
+        The account's id.
+    words
+        credit_limit=AMOUNT, at least what open holds need of it; deck=NAME, in the account's currency.
+    """
+    from callgate.service.set_account import SetAccount
+
+    async with open_books(config) as store:
+        application = await the_application(store, app)
+        if words:
+            await store.perform(SetAccount(application=application, account=account, words=words))
+        await _show(store, application, account, as_json=json)
     return 0
 
 
@@ -126,6 +313,32 @@ async def limits(account: str, *words: str, app: InApp = None, config: Config = 
     return 0
 
 
+def _reference(ref: str | None) -> str:
+    """A reference of the operator's own, or one that nobody used."""
+    return secrets.token_hex(8) if ref is None else ref
+
+
+def _say_moved(what: str, reference: str, done: "ToppedUp | Moved", *, as_json: bool) -> None:
+    from callgate.money import format_micros
+
+    available = format_micros(done.wallet.available_micros)
+    if as_json:
+        say_json({"transfer_id": done.transfer_id, "available": available, "currency": done.wallet.currency})
+        return
+    news = f"Reference {reference} was there already; nothing moved." if done.is_repeat else what
+    say(f"{news} Available: {available} {done.wallet.currency}")
+
+
+async def _set_status(account: str, status: "Status", app: str | None, config: Path | None, *, as_json: bool) -> int:
+    from callgate.service.set_status import SetAccountStatus
+
+    async with open_books(config) as store:
+        application = await the_application(store, app)
+        await store.perform(SetAccountStatus(application=application, account=account, status=status))
+        await _show(store, application, account, as_json=as_json)
+    return 0
+
+
 async def _show(store: "Store", application: str, account: str, *, as_json: bool) -> None:
     from callgate.service.books import AccountKey
     from callgate.service.reports import account_report
@@ -133,10 +346,13 @@ async def _show(store: "Store", application: str, account: str, *, as_json: bool
     report = await account_report(store, AccountKey(application, account))
     if report is None:
         raise NotFound(f"there is no account {account} in application {application}")
+    _say(report, as_json=as_json)
+
+
+def _say(report: "AccountReport", *, as_json: bool) -> None:
     if as_json:
         say_json(report)
         return
     say(f"{report.id}  {report.status}  deck {report.deck}  {', '.join(report.identities)}")
-    say(
-        f"available {report.available} {report.currency}  (posted {report.posted}, held {report.held}, owed {report.owed})"
-    )
+    money = f"posted {report.posted}, held {report.held}, owed {report.owed}"
+    say(f"available {report.available} {report.currency}  ({money})")

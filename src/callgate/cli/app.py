@@ -1,6 +1,13 @@
 """`callgate app ...`: provider applications."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from callgate.cli.desk import AsJson, Config, open_books, read_settings, say, say_json, table, the_application
+
+if TYPE_CHECKING:
+    from callgate.policy.account import Status
+    from callgate.service.application import ApplicationRow
 
 PROVIDER = "sinch"
 
@@ -23,22 +30,24 @@ async def add(key: str, secret: str, *, name: str = "", config: Config = None, j
     vault = build_vault(read_settings(config))
     async with open_books(config) as store:
         for row in await store.applications():
-            for sealed in row.sealed_secrets:
-                vault.unseal(sealed)  # another key than theirs would leave a server with secrets that it cannot read
+            for secret_kept in row.sealed_secrets:
+                vault.unseal(
+                    secret_kept.sealed
+                )  # another key than theirs would leave a server with secrets that it cannot read
         job = AddApplication(provider=PROVIDER, key=key, secret=secret, name=name, seal=vault.seal, now=clock())
         row = await store.perform(job)
     if json:
-        say_json({"key": row.key, "name": row.name, "provider": row.provider, "status": row.status})
+        say_json(_shown(row))
     else:
         say(f"Added application {row.key}.")
     return 0
 
 
 async def list(*, config: Config = None, json: AsJson = False) -> int:  # noqa: A001 - the command's own name
-    """List the applications; secrets are never shown."""
+    """List the applications, without their secrets."""
     async with open_books(config) as store:
         rows = await store.applications()
-    shown = [{"key": row.key, "name": row.name, "provider": row.provider, "status": row.status} for row in rows]
+    shown = [_shown(row) for row in rows]
     if json:
         say_json(shown)
     else:
@@ -47,24 +56,83 @@ async def list(*, config: Config = None, json: AsJson = False) -> int:  # noqa: 
 
 
 async def set(key: str, *words: str, config: Config = None, json: AsJson = False) -> int:  # noqa: A001
-    """Set what is trusted, and how fresh callbacks must be; without NAME=VALUE show it.
+    """Change settings of an application, or show them all.
 
     Parameters
     ----------
     key
         Application key.
     words
-        trust=number|none, freshness=SECONDS.
+        NAME=VALUE: trust=number|none (what proves a caller beside the platform), freshness=SECONDS (how old a callback
+        may be). This version has one value of fallback, in_app, conference and sip, and none of lost_dice and
+        home_country.
     """
     from callgate.service.add_application import SetApplication
 
     async with open_books(config) as store:
         settings = await store.perform(SetApplication(key=key, words=words))
     if json:
-        say_json(settings)
+        say_json(settings.shown())
     else:
-        say(f"trust={','.join(settings.trust) or 'none'} freshness={settings.freshness}")
+        say("\n".join(f"{name}={value}" for name, value in settings.shown().items()))
     return 0
+
+
+async def rotate(
+    key: str, new_secret: str, *, until: str | None = None, config: Config = None, json: AsJson = False
+) -> int:
+    """Give an application a new secret; the old one stays valid for a while.
+
+    Parameters
+    ----------
+    key
+        Application key.
+    new_secret
+        The new secret, base64 as the platform shows it.
+    until
+        When the old secret stops: a time such as 2026-03-01T12:00:00Z, or now; in 24 hours unless given.
+    """
+    from callgate.app import build_vault, clock
+    from callgate.service.reports import rfc3339
+    from callgate.service.rotate import RotateSecret, parse_until
+
+    now, vault = clock(), build_vault(read_settings(config))
+    stops_at = parse_until(until, now)
+    async with open_books(config) as store:
+        await store.perform(
+            RotateSecret(key=key, secret=new_secret, until=stops_at, seal=vault.seal, unseal=vault.unseal, now=now)
+        )
+    if json:
+        say_json({"key": key, "old_secret_until": rfc3339(stops_at)})
+    else:
+        say(f"Application {key} has a new secret. The old one is valid until {rfc3339(stops_at)}.")
+    return 0
+
+
+async def suspend(key: str, *, config: Config = None, json: AsJson = False) -> int:
+    """Refuse new calls of an application; live ones go on.
+
+    Parameters
+    ----------
+    key
+        Application key.
+    """
+    from callgate.policy.account import Status
+
+    return await _set_status(key, Status.SUSPENDED, config, as_json=json)
+
+
+async def resume(key: str, *, config: Config = None, json: AsJson = False) -> int:
+    """Take new calls of a suspended application again.
+
+    Parameters
+    ----------
+    key
+        Application key.
+    """
+    from callgate.policy.account import Status
+
+    return await _set_status(key, Status.ACTIVE, config, as_json=json)
 
 
 async def limits(key: str, *words: str, config: Config = None, json: AsJson = False) -> int:
@@ -84,3 +152,20 @@ async def limits(key: str, *words: str, config: Config = None, json: AsJson = Fa
         application = await the_application(store, key)
         say_limits(await store.perform(SetApplicationLimits(application=application, words=words)), as_json=json)
     return 0
+
+
+async def _set_status(key: str, status: "Status", config: Path | None, *, as_json: bool) -> int:
+    from callgate.service.set_status import SetApplicationStatus
+
+    async with open_books(config) as store:
+        row = await store.perform(SetApplicationStatus(key=key, status=status))
+    if as_json:
+        say_json(_shown(row))
+    else:
+        say(f"Application {row.key} is {row.status}.")
+    return 0
+
+
+def _shown(row: "ApplicationRow") -> dict[str, str]:
+    """Everything of an application but its secrets."""
+    return {"key": row.key, "name": row.name, "provider": row.provider, "status": row.status}

@@ -1,17 +1,25 @@
 """`callgate calls ...`: what happened, and why."""
 
-import msgspec
+import sys
+from typing import TYPE_CHECKING
 
-from callgate.cli.desk import AsJson, Config, InApp, open_books, say, say_json, table, the_application
-from callgate.errors import Invalid, NotFound
-from callgate.service.reports import DecisionReport
+from callgate.cli.desk import AsJson, Config, InApp, Limit, open_books, say, say_json, table, the_application
+from callgate.errors import NotFound
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from callgate.service.follow import News
+    from callgate.service.reports import CallReport, DecisionReport
 
 SHOWN = 120
 """Characters of an answer that fit on a line."""
 
+LOOK_AGAIN_S = 0.25
+
 
 async def list(  # noqa: A001 - the command's own name; one parameter an option
-    *, live: bool = False, limit: int = 50, app: InApp = None, config: Config = None, json: AsJson = False
+    *, live: bool = False, limit: Limit = 50, app: InApp = None, config: Config = None, json: AsJson = False
 ) -> int:
     """List calls, newest first.
 
@@ -19,14 +27,10 @@ async def list(  # noqa: A001 - the command's own name; one parameter an option
     ----------
     live
         Only calls that are up now.
-    limit
-        How many, 1 to 1000.
     """
     from callgate.app import clock
-    from callgate.service.reports import MAX_LIST, call_reports
+    from callgate.service.reports import call_reports
 
-    if not 1 <= limit <= MAX_LIST:
-        raise Invalid("--limit", str(limit), f"1 to {MAX_LIST}")
     async with open_books(config) as store:
         application = await the_application(store, app) if app is not None else None
         reports = await call_reports(store, clock(), application=application, only_live=live, limit=limit)
@@ -85,7 +89,52 @@ async def show(call_id: str, *, app: InApp = None, config: Config = None, json: 
     return 0
 
 
-def _say_decision(decision: DecisionReport) -> None:
+async def tail(*, app: InApp = None, config: Config = None, json: AsJson = False) -> int:
+    """Print calls as they are decided and as they end, until Ctrl-C. With --json one object a line."""
+    import asyncio
+
+    from callgate.app import clock
+    from callgate.service.follow import Follower
+
+    async with open_books(config) as store:
+        follower = Follower(store, clock(), await the_application(store, app) if app is not None else None)
+        try:
+            while True:
+                for news in await follower.look():
+                    _say_news(news, clock(), as_json=json)
+                await asyncio.sleep(LOOK_AGAIN_S)
+        except asyncio.CancelledError:  # Ctrl-C: its proper end
+            return 0
+
+
+def _say_news(news: "News", now: "datetime", *, as_json: bool) -> None:
+    """One line, at once: whoever reads may be a program that waits for it."""
+    import msgspec
+
+    from callgate.service.reports import report_call
+
+    call = report_call(news.call, now)
+    if as_json:
+        sys.stdout.buffer.write(msgspec.json.encode({"event": news.what, **msgspec.structs.asdict(call)}) + b"\n")
+    else:
+        sides = f"{call.account or call.caller or '?'} -> {call.destination or '?'}"
+        say(f"{_moment(news, call)}  {call.call_id}  {sides}  {_what(news, call)}")
+    sys.stdout.flush()
+
+
+def _moment(news: "News", call: "CallReport") -> str:
+    return call.decided_at if news.what == "decided" else call.ended_at or call.decided_at
+
+
+def _what(news: "News", call: "CallReport") -> str:
+    if news.what == "ended":
+        charge = f", {call.charge} {call.currency}" if call.charge is not None else ""
+        return f"ended: {call.result}, {call.duration_s or 0} s{charge}"
+    assert call.decision is not None, "it was decided"
+    return f"refused: {call.decision.refusal}" if call.decision.refusal else f"connect for {call.decision.granted_s} s"
+
+
+def _say_decision(decision: "DecisionReport") -> None:
     if decision.refusal is None:
         say(f"connect for at most {decision.granted_s} s")
     else:
@@ -96,5 +145,7 @@ def _say_decision(decision: DecisionReport) -> None:
 
 
 def _short(answer: object) -> str:
+    import msgspec
+
     text = msgspec.json.encode(answer).decode()
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

@@ -1,13 +1,13 @@
 """`callgate deliveries ...`: call records on their way to their receivers."""
 
-from callgate.cli.desk import AsJson, Config, open_books, say, say_json, table
+from callgate.cli.desk import AsJson, Config, Limit, open_books, say, say_json, table
 from callgate.cli.times import parse_since
 from callgate.errors import Invalid
 from callgate.service.delivery import DeliveryState
 
 
 async def list(  # noqa: A001 - the command's own name
-    *, state: DeliveryState | None = None, limit: int = 50, config: Config = None, json: AsJson = False
+    *, state: DeliveryState | None = None, limit: Limit = 50, config: Config = None, json: AsJson = False
 ) -> int:
     """List deliveries, newest first.
 
@@ -15,8 +15,6 @@ async def list(  # noqa: A001 - the command's own name
     ----------
     state
         Only those that wait behind another, are next, were delivered, or are parked: given up until resent.
-    limit
-        How many, at most 1000.
     """
     from callgate.service.reports import delivery_reports
 
@@ -51,7 +49,7 @@ async def resend(
     config: Config = None,
     json: AsJson = False,
 ) -> int:
-    """Send a record again, or all of a time: with the same id, body and sequence, so that receivers know a repeat.
+    """Send a record again, or all of a time. Id, body and sequence stay the same, so that receivers know a repeat.
 
     Parameters
     ----------

@@ -1,5 +1,6 @@
 """What most commands need: the settings, the open books, the one application that they mean, and a way to say things."""
 
+import getpass
 import os
 import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -7,22 +8,26 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from callgate.errors import NotFound
-from callgate.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from callgate.settings import Settings
     from callgate.storage.sqlite import SqliteStore
 
 Config = Annotated[Path | None, Parameter(name="--config", help="Settings file; callgate.toml unless given.")]
 AsJson = Annotated[bool, Parameter(name="--json", help="Print one JSON document.")]
 InApp = Annotated[str | None, Parameter(name="--app", help="Application key; may be left out while there is only one.")]
+Limit = Annotated[int, Parameter(name="--limit", help="How many, at most 1000.", validator=Number(gte=1, lte=1000))]
+Ref = Annotated[str | None, Parameter(name="--ref", help="Your own name for this; a repeated one moves nothing.")]
 
 
-def read_settings(config: Path | None) -> Settings:
+def read_settings(config: Path | None) -> "Settings":
     """Settings of the command line: the file that is named, and this process's environment."""
+    from callgate.settings import load_settings
+
     return load_settings(config, os.environ)
 
 
@@ -49,6 +54,14 @@ async def the_application(store: "SqliteStore", named: str | None) -> str:
     raise NotFound(f"there are {len(keys)} applications, say which with --app: {', '.join(keys)}")
 
 
+def who() -> str:
+    """Who moves money from the command line, for the books: `cli:` and the name in this machine's user list."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # a container whose user has no name
+        return f"cli:{os.getuid()}"
+
+
 def say(text: str) -> None:
     """Print a line for a person."""
     sys.stdout.write(f"{text}\n")
@@ -56,6 +69,8 @@ def say(text: str) -> None:
 
 def say_json(value: object) -> None:
     """Print a value for a program."""
+    import msgspec
+
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 

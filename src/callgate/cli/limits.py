@@ -1,13 +1,17 @@
 """How limits are shown, of applications and of accounts."""
 
-import msgspec
+from typing import TYPE_CHECKING
 
 from callgate.cli.desk import say, say_json
-from callgate.policy.limits import Limits
+
+if TYPE_CHECKING:
+    from callgate.policy.limits import Limits
 
 
-def say_limits(limits: Limits, *, as_json: bool) -> None:
+def say_limits(limits: "Limits", *, as_json: bool) -> None:
     """Print each limit as the words that would set it."""
+    import msgspec
+
     named = msgspec.structs.asdict(limits)
     if as_json:
         say_json(named)

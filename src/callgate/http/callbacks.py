@@ -4,7 +4,7 @@ In this order: over 64 KiB 413; not proven genuine 401; not a JSON object 400; t
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -12,14 +12,13 @@ import structlog
 from callgate.errors import CallbackMalformed, ProtocolError, SignatureInvalid, StorageUnavailable
 from callgate.http import problems
 from callgate.http.asgi import Receive, Scope, Send, send_reply
-from callgate.protocol import PROVIDERS, Provider, WireReply, WireRequest
+from callgate.protocol import PROVIDERS, WireReply, WireRequest
 from callgate.service.application import DEFAULT_FRESHNESS_S
-from callgate.service.catalog import Catalog, Catalogs
+from callgate.service.catalog import Catalogs
+from callgate.service.faults import FaultWatch
 from callgate.service.respond import Responder
 
 log = structlog.get_logger()
-
-Secrets = Mapping[str, Sequence[str]]
 
 MAX_BODY_BYTES = 65_536
 MAX_BODY_WAIT_S = 10.0
@@ -36,10 +35,16 @@ class CallbackEdge:
     """
 
     def __init__(
-        self, catalogs: Catalogs, responder: Responder, clock: Callable[[], datetime], public_prefix: str
+        self,
+        catalogs: Catalogs,
+        responder: Responder,
+        faults: FaultWatch,
+        clock: Callable[[], datetime],
+        public_prefix: str,
     ) -> None:
         self._catalogs = catalogs
         self._responder = responder
+        self._faults = faults
         self._clock = clock
         self._public_prefix = public_prefix
 
@@ -69,12 +74,16 @@ class CallbackEdge:
 
     async def receive(self, request: WireRequest, name: str) -> WireReply:
         """Answer one whole request to a provider of this name: genuine, understood, then its use case."""
-        provider, catalog = PROVIDERS[name], self._catalogs.now
+        provider, catalog, now = PROVIDERS[name], self._catalogs.now, self._clock()
+        key = provider.signing_key(request)
+        application = catalog.application(name, key)
+        secrets = {} if application is None else {key: application.secrets_at(now)}
+        freshness_s = DEFAULT_FRESHNESS_S if application is None else application.row.settings.freshness
         try:
-            self._verify(request, provider, catalog.secrets.get(name, {}), catalog)
+            provider.verify(request, secrets, now, freshness_s=freshness_s)
             event = provider.understand(request)
         except SignatureInvalid as error:
-            log.warning("callback.not_genuine", ingredient=error.ingredient, reason=error.explanation)
+            self._faults.note(request, error, name=name, provider=provider, key=key, secrets=secrets)
             return problems.UNAUTHORIZED
         except CallbackMalformed as error:
             log.warning("callback.malformed", path=error.path, reason=error.explanation)
@@ -87,12 +96,6 @@ class CallbackEdge:
         except ProtocolError as error:
             log.error("callback.unanswerable", callback=event.name, error=str(error))
             return problems.problem(error.status_hint, "malformed", "The callback cannot be answered.")
-
-    def _verify(self, request: WireRequest, provider: Provider, secrets: Secrets, catalog: Catalog) -> None:
-        """How fresh a request must be is set for each application; the key that names it is proven in the same call."""
-        application = catalog.applications.get(provider.signing_key(request))
-        freshness_s = DEFAULT_FRESHNESS_S if application is None else application.row.settings.freshness
-        provider.verify(request, secrets, self._clock(), freshness_s=freshness_s)
 
     def _request(self, scope: Scope, body: bytes) -> WireRequest:
         path = scope["raw_path"].decode("latin-1")

@@ -19,8 +19,13 @@ def topups(currency: str) -> str:
     return f"topups:{currency}"
 
 
+def adjustments(currency: str) -> str:
+    """The other side of what an operator adds to a wallet or takes from it by hand."""
+    return f"adjustments:{currency}"
+
+
 def revenue(currency: str) -> str:
-    """Where charges go."""
+    """Where charges go, and where refunds come from."""
     return f"revenue:{currency}"
 
 

@@ -10,9 +10,11 @@ class TransferKind(StrEnum):
     """Why money moved."""
 
     TOPUP = "topup"
-    REPAY = "repay"  # a top-up pays first what is owed
+    REPAY = "repay"  # money that comes in pays first what is owed
     CHARGE = "charge"
     OVERRUN = "overrun"  # what a call cost beyond its hold, or without one
+    REFUND = "refund"  # of a call's charge, or a part of it
+    ADJUSTMENT = "adjustment"  # by an operator's hand
 
 
 class Occasion(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +44,10 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
     occasion: Occasion
 
 
-def transfer_id(kind: TransferKind, debit: str, account: str, subject: str) -> str:
-    """Name a transfer after what caused it. The kind of ledger account that is debited keeps transfers of one cause apart."""
-    return f"{kind}/{debit.partition(':')[0]}/{account}/{subject}"
+def transfer_id(kind: TransferKind, source: str, whose: str, subject: str) -> str:
+    """Name a transfer after what caused it.
+
+    `source` is the ledger account where the money came from, of which only the kind is used: it keeps transfers of one
+    cause apart. `whose` is the account, or the call that is refunded.
+    """
+    return f"{kind}/{source.partition(':')[0]}/{whose}/{subject}"

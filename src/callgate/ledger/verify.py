@@ -43,7 +43,7 @@ class OpenHolds(NamedTuple):
 
 
 class EndedCall(NamedTuple):
-    """A call that ended: how its hold ended, what it was charged, what was moved and recorded for it.
+    """A call that ended: how its hold ended, what it was charged, what was moved, recorded and given back for it.
 
     `charge_micros` is None where nobody was charged: the end of a start that never came. Whatever moved or was recorded
     for a call that did not end, or that is not stored at all, is told in the same way, and is a fault.
@@ -55,6 +55,7 @@ class EndedCall(NamedTuple):
     charge_micros: int | None
     moved_micros: int
     record_count: int
+    refunded_micros: int = 0
 
 
 class LedgerRows(NamedTuple):
@@ -151,6 +152,9 @@ def _outcomes(ended: Iterable[EndedCall]) -> Iterator[str]:
             yield f"{name} and has {call.record_count} records, not one"
         if call.charge_micros != call.moved_micros:
             yield f"{name} and was charged {format_micros(call.charge_micros)}, but {format_micros(call.moved_micros)} moved"
+        if call.refunded_micros > call.charge_micros:
+            refunded, charge = format_micros(call.refunded_micros), format_micros(call.charge_micros)
+            yield f"{name} and was refunded {refunded}, more than its charge of {charge}"
 
 
 def _strays(stray_holds: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -88,28 +88,64 @@ def debit_unheld(wallet: Wallet, amount_micros: int, occasion: Occasion) -> Move
 
 def top_up(wallet: Wallet, amount_micros: int, occasion: Occasion) -> Movement:
     """Add money, and pay from it first what is owed."""
+    return _pay_in(
+        wallet, TransferKind.TOPUP, accounts.topups(wallet.currency), wallet.account, amount_micros, occasion
+    )
+
+
+def refund(wallet: Wallet, amount_micros: int, occasion: Occasion) -> Movement:
+    """Give back a call's charge or a part of it. The caller has asked how much of it is left."""
+    assert occasion.call_id is not None, "a refund names its call"
+    source = accounts.revenue(wallet.currency)
+    return _pay_in(wallet, TransferKind.REFUND, source, occasion.call_id, amount_micros, occasion)
+
+
+def adjust(wallet: Wallet, amount_micros: int, occasion: Occasion) -> Movement:
+    """Add money by hand, which pays first what is owed, or take it. The caller has asked `available_micros` before."""
+    assert amount_micros >= -wallet.available_micros, "an adjustment that the wallet does not cover"
+    house, own = accounts.adjustments(wallet.currency), accounts.wallet(wallet.account)
+    if amount_micros > 0:
+        return _pay_in(wallet, TransferKind.ADJUSTMENT, house, wallet.account, amount_micros, occasion)
+    # Named after the house's account in both directions, so that one reference moves money once.
+    name = transfer_id(TransferKind.ADJUSTMENT, house, wallet.account, occasion.subject)
+    taken = _transfer(wallet, TransferKind.ADJUSTMENT, own, house, -amount_micros, occasion, name)
+    return Movement(msgspec.structs.replace(wallet, posted_micros=wallet.posted_micros + amount_micros), taken)
+
+
+def _pay_in(  # noqa: PLR0913, PLR0917 - the parts of a transfer
+    wallet: Wallet, kind: TransferKind, source: str, whose: str, amount_micros: int, occasion: Occasion
+) -> Movement:
+    """Money comes in from one of the house's accounts, and pays first what is owed."""
     repaid_micros = min(amount_micros, wallet.owed_micros)
     own, owed = accounts.wallet(wallet.account), accounts.overruns_owed(wallet.account)
-    topped = _transfer(wallet, TransferKind.TOPUP, accounts.topups(wallet.currency), own, amount_micros, occasion)
-    repaid = _transfer(wallet, TransferKind.REPAY, own, owed, repaid_micros, occasion)
+    paid_name = transfer_id(kind, source, whose, occasion.subject)
+    repaid_name = transfer_id(TransferKind.REPAY, source, whose, occasion.subject)
+    paid = _transfer(wallet, kind, source, own, amount_micros, occasion, paid_name)
+    repaid = _transfer(wallet, TransferKind.REPAY, own, owed, repaid_micros, occasion, repaid_name)
     wallet = msgspec.structs.replace(
         wallet,
         posted_micros=wallet.posted_micros + amount_micros - repaid_micros,
         owed_micros=wallet.owed_micros - repaid_micros,
     )
-    return Movement(wallet, topped + repaid)
+    return Movement(wallet, paid + repaid)
 
 
 def _transfer(  # noqa: PLR0913, PLR0917 - the parts of a transfer
-    wallet: Wallet, kind: TransferKind, debit: str, credit: str, amount_micros: int, occasion: Occasion
+    wallet: Wallet,
+    kind: TransferKind,
+    debit: str,
+    credit: str,
+    amount_micros: int,
+    occasion: Occasion,
+    name: str | None = None,
 ) -> tuple[Transfer, ...]:
-    """One transfer, or none where nothing moves."""
+    """One transfer, or none where nothing moves; named after what is debited unless it has a name."""
     if amount_micros == 0:
         return ()
     return (
         Transfer(
             application=wallet.application,
-            id=transfer_id(kind, debit, wallet.account, occasion.subject),
+            id=name or transfer_id(kind, debit, wallet.account, occasion.subject),
             kind=kind,
             debit=debit,
             credit=credit,

@@ -8,6 +8,16 @@ from callgate.protocol.call import CallEvent, Decision
 from callgate.protocol.wire import WireReply, WireRequest
 
 
+class Diagnosis(Protocol):
+    """What is wrong with a signature, for the operator. `ingredient` is None when nothing is."""
+
+    @property
+    def ingredient(self) -> str | None: ...
+
+    @property
+    def explanation(self) -> str: ...
+
+
 class Provider(Protocol):
     """Functions between a provider's wire and our neutral words. They do no I/O and read no clock."""
 
@@ -20,6 +30,16 @@ class Provider(Protocol):
         freshness_s: int | None = 300,
     ) -> None:
         """Return when the request is genuine and fresh; raise `SignatureInvalid` when not."""
+
+    def diagnose(
+        self,
+        request: WireRequest,
+        secrets: Mapping[str, str | Sequence[str]],
+        now: datetime,
+        *,
+        freshness_s: int | None = 300,
+    ) -> Diagnosis:
+        """Say why a request is not genuine, by guessing what its sender had. Takes milliseconds: never while a call waits."""
 
     def signing_key(self, request: WireRequest) -> str:
         """Return the application key that the request claims to be signed with, empty when it names none. A claim:

@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from callgate.errors import Conflict, Invalid, NotFound
-from callgate.service.application import ApplicationRow, ApplicationSettings
+from callgate.service.application import ApplicationRow, ApplicationSettings, SealedSecret
 from callgate.service.books import Books, Keys
 
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -42,7 +42,7 @@ class AddApplication:
             provider=self.provider,
             name=self.name or self.key,
             created_at=self.now,
-            sealed_secrets=(self.seal(self.secret),),
+            sealed_secrets=(SealedSecret(sealed=self.seal(self.secret)),),
         )
         books.applications.put(self.key, row)
         return row

@@ -27,10 +27,35 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
         settings = self
         for word in words:
             name, equals, value = word.partition("=")
-            if not equals or name not in ("trust", "freshness"):
-                raise Invalid("application setting", repr(word), "trust=number, trust=none or freshness=SECONDS")
-            settings = msgspec.structs.replace(settings, **{name: _READ[name](value)})
+            if equals and name in FIXED:
+                _check_fixed(name, value)
+            elif equals and name in _READ:
+                settings = msgspec.structs.replace(settings, **{name: _READ[name](value)})
+            else:
+                names = ", ".join([*_READ, *FIXED])
+                raise Invalid("application setting", repr(word), f"NAME=VALUE with one of these names: {names}")
         return settings
+
+    def shown(self) -> dict[str, str]:
+        """Every setting in the words that would set it, those that cannot be changed yet included."""
+        given = {"trust": ",".join(self.trust) or "none", "freshness": str(self.freshness)}
+        return given | {name: value for name, value in FIXED.items() if value}
+
+
+FIXED = {
+    "fallback": "hangup",
+    "in_app": "refuse",
+    "conference": "refuse",
+    "sip": "refuse",
+    "lost_dice": "",
+    "home_country": "",
+}
+"""Settings with one value in this version, which is what calls meet; nothing reads those that have none."""
+
+
+def _check_fixed(name: str, value: str) -> None:
+    if value != FIXED[name]:
+        raise Invalid(name, repr(value), FIXED[name] or "nothing: this setting is not available in this version")
 
 
 def _trust(value: str) -> tuple[str, ...]:
@@ -49,14 +74,21 @@ def _freshness(value: str) -> int:
 _READ = {"trust": _trust, "freshness": _freshness}
 
 
+class SealedSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """A secret as it is stored, encrypted. `until` is when it stops being valid; None: it does not."""
+
+    sealed: bytes
+    until: datetime | None = None
+
+
 class ApplicationRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An application as it is stored: its secrets, newest first, are encrypted."""
+    """An application as it is stored: at most two secrets, newest first, encrypted."""
 
     key: str
     provider: str
     name: str
     created_at: datetime
-    sealed_secrets: tuple[bytes, ...]
+    sealed_secrets: tuple[SealedSecret, ...]
     status: Status = Status.ACTIVE
     settings: ApplicationSettings = ApplicationSettings()
     limits: Limits = Limits()
@@ -66,7 +98,11 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     """An application as the server works with it; the secrets are clear, so that this never leaves the process."""
 
     row: ApplicationRow
-    secrets: tuple[str, ...]
+    secrets: tuple[tuple[str, datetime | None], ...]  # as in the row, each with its time
+
+    def secrets_at(self, now: datetime) -> tuple[str, ...]:
+        """The secrets that are valid now: an old one stops at its time, however long ago this was loaded."""
+        return tuple(secret for secret, until in self.secrets if until is None or now < until)
 
     def __repr__(self) -> str:
         return f"Application({self.row.key})"

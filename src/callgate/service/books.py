@@ -4,11 +4,12 @@ Jobs see plain values and no engine. Each job is undone alone when it fails: its
 it has run to its end.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
+from callgate.ledger.hold import HoldState
 from callgate.ledger.transfer import Transfer
 from callgate.ledger.wallet import Movement, Wallet
 from callgate.policy.account import Account
@@ -17,6 +18,7 @@ from callgate.service.application import ApplicationRow
 from callgate.service.delivery import Delivery
 from callgate.service.endpoint import Endpoint
 from callgate.service.records import Call, Callback, CallRecord
+from callgate.service.reply import Reply
 from callgate.service.token import Token
 
 K = TypeVar("K")
@@ -56,8 +58,11 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     decks: tuple[str, ...] = ()
     transfers: tuple[tuple[str, str], ...] = ()  # application, transfer id
     tokens: tuple[str, ...] = ()
+    refunds: tuple[CallKey, ...] = ()
+    open_holds: tuple[AccountKey, ...] = ()
     endpoints: tuple[str, ...] = ()
     deliveries: tuple[str, ...] = ()
+    replies: tuple[str, ...] = ()
 
 
 class Job(Protocol[T_co]):
@@ -75,8 +80,8 @@ class Shelf(Generic[K, V]):
 
     def __init__(self) -> None:
         self._loaded: dict[K, V | None] = {}
-        self._changed: dict[K, V] = {}
-        self._fresh: dict[K, V] = {}
+        self._changed: dict[K, V | None] = {}  # None: removed
+        self._fresh: dict[K, V | None] = {}
 
     def load(self, key: K, row: V | None) -> None:
         """For the engine: what the database has under this key, None for nothing."""
@@ -99,7 +104,10 @@ class Shelf(Generic[K, V]):
 
     def fresh(self) -> Iterable[V]:
         """What the running job has put."""
-        return self._fresh.values()
+        return (row for row in self._fresh.values() if row is not None)
+
+    def remove(self, key: K) -> None:
+        self._fresh[key] = None
 
     def keep(self) -> None:
         if self._fresh:
@@ -111,7 +119,16 @@ class Shelf(Generic[K, V]):
 
     def changes(self) -> Mapping[K, V]:
         """For the engine: the rows to save, once the batch has run."""
-        return self._changed
+        return {key: row for key, row in self._changed.items() if row is not None}
+
+    def removed(self) -> Sequence[K]:
+        """For the engine: the keys of rows to delete, once the batch has run."""
+        return [key for key, row in self._changed.items() if row is None]
+
+    def differences(self) -> Iterator[tuple[V | None, V | None]]:
+        """Each row that is not as it was loaded: before, and as this job sees it."""
+        for key in self._changed.keys() | self._fresh.keys():
+            yield self._loaded[key], self.get(key)
 
 
 class Journal(Generic[V]):
@@ -153,14 +170,18 @@ class Books:
         self.decks: Shelf[str, DeckHead] = Shelf()
         self.moved: Shelf[tuple[str, str], Transfer] = Shelf()  # by application and id; added through `move`
         self.tokens: Shelf[str, Token] = Shelf()
+        self.refunded: Shelf[CallKey, int] = Shelf()  # micros given back so far; follows from the transfers
+        self.open_holds: Shelf[AccountKey, int] = Shelf()  # how many, when the batch began: see `open_hold_count`
         self.endpoints: Shelf[str, Endpoint] = Shelf()
         self.deliveries: Shelf[str, Delivery] = Shelf()
+        self.replies: Shelf[str, Reply] = Shelf()
         self.transfers: Journal[Transfer] = Journal()
         self.callbacks: Journal[Callback] = Journal()
         self.records: Journal[CallRecord] = Journal()
         self._layers = (
             self.calls, self.identities, self.accounts, self.wallets, self.applications, self.decks, self.moved,
-            self.tokens, self.endpoints, self.deliveries, self.transfers, self.callbacks, self.records,
+            self.tokens, self.replies, self.endpoints, self.deliveries, self.refunded, self.transfers, self.callbacks,
+            self.records,
         )  # fmt: skip
 
     def keep(self) -> None:
@@ -185,8 +206,19 @@ class Books:
             self.transfers.add(transfer)
             self.moved.put((transfer.application, transfer.id), transfer)
 
+    def open_hold_count(self, key: AccountKey) -> int:
+        """How many holds of this account are open, with what the jobs of this batch have done to them."""
+        changes = (_is_holding(now, key) - _is_holding(before, key) for before, now in self.calls.differences())
+        return (self.open_holds.get(key) or 0) + sum(changes)
+
     def wallet(self, application: str, account: str) -> Wallet:
         """The wallet of an account that is known to exist."""
         wallet = self.wallets.get(AccountKey(application, account))
         assert wallet is not None, f"account {account} has no wallet"
         return wallet
+
+
+def _is_holding(call: Call | None, key: AccountKey) -> bool:
+    if call is None or call.hold is None:
+        return False
+    return call.hold.state is HoldState.OPEN and (call.key.application, call.account) == key

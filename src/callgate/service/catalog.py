@@ -30,16 +30,21 @@ class Unseal(Protocol):
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
-    """One snapshot. `secrets` is what a provider's `verify` takes: every application's secrets by key.
+    """One snapshot: applications by key, decks by name.
+
     `receivers` are the active endpoints by id, `endpoints` the same without their secrets, for jobs.
     """
 
     version: int = -1
     applications: Mapping[str, Application] = {}
-    secrets: Mapping[str, Mapping[str, Sequence[str]]] = {}  # by provider, by application key
     decks: Mapping[str, Deck] = {}
     receivers: Mapping[str, Receiver] = {}
     endpoints: Sequence[Endpoint] = ()
+
+    def application(self, provider: str, key: str) -> Application | None:
+        """Return the application of this key at this provider, or None."""
+        found = self.applications.get(key)
+        return found if found is not None and found.row.provider == provider else None
 
 
 class Catalogs:
@@ -69,14 +74,10 @@ class Catalogs:
 
     async def _load(self, version: int) -> Catalog:
         applications = {row.key: self._open(row) for row in await self._store.applications()}
-        secrets: dict[str, dict[str, Sequence[str]]] = {}
-        for key, application in applications.items():
-            secrets.setdefault(application.row.provider, {})[key] = application.secrets
         receivers = await self._receivers()
         return Catalog(
             version=version,
             applications=applications,
-            secrets=secrets,
             decks=await self._decks(),
             receivers=receivers,
             endpoints=tuple(receiver.endpoint for receiver in receivers.values()),
@@ -101,4 +102,6 @@ class Catalogs:
         return decks
 
     def _open(self, row: ApplicationRow) -> Application:
-        return Application(row=row, secrets=tuple(self._unseal(sealed) for sealed in row.sealed_secrets))
+        return Application(
+            row=row, secrets=tuple((self._unseal(each.sealed), each.until) for each in row.sealed_secrets)
+        )

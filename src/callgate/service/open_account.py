@@ -2,10 +2,11 @@
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from callgate.errors import Conflict, Invalid, NotFound
+from callgate.errors import AmountInvalid, Conflict, Invalid, NotFound
 from callgate.ledger.wallet import Wallet
-from callgate.money import parse_currency
+from callgate.money import format_micros, parse_currency
 from callgate.numbers import parse_e164
 from callgate.policy.account import Account
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys
@@ -34,6 +35,14 @@ def parse_identity(text: str) -> str:
     return f"number:{number}"
 
 
+class OpenedAccount(NamedTuple):
+    """An account as it stands, with its wallet and what its callers are known by."""
+
+    account: Account
+    wallet: Wallet
+    identities: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class OpenAccount:
     """Open it whole or not at all. Without identities it answers to the in-app user of the same id."""
@@ -43,6 +52,7 @@ class OpenAccount:
     currency: str
     deck: str = "standard"
     identities: tuple[str, ...] = ()
+    credit_limit_micros: int = 0
 
     def keys(self) -> Keys:
         return Keys(
@@ -52,12 +62,14 @@ class OpenAccount:
             decks=(self.deck,),
         )
 
-    def run(self, books: Books) -> Account:
+    def run(self, books: Books) -> OpenedAccount:
         """Raises `Invalid`, `NotFound` for the application, `Conflict` where a name is taken or the deck is priced in
         another currency.
         """
         key = AccountKey(self.application, parse_account_id(self.account))
         currency = parse_currency(self.currency)
+        if self.credit_limit_micros < 0:
+            raise AmountInvalid("credit_limit", format_micros(self.credit_limit_micros), "0 or more")
         if books.applications.get(self.application) is None:
             raise NotFound(f"there is no application {self.application}; add it with: callgate app add KEY SECRET")
         if books.accounts.get(key) is not None:
@@ -70,9 +82,15 @@ class OpenAccount:
                 raise Conflict(f"{identity.identity} is an identity of account {owner} already")
             books.identities.put(identity, self.account)
         account = Account(application=self.application, id=self.account, currency=currency, deck=self.deck)
+        wallet = Wallet(
+            application=self.application,
+            account=self.account,
+            currency=currency,
+            credit_limit_micros=self.credit_limit_micros,
+        )
         books.accounts.put(key, account)
-        books.wallets.put(key, Wallet(application=self.application, account=self.account, currency=currency))
-        return account
+        books.wallets.put(key, wallet)
+        return OpenedAccount(account, wallet, tuple(sorted(identity.identity for identity in self._identities())))
 
     def _identities(self) -> tuple[IdentityKey, ...]:
         named = [parse_identity(identity) for identity in self.identities] or [f"user:{self.account}"]

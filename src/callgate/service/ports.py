@@ -2,21 +2,30 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
+from callgate.ledger.transfer import Transfer
 from callgate.ledger.verify import LedgerRows
 from callgate.ledger.wallet import Wallet
-from callgate.policy.account import Account
 from callgate.protocol.call import CallKey
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, DeckHead, Job
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
+from callgate.service.open_account import OpenedAccount
 from callgate.service.records import Call, Callback
+from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
 
 T = TypeVar("T")
+
+
+class CallPosition(NamedTuple):
+    """A place in the list of all calls."""
+
+    decided_at: datetime
+    key: CallKey
 
 
 class Store(Protocol):
@@ -54,9 +63,13 @@ class Store(Protocol):
     async def drop_deck_rows(self, head: DeckHead) -> None:
         """Remove the rows of a version that nobody reads any more, in portions."""
 
-    async def account(self, key: AccountKey) -> tuple[Account, Wallet] | None: ...
+    async def account(self, key: AccountKey) -> OpenedAccount | None: ...
 
-    async def identities(self, key: AccountKey) -> Sequence[str]: ...
+    async def accounts(self, application: str, *, after: str, limit: int) -> Sequence[OpenedAccount]:
+        """Accounts by id, those behind the id `after`."""
+
+    async def transfers(self, key: AccountKey, limit: int) -> tuple[Wallet, Sequence[Transfer]] | None:
+        """The account's wallet and the transfers on its ledger accounts, newest first, from one moment."""
 
     async def accounts_on_deck(self, deck: str, other_than: str) -> Sequence[AccountKey]:
         """Accounts that are priced by this deck and whose currency is another than the one given."""
@@ -66,13 +79,30 @@ class Store(Protocol):
     async def callbacks(self, key: CallKey) -> Sequence[Callback]:
         """What was heard of one call, oldest first."""
 
-    async def calls(self, application: str | None, *, only_live: bool, limit: int) -> Sequence[Call]:
-        """Calls, newest first."""
+    async def last_callback(self) -> int:
+        """The number of the newest callback that was recorded, 0 when there is none. They only rise."""
+
+    async def heard_since(self, number: int, limit: int) -> Sequence[tuple[int, CallKey]]:
+        """Which calls were heard of after that callback, in order, each with the number of the callback."""
+
+    async def calls(
+        self,
+        application: str | None,
+        *,
+        account: str | None = None,
+        only_live: bool = False,
+        before: CallPosition | None = None,
+        limit: int,
+    ) -> Sequence[Call]:
+        """Calls, newest first, those behind the position `before`."""
 
     async def parked_since(self, before: datetime, limit: int) -> Sequence[Call]:
         """Ends that came without a start, and have waited since before this time."""
 
     async def token(self, digest: str) -> Token | None: ...
+
+    async def tokens(self) -> Sequence[Token]:
+        """All that are valid, oldest first."""
 
     async def has_tokens(self) -> bool: ...
 
@@ -89,6 +119,12 @@ class Store(Protocol):
 
     async def deliveries_since(self, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:
         """Ids and endpoints of deliveries of what happened since then, in the order in which they were queued."""
+
+    async def keep_faults(self, faults: Sequence[SignatureFault], most: int) -> None:
+        """Store them, and of those with a known key, and of the others, only the newest `most` that there are then."""
+
+    async def faults(self, limit: int) -> Sequence[SignatureFault]:
+        """Newest first."""
 
     async def inspect_ledger(self, look: Callable[[LedgerRows], T]) -> T:
         """Call `look` with one consistent view of everything that the invariants speak of, and return what it returns."""

@@ -50,7 +50,7 @@ async def quote_call(  # noqa: PLR0913 - what a quote depends on
         found = await store.account(payer)
         if found is None:
             raise NotFound(f"there is no account {payer.account} in application {payer.application}")
-        deck, wallet = found[0].deck, found[1]
+        deck, wallet = found.account.deck, found.wallet
     head = next((head for head in await store.deck_heads() if head.name == deck), None)
     if head is None:
         raise NotFound(f"there is no deck {deck}; import one with: callgate rates import FILE --deck {deck}")

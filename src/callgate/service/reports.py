@@ -138,13 +138,23 @@ class DeliveryReport(msgspec.Struct, frozen=True, kw_only=True):
     body: Any
 
 
+class FaultReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A callback that failed its signature. `is_known`: the key that it names is one of ours. `more` failed beside it."""
+
+    at: str
+    provider: str
+    application: str
+    is_known: bool
+    path: str
+    ingredient: str
+    explanation: str
+    more: int
+
+
 async def account_report(store: Store, key: AccountKey) -> AccountReport | None:
     """Return the account, or None when there is none of that id."""
     found = await store.account(key)
-    if found is None:
-        return None
-    account, wallet = found
-    return report_account(account, wallet, tuple(await store.identities(key)))
+    return None if found is None else report_account(*found)
 
 
 def report_account(account: Account, wallet: Wallet, identities: tuple[str, ...]) -> AccountReport:
@@ -272,6 +282,7 @@ def report_record(record: CallRecord) -> RecordReport:
 
 
 def rfc3339(at: datetime) -> str:
+    """Write an aware time as the API does, to the millisecond."""
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -316,6 +327,23 @@ def report_delivery(delivery: Delivery) -> DeliveryReport:
         why=delivery.why,
         body=msgspec.json.decode(delivery.body),
     )
+
+
+async def fault_reports(store: Store, *, limit: int = RECENT) -> list[FaultReport]:
+    """Return callbacks that were not genuine, newest first. `limit` is cut to `MAX_LIST`."""
+    return [
+        FaultReport(
+            at=rfc3339(fault.at),
+            provider=fault.provider,
+            application=fault.application,
+            is_known=fault.is_known,
+            path=fault.path,
+            ingredient=fault.ingredient,
+            explanation=fault.explanation,
+            more=fault.more_count,
+        )
+        for fault in await store.faults(min(limit, MAX_LIST))
+    ]
 
 
 async def ledger_verdict(store: Store) -> Verdict:

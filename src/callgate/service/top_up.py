@@ -41,8 +41,7 @@ class TopUp:
         """Raises `AmountInvalid`, `Invalid`, `NotFound`, `Conflict`."""
         if self.amount_micros <= 0:
             raise AmountInvalid("amount", format_micros(self.amount_micros), "more than 0")
-        if not self.reference or len(self.reference) > MAX_REFERENCE or not self.reference.isprintable():
-            raise Invalid("reference", repr(self.reference[:50]), f"1 to {MAX_REFERENCE} printable characters")
+        check_reference(self.reference)
         account, wallet = books.accounts.get(self._account()), books.wallets.get(self._account())
         if account is None or wallet is None:
             raise NotFound(f"there is no account {self.account} in application {self.application}")
@@ -64,3 +63,9 @@ class TopUp:
 
     def _transfer_id(self) -> str:
         return transfer_id(TransferKind.TOPUP, accounts.topups(""), self.account, self.reference)
+
+
+def check_reference(reference: str) -> None:
+    """Raise `Invalid` for what cannot name a payment."""
+    if not reference or len(reference) > MAX_REFERENCE or not reference.isprintable():
+        raise Invalid("reference", repr(reference[:50]), f"1 to {MAX_REFERENCE} printable characters")

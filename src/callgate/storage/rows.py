@@ -14,11 +14,13 @@ from callgate.policy.refusal import Refusal
 from callgate.protocol.call import CallEnded, CallKey
 from callgate.protocol.life import CallState
 from callgate.rating.rate import Rate
-from callgate.service.application import ApplicationRow, ApplicationSettings
+from callgate.service.application import ApplicationRow, ApplicationSettings, SealedSecret
 from callgate.service.books import DeckHead
 from callgate.service.delivery import Delivery, DeliveryState, Lane
 from callgate.service.endpoint import Endpoint, EndpointState, RecordType
 from callgate.service.records import Call, Callback, CallRecord, Flag, SettledBy
+from callgate.service.reply import Reply
+from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Role, Token
 
 Row = tuple[Any, ...]
@@ -49,7 +51,8 @@ _decode_rate = msgspec.json.Decoder(Rate).decode
 _decode_ended = msgspec.json.Decoder(CallEnded).decode
 _decode_limits = msgspec.json.Decoder(Limits).decode
 _decode_settings = msgspec.json.Decoder(ApplicationSettings).decode
-_decode_secrets = msgspec.json.Decoder(tuple[bytes, ...]).decode
+_decode_secrets = msgspec.json.Decoder(tuple[SealedSecret, ...]).decode
+_decode_sealed = msgspec.json.Decoder(tuple[bytes, ...]).decode
 
 
 CALL_KEY = ("application", "call_id")
@@ -322,7 +325,7 @@ def to_endpoint(row: Row) -> Endpoint:
         "types": tuple(RecordType(word) for word in named["types"].split()),
         "allow_private": bool(named["allow_private"]),
         "created_at": from_us(named["created_at"]),
-        "sealed_secrets": _decode_secrets(named["sealed_secrets"]),
+        "sealed_secrets": _decode_sealed(named["sealed_secrets"]),
         "old_secret_until": _from_us(named["old_secret_until"]),
         "state": EndpointState(named["state"]),
     }
@@ -363,3 +366,30 @@ def to_delivery(row: Row) -> Delivery:
         "attempted_at": _from_us(named["attempted_at"]),
     }
     return Delivery(lane=lane, **named)
+
+
+FAULT = ("at", "provider", "application", "is_known", "path", "ingredient", "explanation", "more_count")
+
+
+def from_fault(fault: SignatureFault) -> Row:
+    at, provider, application, is_known, *rest = msgspec.structs.astuple(fault)
+    return (to_us(at), provider, application, int(is_known), *rest)
+
+
+def to_fault(row: Row) -> SignatureFault:
+    named = dict(zip(FAULT, row, strict=True))
+    named |= {"at": from_us(named["at"]), "is_known": bool(named["is_known"])}
+    return SignatureFault(**named)
+
+
+REPLY_KEY = ("scope",)
+REPLY = (*REPLY_KEY, "digest", "status", "body", "at")
+
+
+def from_reply(reply: Reply) -> Row:
+    return (reply.scope, reply.digest, reply.status, reply.body, to_us(reply.at))
+
+
+def to_reply(row: Row) -> Reply:
+    scope, digest, status, body, at = row
+    return Reply(scope=scope, digest=digest, status=status, body=body, at=from_us(at))

@@ -19,17 +19,21 @@ from typing import TypeVar
 import msgspec
 
 from callgate.errors import StorageUnavailable
-from callgate.ledger.accounts import is_of_house
+from callgate.ledger.accounts import is_of_house, overruns_owed
+from callgate.ledger.accounts import wallet as wallet_name
+from callgate.ledger.transfer import Transfer
 from callgate.ledger.verify import Balance, EndedCall, LedgerRows, Moved, OpenHolds
 from callgate.ledger.wallet import Wallet
-from callgate.policy.account import Account
 from callgate.protocol.call import CallKey
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, Books, DeckHead, IdentityKey, Job, Keys, Shelf
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
+from callgate.service.open_account import OpenedAccount
+from callgate.service.ports import CallPosition
 from callgate.service.records import Call, Callback
+from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
 from callgate.storage import rows, sqlite_outbox
 from callgate.storage.queue import Waiting, Writer
@@ -39,7 +43,7 @@ T = TypeVar("T")
 K = TypeVar("K")
 V = TypeVar("V")
 
-SCHEMA = "0002"
+SCHEMA = "0004"
 """The migration that this code was written for."""
 
 MEMORY = ":memory:"
@@ -234,17 +238,35 @@ class SqliteStore:
         key = (head.name, head.version)
         return await self._read(lambda db: [rows.to_rate(row) for row in db.execute(sql, key)])
 
-    async def account(self, key: AccountKey) -> tuple[Account, Wallet] | None:
-        def look(db: sqlite3.Connection) -> tuple[Account, Wallet] | None:
-            account = db.execute(_ACCOUNT, key).fetchone()
-            wallet = db.execute(_WALLET, key).fetchone()
-            return None if account is None else (rows.to_account(account), rows.to_wallet(wallet))
+    async def account(self, key: AccountKey) -> OpenedAccount | None:
+        def look(db: sqlite3.Connection) -> OpenedAccount | None:
+            row = db.execute(_ACCOUNT, key).fetchone()
+            return None if row is None else _opened(db, row)
 
         return await self._read(look)
 
-    async def identities(self, key: AccountKey) -> Sequence[str]:
-        sql = "SELECT identity FROM identities WHERE application = ? AND account = ? ORDER BY identity"
-        return await self._read(lambda db: [row[0] for row in db.execute(sql, key)])
+    async def accounts(self, application: str, *, after: str, limit: int) -> Sequence[OpenedAccount]:
+        sql = f"{select('accounts', rows.ACCOUNT)} WHERE application = ? AND id > ? ORDER BY id LIMIT ?"
+        return await self._read(lambda db: [_opened(db, row) for row in db.execute(sql, (application, after, limit))])
+
+    async def transfers(self, key: AccountKey, limit: int) -> tuple[Wallet, Sequence[Transfer]] | None:
+        # In the order in which they were written: rows of one moment, and of one batch, have equal times.
+        sql = f"""{select("transfers", rows.TRANSFER)} WHERE application = :application
+            AND (debit IN (:wallet, :owed) OR credit IN (:wallet, :owed)) ORDER BY rowid DESC LIMIT :limit"""
+        named = {
+            "application": key.application,
+            "wallet": wallet_name(key.account),
+            "owed": overruns_owed(key.account),
+            "limit": limit,
+        }
+
+        def look(db: sqlite3.Connection) -> tuple[Wallet, Sequence[Transfer]] | None:
+            wallet = db.execute(_WALLET, key).fetchone()
+            if wallet is None:
+                return None
+            return rows.to_wallet(wallet), [rows.to_transfer(row) for row in db.execute(sql, named)]
+
+        return await self._read(look)
 
     async def accounts_on_deck(self, deck: str, other_than: str) -> Sequence[AccountKey]:
         sql = "SELECT application, id FROM accounts WHERE deck = ? AND currency <> ? ORDER BY id"
@@ -258,12 +280,39 @@ class SqliteStore:
         sql = f"{select('callbacks', rows.CALLBACK)} WHERE application = ? AND call_id = ? ORDER BY id"
         return await self._read(lambda db: [rows.to_callback(row) for row in db.execute(sql, key)])
 
-    async def calls(self, application: str | None, *, only_live: bool, limit: int) -> Sequence[Call]:
-        conditions = ["state IN ('arrived', 'answered')"] if only_live else []
-        conditions += ["application = :application"] if application is not None else []
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        sql = f"{select('calls', rows.CALL)}{where} ORDER BY decided_at DESC LIMIT :limit"
-        named = {"application": application, "limit": limit}
+    async def last_callback(self) -> int:
+        return await self._read(lambda db: int(db.execute("SELECT coalesce(max(id), 0) FROM callbacks").fetchone()[0]))
+
+    async def heard_since(self, number: int, limit: int) -> Sequence[tuple[int, CallKey]]:
+        sql = "SELECT id, application, call_id FROM callbacks WHERE id > ? ORDER BY id LIMIT ?"
+        return await self._read(lambda db: [(row[0], CallKey(*row[1:])) for row in db.execute(sql, (number, limit))])
+
+    async def calls(
+        self,
+        application: str | None,
+        *,
+        account: str | None = None,
+        only_live: bool = False,
+        before: CallPosition | None = None,
+        limit: int,
+    ) -> Sequence[Call]:
+        conditions = ["state IN ('arrived', 'answered')"] if only_live else ["TRUE"]
+        named: dict[str, object] = {"limit": limit}
+        if application is not None:
+            conditions.append("application = :application")
+            named["application"] = application
+        if account is not None:
+            conditions.append("account = :account")
+            named["account"] = account
+        if before is not None:
+            conditions.append("(decided_at, application, call_id) < (:at, :before_application, :before_call)")
+            named |= {
+                "at": rows.to_us(before.decided_at),
+                "before_application": before.key.application,
+                "before_call": before.key.call_id,
+            }
+        sql = f"""{select("calls", rows.CALL)} WHERE {" AND ".join(conditions)}
+            ORDER BY decided_at DESC, application DESC, call_id DESC LIMIT :limit"""
         return await self._read(lambda db: [rows.to_call(row) for row in db.execute(sql, named)])
 
     async def parked_since(self, before: datetime, limit: int) -> Sequence[Call]:
@@ -273,6 +322,10 @@ class SqliteStore:
     async def token(self, digest: str) -> Token | None:
         found = await self._read(lambda db: db.execute(_TOKEN, (digest,)).fetchone())
         return None if found is None else rows.to_token(found)
+
+    async def tokens(self) -> Sequence[Token]:
+        sql = f"{select('tokens', rows.TOKEN)} ORDER BY created_at, digest"
+        return await self._read(lambda db: [rows.to_token(row) for row in db.execute(sql)])
 
     async def has_tokens(self) -> bool:
         return await self._read(lambda db: db.execute("SELECT 1 FROM tokens LIMIT 1").fetchone() is not None)
@@ -291,6 +344,18 @@ class SqliteStore:
 
     async def deliveries_since(self, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:
         return await self._read(lambda db: sqlite_outbox.deliveries_since(db, state, since))
+
+    async def keep_faults(self, faults: Sequence[SignatureFault], most: int) -> None:
+        await asyncio.to_thread(self._keep_faults, faults, most)
+
+    def _keep_faults(self, faults: Sequence[SignatureFault], most: int) -> None:
+        with self._writing() as connection:
+            connection.executemany(insert("signature_faults", rows.FAULT), map(rows.from_fault, faults))
+            connection.executemany(_FORGET_FAULTS, [(is_known, is_known, most) for is_known in (0, 1)])
+
+    async def faults(self, limit: int) -> Sequence[SignatureFault]:
+        sql = f"{select('signature_faults', rows.FAULT)} ORDER BY id DESC LIMIT ?"
+        return await self._read(lambda db: [rows.to_fault(row) for row in db.execute(sql, (limit,))])
 
     async def inspect_ledger(self, look: Callable[[LedgerRows], T]) -> T:
         return await self._read(lambda db: look(_ledger_rows(db)))
@@ -328,6 +393,7 @@ class SqliteStore:
 # -- SQL ---------------------------------------------------------------------------------------------------------------
 
 
+_IDENTITIES = "SELECT identity FROM identities WHERE application = ? AND account = ? ORDER BY identity"
 _CALL = select_one("calls", rows.CALL, rows.CALL_KEY)
 _ACCOUNT = select_one("accounts", rows.ACCOUNT, rows.ACCOUNT_KEY)
 _WALLET = select_one("wallets", rows.WALLET, rows.WALLET_KEY)
@@ -335,7 +401,11 @@ _IDENTITY = "SELECT account FROM identities WHERE application = ? AND identity =
 _APPLICATION = select_one("applications", rows.APPLICATION, rows.APPLICATION_KEY)
 _DECK = select_one("decks", rows.DECK, rows.DECK_KEY)
 _TRANSFER = select_one("transfers", rows.TRANSFER, rows.TRANSFER_KEY)
+_REPLY = select_one("replies", rows.REPLY, rows.REPLY_KEY)
 _TOKEN = select_one("tokens", rows.TOKEN, rows.TOKEN_KEY)
+_REFUNDED = """SELECT coalesce(sum(amount_micros), 0) FROM transfers
+    WHERE application = ? AND call_id = ? AND kind = 'refund'"""
+_OPEN_HOLDS = "SELECT count(*) FROM calls WHERE application = ? AND account = ? AND hold_state = 'open'"
 
 _SAVE_CALL = upsert("calls", rows.CALL, rows.CALL_KEY)
 _SAVE_ACCOUNT = upsert("accounts", rows.ACCOUNT, rows.ACCOUNT_KEY)
@@ -343,12 +413,23 @@ _SAVE_WALLET = upsert("wallets", rows.WALLET, rows.WALLET_KEY)
 _SAVE_IDENTITY = upsert("identities", ("application", "identity", "account"), ("application", "identity"))
 _SAVE_APPLICATION = upsert("applications", rows.APPLICATION, rows.APPLICATION_KEY)
 _SAVE_DECK = upsert("decks", rows.DECK, rows.DECK_KEY)
+_SAVE_REPLY = upsert("replies", rows.REPLY, rows.REPLY_KEY)
 _SAVE_TOKEN = upsert("tokens", rows.TOKEN, rows.TOKEN_KEY)
 _ADD_TRANSFER = insert("transfers", rows.TRANSFER)
 _ADD_RECORD = insert("records", rows.RECORD)
 _ADD_CALLBACK = insert("callbacks", rows.CALLBACK)
+_FORGET_FAULTS = """DELETE FROM signature_faults WHERE is_known = ?
+    AND id NOT IN (SELECT id FROM signature_faults WHERE is_known = ? ORDER BY id DESC LIMIT ?)"""
 _ADD_TO_HOUSE = """INSERT INTO house_accounts (application, currency, name, posted_micros) VALUES (?, ?, ?, ?)
     ON CONFLICT (application, currency, name) DO UPDATE SET posted_micros = posted_micros + excluded.posted_micros"""
+
+
+def _opened(db: sqlite3.Connection, row: rows.Row) -> OpenedAccount:
+    """An account with all that belongs to it."""
+    account = rows.to_account(row)
+    key = (account.application, account.id)
+    wallet = rows.to_wallet(db.execute(_WALLET, key).fetchone())
+    return OpenedAccount(account, wallet, tuple(identity for (identity,) in db.execute(_IDENTITIES, key)))
 
 
 def _load(db: sqlite3.Connection, books: Books, keys: Keys) -> None:
@@ -363,8 +444,11 @@ def _load(db: sqlite3.Connection, books: Books, keys: Keys) -> None:
     _load_plain(db, books.decks, _DECK, keys.decks, rows.to_deck_head)
     _load_plain(db, books.moved, _TRANSFER, keys.transfers, rows.to_transfer)
     _load_plain(db, books.tokens, _TOKEN, keys.tokens, rows.to_token)
+    _load_plain(db, books.refunded, _REFUNDED, keys.refunds, _only)
+    _load_plain(db, books.open_holds, _OPEN_HOLDS, keys.open_holds, _only)
     _load_plain(db, books.endpoints, sqlite_outbox.LOAD_ENDPOINT, keys.endpoints, rows.to_endpoint)
     _load_plain(db, books.deliveries, sqlite_outbox.LOAD_DELIVERY, keys.deliveries, rows.to_delivery)
+    _load_plain(db, books.replies, _REPLY, keys.replies, rows.to_reply)
 
 
 def _load_plain(
@@ -375,6 +459,11 @@ def _load_plain(
         if not shelf.is_loaded(key):
             row = db.execute(sql, key if isinstance(key, tuple) else (key,)).fetchone()
             shelf.load(key, None if row is None else to_struct(row))
+
+
+def _only(row: rows.Row) -> int:
+    """The one number of a sum."""
+    return int(row[0])
 
 
 def _load_call(db: sqlite3.Connection, books: Books, key: CallKey) -> None:
@@ -413,6 +502,8 @@ def _save(db: sqlite3.Connection, books: Books) -> None:
     db.executemany(_SAVE_IDENTITY, [(*key, account) for key, account in books.identities.changes().items()])
     db.executemany(_SAVE_DECK, map(msgspec.structs.astuple, books.decks.changes().values()))
     db.executemany(_SAVE_TOKEN, map(rows.from_token, books.tokens.changes().values()))
+    db.executemany("DELETE FROM tokens WHERE digest = ?", [(digest,) for digest in books.tokens.removed()])
+    db.executemany(_SAVE_REPLY, map(rows.from_reply, books.replies.changes().values()))
     db.executemany(_SAVE_CALL, map(rows.from_call, books.calls.changes().values()))
     db.executemany(_ADD_TRANSFER, map(rows.from_transfer, books.transfers))
     db.executemany(_ADD_TO_HOUSE, _house_changes(books))
@@ -454,13 +545,15 @@ def _ledger_rows(db: sqlite3.Connection) -> LedgerRows:
             )
         ),
         ended_calls=(
-            EndedCall(row[0], row[1], row[2] == "open", row[3], row[4], row[5])
+            EndedCall(row[0], row[1], row[2] == "open", *row[3:])
             for row in db.execute(
                 """SELECT application, call_id, hold_state, CASE WHEN state = 'ended' THEN charge_micros END,
                 (SELECT coalesce(sum(amount_micros), 0) FROM transfers AS t
-                  WHERE t.application = k.application AND t.call_id = k.call_id),
+                  WHERE t.application = k.application AND t.call_id = k.call_id AND t.kind IN ('charge', 'overrun')),
                 (SELECT count(*) FROM records AS r
-                  WHERE r.application = k.application AND r.call_id = k.call_id AND r.corrects IS NULL)
+                  WHERE r.application = k.application AND r.call_id = k.call_id AND r.corrects IS NULL),
+                (SELECT coalesce(sum(amount_micros), 0) FROM transfers AS t
+                  WHERE t.application = k.application AND t.call_id = k.call_id AND t.kind = 'refund')
                 FROM (SELECT application, call_id FROM calls WHERE state = 'ended'
                   UNION SELECT application, call_id FROM transfers WHERE call_id IS NOT NULL
                   UNION SELECT application, call_id FROM records) AS k

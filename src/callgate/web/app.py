@@ -7,14 +7,15 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
+from urllib.parse import unquote
 
 import structlog
 from litestar import Litestar, Request, Response, get, post
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie, MutableScopeHeaders, State
-from litestar.di import Provide
-from litestar.enums import MediaType, RequestEncodingType
+from litestar.di import NamedDependency, Provide
+from litestar.enums import MediaType
 from litestar.exceptions import (
     HTTPException,
     NotAuthorizedException,
@@ -22,7 +23,7 @@ from litestar.exceptions import (
     ServiceUnavailableException,
 )
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Body
+from litestar.params import FromPath, FromQuery, URLEncodedBody
 from litestar.response import Redirect, Stream
 from litestar.types import Message, Scope
 
@@ -41,7 +42,7 @@ log = structlog.get_logger()
 
 AnyRequest = Request[Any, Any, State]
 AnyConnection = ASGIConnection[Any, Any, Any, State]
-Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+Form = URLEncodedBody[dict[str, str]]
 
 MAX_FORM_BYTES = 4_096
 
@@ -142,7 +143,7 @@ class Desk:
         return self.drawn
 
     def page(self, name: str, request: AnyRequest, *, status_code: int = 200, **values: Any) -> Response[str]:
-        root = root_of(request.scope["path"])
+        root = root_of(request.scope["raw_path"])
         html = self.pages.render(name, root=root, is_open=self.is_open, now=self.clock(), **values)
         return Response(html, media_type=MediaType.HTML, status_code=status_code)
 
@@ -169,9 +170,11 @@ class Desk:
 
 # -- routes ------------------------------------------------------------------------------------------------------------
 
+AtDesk = NamedDependency[Desk]
+
 
 @get("/")
-async def show_calls(desk: Desk, request: AnyRequest) -> Response[str]:
+async def show_calls(desk: AtDesk, request: AnyRequest) -> Response[str]:
     """The first page: calls that are up, and those that were."""
     if not await desk.is_signed_in(request):
         return desk.sign_in_page(request)
@@ -179,7 +182,7 @@ async def show_calls(desk: Desk, request: AnyRequest) -> Response[str]:
 
 
 @post("/sign-in", status_code=303)
-async def sign_in(desk: Desk, request: AnyRequest, data: Form) -> Response[Any]:
+async def sign_in(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any]:
     """Show a token, get a cookie."""
     now = desk.clock()
     if wait_s := desk.brake.wait_s(now):
@@ -202,12 +205,15 @@ async def sign_out(request: AnyRequest) -> Response[Any]:
     return Redirect("./", status_code=303, cookies=[_cookie(request, "", 0)])
 
 
-@get("/calls/{call_id:str}")
-async def show_call(desk: Desk, request: AnyRequest, call_id: str, app: str = "") -> Response[Any]:
-    """One call: what was decided and why, what was said, what it cost. `app` is the key of its application."""
+@get("/calls/{call_id:path}")
+async def show_call(desk: AtDesk, request: AnyRequest, app: FromQuery[str] = "") -> Response[Any]:
+    """One call: what was decided and why, what was said, what it cost. `app` is the key of its application.
+
+    The call id is the last part of the path as it was sent: once decoded, a slash within it is like any other.
+    """
     if not await desk.is_signed_in(request):
-        return Redirect("../", status_code=303)
-    key = CallKey(app, call_id)
+        return Redirect(root_of(request.scope["raw_path"]), status_code=303)
+    key = CallKey(app, unquote(request.scope["raw_path"].rpartition(b"/")[2]))
     call = await desk.store.call(key)
     if call is None:
         raise NotFoundException(detail="There is no such call in this application.")
@@ -221,7 +227,7 @@ async def show_call(desk: Desk, request: AnyRequest, call_id: str, app: str = ""
 
 
 @get("/live")
-async def stream_live(desk: Desk, request: AnyRequest) -> Response[Any]:
+async def stream_live(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     """What changes, as it changes: server-sent events, one for each part of the first page."""
     if not await desk.is_signed_in(request):
         raise NotAuthorizedException(detail="Signed out.")
@@ -231,7 +237,7 @@ async def stream_live(desk: Desk, request: AnyRequest) -> Response[Any]:
 
 
 @get("/static/{name:str}")
-async def send_asset(desk: Desk, name: str) -> Response[bytes]:
+async def send_asset(desk: AtDesk, name: FromPath[str]) -> Response[bytes]:
     """A static file by the name that its content gives it; open to everybody."""
     asset = desk.pages.assets.get(name)
     if asset is None:

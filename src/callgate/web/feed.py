@@ -86,5 +86,5 @@ class Feed:
 
 def encode_event(name: str, data: str) -> bytes:
     """Write one server-sent event. Source: HTML Standard, 9.2.6, interpreting an event stream."""
-    lines = "".join(f"data: {line}\n" for line in data.splitlines())
+    lines = "".join(f"data: {line}\n" for line in data.splitlines() or [""])
     return f"event: {name}\n{lines}\n".encode()

@@ -54,9 +54,9 @@ class Pages:
         return self._templates.get_template(name).render(values)
 
 
-def root_of(path: str) -> str:
+def root_of(raw_path: bytes) -> str:
     """Return the relative way from a page to the first one: `./` from `/`, `../` from `/calls/ID`."""
-    return "../" * (path.count("/") - 1) or "./"
+    return "../" * (raw_path.count(b"/") - 1) or "./"
 
 
 def indented(body: bytes) -> str:

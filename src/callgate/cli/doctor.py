@@ -1,0 +1,203 @@
+"""`callgate doctor`: is everything well here, one line for each thing looked at, and what to do where it is not."""
+
+import os
+import shutil
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from callgate.cli.desk import AsJson, Config, read_settings, say, say_json
+from callgate.errors import Error
+
+if TYPE_CHECKING:
+    from callgate.settings import Settings
+    from callgate.storage.sqlite import SqliteStore
+
+LEAST_FREE_BYTES = 256 * 1024 * 1024
+"""With less, a busy day may fill the disk; a full one hangs up every call."""
+
+CLOCK_TOLERANCE = timedelta(seconds=5)
+
+LATELY = timedelta(hours=1)
+
+MANY = 1_000
+"""More failures than are kept."""
+
+REACHED_WITHIN_S = 3.0
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at: how it is, and what to do, empty when all is well."""
+
+    about: str
+    is_well: bool
+    found: str
+    advice: str = ""
+
+
+async def doctor(*, config: Config = None, json: AsJson = False) -> int:
+    """Look whether everything is well here, and say what to do where it is not."""
+    findings = await _look(config)
+    if json:
+        say_json([finding._asdict() for finding in findings])
+    else:
+        width = max(len(finding.about) for finding in findings)
+        for finding in findings:
+            advice = f"; {finding.advice}" if finding.advice else ""
+            say(f"{'ok ' if finding.is_well else 'BAD'}  {finding.about:{width}}  {finding.found}{advice}")
+    return 0 if all(finding.is_well for finding in findings) else 1
+
+
+async def _look(config: Path | None) -> list[Finding]:
+    """Everything, from the ground up: what stands on something broken is not looked at."""
+    from callgate.app import build_store, opened
+
+    try:
+        settings = read_settings(config)
+    except Error as error:
+        return [Finding("settings", False, str(error), "correct it there")]
+    findings = [_settings(config, settings), _disk(settings)]
+    try:
+        async with opened(build_store(settings)) as store:
+            looks: tuple[Callable[[Settings, SqliteStore], Awaitable[Finding]], ...] = (
+                _database,
+                _clock,
+                _secrets,
+                _ledger,
+                _callbacks,
+            )
+            findings += [await look(settings, store) for look in looks]
+    except Error as error:
+        findings.append(Finding("database", False, str(error), "until then no call is decided"))
+    return [*findings, await _callback_url(settings)]
+
+
+def _settings(config: Path | None, settings: "Settings") -> Finding:
+    from callgate.settings import FILE, without_password
+
+    file = config or Path(FILE)
+    source = f"{file}" if file.exists() else f"no {FILE} here: defaults and the environment"
+    found = f"{source}; database {without_password(settings.database_url)}"
+    if file.exists() and file.stat().st_mode & 0o077 and "secret_key" in file.read_text(encoding="utf-8"):
+        return Finding(
+            "settings", False, f"{found}; others on this machine can read its secret key", f"chmod 600 {file}"
+        )
+    return Finding("settings", True, found)
+
+
+def _disk(settings: "Settings") -> Finding:
+    file = Path(settings.database_url.removeprefix("sqlite:///")).absolute()
+    folder = next(parent for parent in file.parents if parent.exists())
+    free_bytes = shutil.disk_usage(folder).free
+    found = f"{free_bytes // 2**20} MiB free in {folder}"
+    if free_bytes < LEAST_FREE_BYTES:
+        return Finding("disk", False, found, "make room: when it is full, every call is hung up")
+    return Finding("disk", True, found)
+
+
+async def _database(settings: "Settings", store: "SqliteStore") -> Finding:
+    """Its schema was asked when it was opened; that it can be written is shown by a job that commits."""
+    from callgate.service.probe import Probe
+    from callgate.storage.sqlite import SCHEMA
+
+    file = Path(settings.database_url.removeprefix("sqlite:///"))
+    try:
+        await store.perform(Probe())
+    except Error as error:
+        return Finding("database", False, str(error), "look for another process that holds it, and at its permissions")
+    if not os.access(file, os.W_OK):
+        return Finding("database", False, f"{file} cannot be written by this user", "run as the user who owns it")
+    return Finding("database", True, f"schema {SCHEMA}, writable")
+
+
+async def _clock(_settings: "Settings", store: "SqliteStore") -> Finding:
+    """There is nobody to ask the time; but what the books tell of cannot lie ahead."""
+    from callgate.app import clock
+    from callgate.service.reports import rfc3339
+
+    now: datetime = clock()
+    newest = await store.calls(None, only_live=False, limit=1)
+    if newest and newest[0].decided_at > now + CLOCK_TOLERANCE:
+        ahead = rfc3339(newest[0].decided_at)
+        return Finding("clock", False, f"{rfc3339(now)}, but a call was decided at {ahead}", "set it; use NTP")
+    return Finding("clock", True, rfc3339(now))
+
+
+async def _secrets(settings: "Settings", store: "SqliteStore") -> Finding:
+    from callgate.app import build_vault
+
+    rows = await store.applications()
+    try:
+        vault = build_vault(settings)
+        for row in rows:
+            for secret in row.sealed_secrets:
+                vault.unseal(secret.sealed)
+    except Error as error:
+        return Finding("secrets", False, str(error), "without it the server does not start")
+    if not rows:
+        return Finding("secrets", True, "no application yet", "add one with: callgate app add KEY SECRET")
+    return Finding("secrets", True, f"those of {len(rows)} application{'s' if len(rows) > 1 else ''} can be read")
+
+
+async def _ledger(_settings: "Settings", store: "SqliteStore") -> Finding:
+    from callgate.service.reports import ledger_verdict
+
+    verdict = await ledger_verdict(store)
+    looked_at = f"{verdict.transfer_count} transfers, {verdict.wallet_count} wallets, {verdict.call_count} ended calls"
+    if verdict.faults:
+        return Finding("ledger", False, f"{len(verdict.faults)} faults: {verdict.faults[0]}", "callgate ledger verify")
+    return Finding("ledger", True, f"{looked_at}: all four invariants hold")
+
+
+async def _callbacks(_settings: "Settings", store: "SqliteStore") -> Finding:
+    """Genuine ones that are refused are what an operator must know; strangers who know no key are none of his trouble."""
+    from callgate.app import clock
+
+    since = clock() - LATELY
+    lately = [fault for fault in await store.faults(MANY) if fault.is_known and fault.at >= since]
+    if lately:
+        newest = lately[0]
+        found = f"{newest.application}: {newest.ingredient}: {newest.explanation}"
+        return Finding("callbacks", False, found, "not genuine, so refused; see: callgate signature failures")
+    return Finding("callbacks", True, "none that names one of our keys was refused in the last hour")
+
+
+async def _callback_url(settings: "Settings") -> Finding:
+    """Ask the public URL as a stranger would: whoever answers 401 is a server of ours."""
+    import asyncio
+
+    about = "callback URL"
+    if not settings.public_url:
+        url = f"http://{settings.host}:{settings.port}/callbacks/sinch"
+        return Finding(about, True, f"public_url is not set; {url} unless a proxy is in front")
+    url = f"{settings.public_url.rstrip('/')}/callbacks/sinch"
+    if urlsplit(url).scheme == "http" and urlsplit(url).hostname not in ("localhost", "127.0.0.1", "::1"):
+        return Finding(about, False, f"{url} is not encrypted", "set public_url to an https URL")
+    try:
+        status = await asyncio.to_thread(_post_nothing, url)
+    except OSError as error:
+        return Finding(
+            about, False, f"{url} does not answer: {error}", "is the server started, the name known, the way open?"
+        )
+    if status != _UNSIGNED:
+        return Finding(
+            about, False, f"{url} answers {status}, not {_UNSIGNED}", "the proxy sends it elsewhere, or strips the path"
+        )
+    return Finding(about, True, f"{url} answers, and refuses strangers")
+
+
+_UNSIGNED = 401
+"""What a callback that nobody signed is answered with."""
+
+
+def _post_nothing(url: str) -> int:
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    try:
+        with urlopen(Request(url, data=b"{}", method="POST"), timeout=REACHED_WITHIN_S) as reply:  # noqa: S310 - the operator's own URL
+            return int(reply.status)
+    except HTTPError as error:
+        return error.code

@@ -1,0 +1,118 @@
+"""Routes of accounts: who pays, and what they paid in."""
+
+import secrets
+from typing import Annotated
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
+
+from callgate.errors import NotFound
+from callgate.http.api.access import may_configure, may_look, may_operate
+from callgate.http.api.desk import ApiRequest, TheDesk
+from callgate.http.api.paging import Cursor, Limit, Page, page, read_cursor
+from callgate.money import format_micros, parse_micros
+from callgate.service.books import AccountKey
+from callgate.service.open_account import OpenAccount
+from callgate.service.reports import AccountReport, account_report, report_account
+from callgate.service.top_up import ToppedUp, TopUp
+
+InApp = Annotated[
+    str | None, QueryParameter(name="app", description="Application key; needed where there are several.")
+]
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(name="Idempotency-Key", description="Same key and body: same reply, and nothing done again."),
+]
+
+
+class NewAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Without identities the account answers to the in-app user of the same id."""
+
+    id: str
+    currency: str
+    credit_limit: str = "0"
+    identities: tuple[str, ...] = ()
+    deck: str = "standard"
+
+
+class NewTopUp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`reference` is the caller's own name for this payment: the same again moves nothing."""
+
+    amount: str
+    reference: str | None = None
+
+
+class TopUpReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The transfer that added the money, and what is available after it."""
+
+    transfer_id: str
+    available: str
+    currency: str
+
+
+@get("/accounts", guards=[may_look])
+async def list_accounts(
+    desk: TheDesk, app: InApp = None, cursor: Cursor = None, limit: Limit = 50
+) -> Page[AccountReport]:
+    """List accounts by id."""
+    found = await desk.store.accounts(desk.application(app), after=read_cursor(cursor), limit=limit + 1)
+    return page(found, limit, lambda each: each.account.id, lambda each: report_account(*each))
+
+
+@post("/accounts", guards=[may_configure])
+async def create_account(
+    request: ApiRequest, desk: TheDesk, data: JSONBody[NewAccount], app: InApp = None, key: IdempotencyKey = None
+) -> Response[AccountReport]:
+    """Open an account with its wallet and identities."""
+    del key  # read by the desk; named here for the reference
+    application = desk.application(app)
+    job = OpenAccount(
+        application=application,
+        account=data.id,
+        currency=data.currency,
+        credit_limit_micros=parse_micros(data.credit_limit, "credit_limit"),
+        deck=data.deck,
+        identities=data.identities,
+    )
+    return await desk.do(request, job, lambda opened: report_account(*opened), status=201)
+
+
+@get("/accounts/{account:str}", guards=[may_look])
+async def show_account(desk: TheDesk, account: FromPath[str], app: InApp = None) -> AccountReport:
+    """Show an account and its money."""
+    application = desk.application(app)
+    report = await account_report(desk.store, AccountKey(application, account))
+    if report is None:
+        raise NotFound(f"there is no account {account} in application {application}")
+    return report
+
+
+@post("/accounts/{account:str}/topups", guards=[may_operate])
+async def top_up_account(
+    request: ApiRequest,
+    desk: TheDesk,
+    account: FromPath[str],
+    data: JSONBody[NewTopUp],
+    app: InApp = None,
+    key: IdempotencyKey = None,
+) -> Response[TopUpReply]:
+    """Add money to an account; what it owes is paid first."""
+    del key  # read by the desk; named here for the reference
+    job = TopUp(
+        application=desk.application(app),
+        account=account,
+        amount_micros=parse_micros(data.amount),
+        reference=data.reference if data.reference is not None else secrets.token_hex(8),
+        now=desk.clock(),
+        who=request.auth.name,
+    )
+    return await desk.do(request, job, _topped_up, status=201)
+
+
+def _topped_up(done: ToppedUp) -> TopUpReply:
+    return TopUpReply(
+        transfer_id=done.transfer_id,
+        available=format_micros(done.wallet.available_micros),
+        currency=done.wallet.currency,
+    )

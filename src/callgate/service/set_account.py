@@ -1,0 +1,70 @@
+"""Change what an account may owe and what prices its calls."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from callgate.errors import AmountInvalid, Conflict, Invalid, NotFound
+from callgate.money import format_micros, parse_micros
+from callgate.service.books import AccountKey, Books, Keys
+
+_NAMES = ("credit_limit", "deck")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetAccount:
+    """`words` are `NAME=VALUE`. All of them apply or none."""
+
+    application: str
+    account: str
+    words: tuple[str, ...]
+
+    def keys(self) -> Keys:
+        """Raises `Invalid` for a word that is not `NAME=VALUE`."""
+        changes = self._changes()
+        return Keys(
+            accounts=(AccountKey(self.application, self.account),),
+            decks=(changes["deck"],) if "deck" in changes else (),
+        )
+
+    def run(self, books: Books) -> None:
+        """Raises `Invalid`, `NotFound`; `Conflict` for a deck of another currency, or a limit below what is held."""
+        key = AccountKey(self.application, self.account)
+        if books.accounts.get(key) is None:
+            raise NotFound(f"there is no account {self.account} in application {self.application}")
+        changes = self._changes()
+        if "deck" in changes:
+            self._set_deck(books, key, changes["deck"])
+        if "credit_limit" in changes:
+            self._set_credit_limit(books, key, changes["credit_limit"])
+
+    def _set_deck(self, books: Books, key: AccountKey, name: str) -> None:
+        account, deck = books.accounts.get(key), books.decks.get(name)
+        assert account is not None, "the caller has asked"
+        if deck is None:
+            raise NotFound(f"there is no deck {name}; import it with: callgate rates import FILE --deck {name}")
+        if deck.currency != account.currency:
+            raise Conflict(f"deck {name} is priced in {deck.currency}, account {account.id} is in {account.currency}")
+        books.accounts.put(key, msgspec.structs.replace(account, deck=name))
+
+    def _set_credit_limit(self, books: Books, key: AccountKey, text: str) -> None:
+        wallet = books.wallet(*key)
+        limit_micros = parse_micros(text, "credit_limit")
+        if limit_micros < 0:
+            raise AmountInvalid("credit_limit", repr(text), "0 or more")
+        least_micros = max(0, wallet.held_micros - wallet.posted_micros)
+        if limit_micros < least_micros:
+            raise Conflict(
+                f"the credit limit cannot be cut to {format_micros(limit_micros)}: {format_micros(wallet.held_micros)} is"
+                f" held of {format_micros(wallet.posted_micros)}; at least {format_micros(least_micros)} is possible"
+            )
+        books.wallets.put(key, msgspec.structs.replace(wallet, credit_limit_micros=limit_micros))
+
+    def _changes(self) -> dict[str, str]:
+        changes = {}
+        for word in self.words:
+            name, equals, value = word.partition("=")
+            if not equals or name not in _NAMES:
+                raise Invalid("account setting", repr(word), "credit_limit=AMOUNT or deck=NAME")
+            changes[name] = value
+        return changes

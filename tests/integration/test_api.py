@@ -1,0 +1,213 @@
+"""The operators' API over real books: who may, what is answered, and that nothing is done twice."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from litestar.testing import AsyncTestClient
+
+from callgate.http.api.app import build_api
+from callgate.http.api.desk import Desk
+from callgate.rating.deck_change import ImportMode
+from callgate.rating.deck_csv import read_deck
+from callgate.service.add_application import AddApplication
+from callgate.service.catalog import Catalogs
+from callgate.service.import_deck import import_deck
+from callgate.service.issue_token import issue_token
+from callgate.service.reports import ledger_verdict
+from callgate.service.token import Role
+from callgate.storage.sqlite import SqliteStore
+from callgate.vault import Vault, new_key
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+DECK = (
+    b"prefix,destination,rate_per_min,connect_fee,first_s,next_s,effective_from\n4670,Sweden,0.02,0,60,60,2020-01-01\n"
+)
+
+Ask = Callable[..., Awaitable[Any]]
+
+
+@asynccontextmanager
+async def api(role: Role = Role.ADMIN) -> AsyncIterator[tuple[Ask, SqliteStore]]:
+    """An API with one application and one deck, and a way to ask it with a token of this role."""
+    store = SqliteStore(":memory:")
+    await store.migrate()
+    await store.open()
+    vault = Vault(new_key())
+    await store.perform(
+        AddApplication(provider="sinch", key="APP", secret="c2VjcmV0", name="", seal=vault.seal, now=NOW)
+    )
+    rows = list(read_deck(DECK, "deck", NOW).rows)
+    await import_deck(store, "standard", "USD", rows, mode=ImportMode.REPLACE, is_dry_run=False, now=NOW)
+    catalogs = Catalogs(store, vault.unseal)
+    await catalogs.refresh()
+    token = await issue_token(store, "test", role, NOW)
+    async with AsyncTestClient(build_api(Desk(store, catalogs, lambda: NOW))) as client:
+
+        async def ask(method: str, path: str, *, bearer: str = token, key: str | None = None, **how: Any) -> Any:
+            headers = {"authorization": f"Bearer {bearer}"} | ({"idempotency-key": key} if key else {})
+            return await client.request(method, path, headers=headers | how.pop("headers", {}), **how)
+
+        yield ask, store
+    await store.close()
+
+
+ROUTES = [
+    ("GET", "/api/v1/accounts", None, Role.VIEWER),
+    ("POST", "/api/v1/accounts", {"id": "bob", "currency": "USD"}, Role.ADMIN),
+    ("GET", "/api/v1/accounts/bob", None, Role.VIEWER),
+    ("POST", "/api/v1/accounts/bob/topups", {"amount": "1"}, Role.OPERATOR),
+    ("GET", "/api/v1/quote?destination=%2B46700000001&seconds=61", None, Role.VIEWER),
+    ("GET", "/api/v1/calls", None, Role.VIEWER),
+    ("GET", "/api/v1/calls/c1", None, Role.VIEWER),
+]
+RANK = [Role.VIEWER, Role.OPERATOR, Role.ADMIN]
+
+
+@pytest.mark.parametrize("role", RANK)
+@pytest.mark.parametrize(("method", "path", "body", "least"), ROUTES)
+def test_roles(method: str, path: str, body: object, least: Role, role: Role) -> None:
+    """A role below the least that a route asks for is refused, before the body is looked at; others are not."""
+
+    async def scenario() -> None:
+        async with api(role) as (ask, _):
+            may = RANK.index(role) >= RANK.index(least)
+            assert ((await ask(method, path, json=body)).status_code != 403) is may
+            if not may:
+                assert (
+                    await ask(method, path, content=b"{", headers={"content-type": "application/json"})
+                ).status_code == 403
+
+    asyncio.run(scenario())
+
+
+def test_every_route_is_in_the_table() -> None:
+    """The table above names each operation of the reference, so that a new one cannot be forgotten."""
+
+    async def scenario() -> None:
+        async with api() as (ask, _):
+            reference = (await ask("GET", "/api/v1/openapi.json", bearer="")).json()
+            operations = {(method.upper(), path) for path, item in reference["paths"].items() for method in item}
+            named = {
+                (m, p.partition("?")[0].replace("/bob", "/{account}").replace("/c1", "/{call_id}"))
+                for m, p, _, _ in ROUTES
+            }
+            assert operations == named
+            assert reference["openapi"].startswith("3.1")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("bearer", ["", "nope", "cg_" + "x" * 43])
+def test_without_a_token(bearer: str) -> None:
+    """No token, or one that is not known, is a 401 with a challenge, as a problem document."""
+
+    async def scenario() -> None:
+        async with api() as (ask, _):
+            reply = await ask("GET", "/api/v1/accounts", bearer=bearer)
+            assert reply.status_code == 401
+            assert reply.headers["content-type"] == "application/problem+json"
+            assert reply.headers["www-authenticate"] == "Bearer"
+
+    asyncio.run(scenario())
+
+
+def test_account_and_money() -> None:
+    """An account is opened, topped up and shown; amounts are decimal strings."""
+
+    async def scenario() -> None:
+        async with api() as (ask, _):
+            opened = await ask("POST", "/api/v1/accounts", json={"id": "bob", "currency": "usd", "credit_limit": "5"})
+            assert opened.status_code == 201
+            assert opened.json()["identities"] == ["user:bob"]
+            topped = await ask("POST", "/api/v1/accounts/bob/topups", json={"amount": "25.00", "reference": "inv-1"})
+            assert topped.status_code == 201
+            assert topped.json()["available"] == "30.00"
+            shown = (await ask("GET", "/api/v1/accounts/bob")).json()
+            assert (shown["posted"], shown["held"], shown["credit_limit"]) == ("25.00", "0.00", "5.00")
+            quote = (await ask("GET", "/api/v1/quote?destination=%2B46700000001&account=bob&seconds=61")).json()
+            assert (quote["charge"], quote["prefix"], quote["billed_seconds"]) == ("0.04", "4670", 120)
+
+    asyncio.run(scenario())
+
+
+def test_idempotency() -> None:
+    """Same key and body: same reply, money moved once. Same key with another body: 409. A refusal is kept as well."""
+
+    async def scenario() -> None:
+        async with api() as (ask, store):
+            await ask("POST", "/api/v1/accounts", json={"id": "bob", "currency": "USD"})
+            path, body = "/api/v1/accounts/bob/topups", {"amount": "2.00"}
+            replies = await asyncio.gather(*(ask("POST", path, json=body, key="k1") for _ in range(50)))
+            assert {(reply.status_code, reply.content) for reply in replies} == {(201, replies[0].content)}
+            assert (await ask("GET", "/api/v1/accounts/bob")).json()["posted"] == "2.00"
+            assert (await ask("POST", path, json={"amount": "3.00"}, key="k1")).status_code == 409
+            missing = [await ask("POST", "/api/v1/accounts/eve/topups", json=body, key="k2") for _ in range(2)]
+            assert [reply.status_code for reply in missing] == [404, 404]
+            assert missing[0].content == missing[1].content
+            assert not (await ledger_verdict(store)).faults
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ({"amount": "-1"}, "amount"),
+        ({"amount": "1e3"}, "amount"),
+        ({"amount": "0.0000001"}, "amount"),
+        ({"amount": 5}, "amount"),
+        ({"amount": "1", "refrence": "x"}, "refrence"),
+        ({"amount": "1", "reference": ""}, "reference"),
+        ({}, "amount"),
+    ],
+)
+def test_a_bad_body(body: object, names: str) -> None:
+    """What cannot be used is a 400 problem that names the field, and nothing moves."""
+
+    async def scenario() -> None:
+        async with api() as (ask, _):
+            await ask("POST", "/api/v1/accounts", json={"id": "bob", "currency": "USD"})
+            reply = await ask("POST", "/api/v1/accounts/bob/topups", json=body)
+            assert reply.status_code == 400
+            assert reply.headers["content-type"] == "application/problem+json"
+            assert names in reply.json()["detail"]
+            assert (await ask("GET", "/api/v1/accounts/bob")).json()["posted"] == "0.00"
+
+    asyncio.run(scenario())
+
+
+def test_pages() -> None:
+    """Each item of a long list is seen once, page by page; a cursor that is not ours is refused."""
+
+    async def scenario() -> None:
+        async with api() as (ask, _):
+            names = [f"a{number:02}" for number in range(7)]
+            for name in names:
+                await ask("POST", "/api/v1/accounts", json={"id": name, "currency": "USD"})
+            seen, cursor = [], None
+            while True:
+                found = (await ask("GET", "/api/v1/accounts?limit=3" + (f"&cursor={cursor}" if cursor else ""))).json()
+                seen += [item["id"] for item in found["items"]]
+                if (cursor := found["next"]) is None:
+                    break
+            assert seen == names
+            assert (await ask("GET", "/api/v1/accounts?limit=0")).status_code == 400
+            assert (await ask("GET", "/api/v1/calls?cursor=%F0")).status_code == 400
+
+    asyncio.run(scenario())
+
+
+def test_unknown_paths() -> None:
+    """Nothing there is a 404 problem, a wrong method a 405."""
+
+    async def scenario() -> None:
+        async with api() as (ask, _):
+            for method, path, status in (("GET", "/api/v1/nope", 404), ("DELETE", "/api/v1/accounts", 405)):
+                reply = await ask(method, path)
+                assert (reply.status_code, reply.headers["content-type"]) == (status, "application/problem+json")
+
+    asyncio.run(scenario())

@@ -1,0 +1,487 @@
+"""The dashboard over HTTP: who gets in, what every answer carries, what is shown of calls, and what is sent as they change."""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from aiohttp import ClientResponse, ClientSession, CookieJar
+
+from callgate.money import MICROS
+from callgate.protocol import sinch
+from callgate.protocol.call import CallArrived, CallEnded, CallKey, CallResult, Endpoint, EndpointKind, Origin
+from callgate.rating.deck import Deck
+from callgate.rating.rate import Rate
+from callgate.service.add_application import AddApplication
+from callgate.service.authorize import Authorize
+from callgate.service.issue_token import issue_token
+from callgate.service.open_account import OpenAccount
+from callgate.service.settle import Settle
+from callgate.service.token import Role
+from callgate.service.top_up import TopUp
+from callgate.storage.sqlite import SqliteStore
+from callgate.web.app import MAX_FORM_BYTES, build_dashboard
+from callgate.web.feed import MAX_WATCHERS
+from callgate.web.session import COOKIE, FAILURES_ALLOWED, SESSION_LASTS
+
+APP = "app"
+SWEDEN = "+46701740605"
+RATE = Rate(
+    prefix="46",
+    destination="Sweden",
+    rate_nanos_per_min=20_000_000,
+    connect_fee_micros=0,
+    first_increment_s=60,
+    increment_s=60,
+    effective_from=datetime(2020, 1, 1, tzinfo=UTC),
+)
+EVIL = """<script>alert("x")</script><img src=x onerror='y'>&{{ 7 * 7 }}\u202e"""
+
+
+class Desk:
+    """A served dashboard with an application and the account alice, and a browser of sorts that keeps its cookies."""
+
+    def __init__(self, url: str, store: SqliteStore, browser: ClientSession, stopping: asyncio.Event) -> None:
+        self.url = url
+        self.store = store
+        self.browser = browser
+        self.stopping = stopping
+        self.now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+        self.token = ""
+
+    async def furnish(self) -> None:
+        self.token = await issue_token(self.store, "viewer", Role.VIEWER, self.now)
+        self.application = await self.store.perform(
+            AddApplication(provider="sinch", key=APP, secret="c2VjcmV0", name="", seal=str.encode, now=self.now)
+        )
+        await self.store.perform(OpenAccount(application=APP, account="alice", currency="USD"))
+        await self.store.perform(
+            TopUp(application=APP, account="alice", amount_micros=MICROS, reference="first", now=self.now)
+        )
+
+    async def place(self, call_id: str, user: str = "alice", to: str = SWEDEN) -> None:
+        """A call arrives and is decided."""
+        call = CallArrived(
+            key=CallKey(APP, call_id),
+            name="ice",
+            destination=Endpoint(EndpointKind.NUMBER, to),
+            fingerprint=call_id,
+            user=user,
+            origin=Origin.IN_APP,
+        )
+        job = Authorize(
+            call=call,
+            body=b'{"event": "ice", "amount": 0.10}',
+            provider=sinch,
+            application=self.application,
+            decks={"standard": Deck(name="standard", currency="USD", rows=[RATE])},
+            now=self.now,
+            orphan_after=timedelta(minutes=10),
+        )
+        await self.store.perform(job)
+
+    async def end(self, call_id: str, seconds: int) -> None:
+        """It was answered and is over."""
+        ended = CallEnded(key=CallKey(APP, call_id), name="dice", result=CallResult.ANSWERED, duration_s=seconds)
+        await self.store.perform(Settle(ended=ended, body=b"{}", provider=sinch, now=self.now))
+
+    async def sign_in(self, token: str | None = None, **words: Any) -> ClientResponse:
+        form = {"token": self.token if token is None else token}
+        return await self.browser.post(self.url + "sign-in", data=form, allow_redirects=False, **words)
+
+    async def get(self, path: str = "", **words: Any) -> ClientResponse:
+        return await self.browser.get(self.url + path, allow_redirects=False, **words)
+
+    async def text(self, path: str = "", **words: Any) -> str:
+        return await (await self.get(path, **words)).text()
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A database of this version with nothing in it: migrating takes half a second, copying nothing."""
+    path = tmp_path_factory.mktemp("empty") / "gate.db"
+
+    async def migrate() -> None:
+        store = SqliteStore(str(path))
+        await store.migrate()
+        await store.close()
+
+    asyncio.run(migrate())
+    return path.read_bytes()
+
+
+Visit = Callable[..., None]
+
+
+@pytest.fixture
+def visit(empty: bytes, tmp_path: Path) -> Visit:
+    """Run steps against a dashboard that is served for them."""
+
+    def run(steps: Callable[[Desk], Awaitable[None]], *, is_open: bool = False) -> None:
+        async def all_of_it() -> None:
+            async with served(tmp_path / "gate.db", is_open=is_open) as desk, asyncio.timeout(30):
+                await steps(desk)
+
+        (tmp_path / "gate.db").write_bytes(empty)
+        asyncio.run(all_of_it())
+
+    return run
+
+
+@asynccontextmanager
+async def served(path: Path, *, is_open: bool) -> AsyncIterator[Desk]:
+    store, stopping = SqliteStore(str(path)), asyncio.Event()
+    await store.open()
+    listening = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as browser:
+        desk = Desk(url, store, browser, stopping)
+        await desk.furnish()
+        app = build_dashboard(
+            store, secret_key=b"k" * 32, clock=lambda: desk.now, is_open=is_open, stopping=stopping
+        )  # fmt: skip
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", ws="none", log_level="error"))
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            yield desk
+        finally:
+            stopping.set()
+            server.should_exit = True
+            await serving
+            await store.close()
+
+
+async def next_event(reply: ClientResponse) -> tuple[str, str]:
+    """Name and data of the next server-sent event."""
+    block = (await reply.content.readuntil(b"\n\n")).decode()
+    name, *data = block.strip("\n").split("\n")
+    return name.removeprefix("event: "), "\n".join(line.removeprefix("data: ") for line in data)
+
+
+async def event_with(reply: ClientResponse, name: str, text: str) -> str:
+    """The next event of that name whose data has the text."""
+    while True:
+        named, data = await next_event(reply)
+        if named == name and text in data:
+            return data
+
+
+# -- signing in --------------------------------------------------------------------------------------------------------
+
+
+def test_signed_out_nothing_is_shown_but_the_form(visit: Visit) -> None:
+    """Of no call anywhere."""
+
+    async def steps(desk: Desk) -> None:
+        await desk.place("c1")
+        reply = await desk.get()
+        assert reply.status == 200
+        page = await reply.text()
+        assert 'name="token"' in page and "alice" not in page and SWEDEN not in page
+        call = await desk.get("calls/c1?app=app")
+        assert (call.status, call.headers["location"]) == (303, "../")
+        assert (await desk.get("live")).status == 401
+
+    visit(steps)
+
+
+def test_a_token_signs_in_and_a_button_out(visit: Visit) -> None:
+    """Any role may look."""
+
+    async def steps(desk: Desk) -> None:
+        await desk.place("c1")
+        assert (await desk.sign_in()).status == 303
+        assert SWEDEN in await desk.text()
+        assert (await desk.browser.post(desk.url + "sign-out", allow_redirects=False)).status == 303
+        assert SWEDEN not in await desk.text()
+
+    visit(steps)
+
+
+def test_the_cookie_stays_with_the_browser_and_this_site(visit: Visit) -> None:
+    """No script reads it, no other site has it sent, and from https it never leaves https."""
+
+    async def steps(desk: Desk) -> None:
+        plain = (await desk.sign_in()).headers["set-cookie"]
+        assert {"HttpOnly", "SameSite=strict", "Path=/", "Max-Age=43200"} <= set(plain.split("; "))
+        assert "Secure" not in plain and desk.token not in plain
+        secure = (await desk.sign_in(headers={"x-forwarded-proto": "https"})).headers["set-cookie"]
+        assert "Secure" in secure.split("; ")
+
+    visit(steps)
+
+
+def test_a_cookie_that_was_changed_or_is_old_shows_the_form(visit: Visit) -> None:
+    """As if there were none."""
+
+    async def steps(desk: Desk) -> None:
+        await desk.place("c1")
+        await desk.sign_in()
+        [cookie] = [kept.value for kept in desk.browser.cookie_jar if kept.key == COOKIE]
+        digest, expires_at, signature = cookie.split(".")
+        desk.browser.cookie_jar.clear()
+        for value in (
+            f"{digest}.{int(expires_at) + 1}.{signature}",
+            f"{'0' * 64}.{expires_at}.{signature}",
+            cookie[:-1],
+        ):
+            assert SWEDEN not in await desk.text(headers={"cookie": f"{COOKIE}={value}"})
+        assert SWEDEN in await desk.text(headers={"cookie": f"{COOKIE}={cookie}"})
+        desk.now += SESSION_LASTS
+        assert SWEDEN not in await desk.text(headers={"cookie": f"{COOKIE}={cookie}"})
+
+    visit(steps)
+
+
+def test_wrong_tokens_are_told_so_and_soon_slowed_down(visit: Visit) -> None:
+    """After ten within a minute not even the right one is looked at, until the minute is over."""
+
+    async def steps(desk: Desk) -> None:
+        for _ in range(FAILURES_ALLOWED):
+            reply = await desk.sign_in("cg_wrong")
+            assert reply.status == 401 and "not a token of this server" in await reply.text()
+        reply = await desk.sign_in()
+        assert (reply.status, reply.headers["retry-after"]) == (429, "60")
+        desk.now += timedelta(minutes=1)
+        assert (await desk.sign_in()).status == 303
+
+    visit(steps)
+
+
+def test_a_form_that_is_no_form_is_refused(visit: Visit) -> None:
+    """Without an error of ours."""
+
+    async def steps(desk: Desk) -> None:
+        post = desk.browser.post
+        assert (await post(desk.url + "sign-in", data={"token": "x" * MAX_FORM_BYTES})).status == 413
+        assert (await post(desk.url + "sign-in", data={"other": "x"})).status == 401
+        assert (await post(desk.url + "sign-in", json={"token": desk.token})).status in (400, 401)
+
+    visit(steps)
+
+
+def test_another_sites_page_can_change_and_hold_nothing(visit: Visit) -> None:
+    """Neither sign in or out, nor open a stream."""
+
+    async def steps(desk: Desk) -> None:
+        await desk.sign_in()
+        for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "http://evil.example"}):
+            assert (await desk.sign_in(headers=headers)).status == 403
+            out = await desk.browser.post(desk.url + "sign-out", headers=headers)
+            assert out.status == 403 and "set-cookie" not in out.headers
+            assert (await desk.get("live", headers=headers)).status == 403
+
+    visit(steps)
+
+
+def test_an_open_dashboard_answers_only_as_this_machine(visit: Visit) -> None:
+    """Everybody is signed in, so that a name elsewhere that leads here must not do."""
+
+    async def steps(desk: Desk) -> None:
+        await desk.place("c1")
+        assert SWEDEN in await desk.text()
+        assert SWEDEN in await desk.text(headers={"host": "localhost:8080"})
+        for path in ("", "calls/c1?app=app", "live"):
+            reply = await desk.get(path, headers={"host": "evil.example"})
+            assert reply.status == 421 and SWEDEN not in await reply.text()
+
+    visit(steps, is_open=True)
+
+
+# -- every answer ------------------------------------------------------------------------------------------------------
+
+
+def test_every_answer_says_what_browsers_may_do_with_it(visit: Visit) -> None:
+    """Errors and static files included; only those last may be kept."""
+
+    async def steps(desk: Desk) -> None:
+        await desk.place("c1")
+        await desk.sign_in()
+        static = re.findall(r'(?:href|src)="\./(static/[^"]+)"', await desk.text())
+        assert len(static) == 3
+        missing = ("calls/none?app=app", "calls/c1", "calls/c1?app=other", "nowhere", "static/none.css", "sign-in")
+        expected = dict.fromkeys(("", "calls/c1?app=app", "live", *static), 200) | dict.fromkeys(missing, 404)
+        for path, status in (expected | {"sign-in": 405}).items():
+            reply = await desk.get(path)
+            assert (path, reply.status) == (path, status)
+            assert "default-src 'none'" in reply.headers["content-security-policy"]
+            assert "unsafe" not in reply.headers["content-security-policy"]
+            assert reply.headers["x-content-type-options"] == "nosniff"
+            assert reply.headers["referrer-policy"] == "no-referrer"
+            assert reply.headers["cache-control"] == (
+                "public, max-age=31536000, immutable" if path in static else "no-store"
+            )  # fmt: skip
+            reply.close()
+
+    visit(steps)
+
+
+def test_pages_ask_nothing_of_other_hosts(visit: Visit) -> None:
+    """Every address in them is relative, so that they work under any prefix of a proxy too."""
+
+    async def steps(desk: Desk) -> None:
+        await desk.place("c1")
+        await desk.sign_in()
+        for path in ("", "calls/c1?app=app", "nowhere"):
+            addresses = re.findall(r'(?:href|src|action)="([^"]*)"', await desk.text(path))
+            assert addresses and all(address.startswith(("./", "../", "#")) for address in addresses)
+
+    visit(steps)
+
+
+# -- what is shown -----------------------------------------------------------------------------------------------------
+
+
+def test_the_page_without_calls_says_how_to_place_one(visit: Visit) -> None:
+    """With a command that can be copied."""
+
+    async def steps(desk: Desk) -> None:
+        page = await desk.text()
+        assert "callgate call --from user:alice --to +46700000001 --talk 65s" in page
+        assert "No call is up." in page
+
+    visit(steps, is_open=True)
+
+
+def test_the_page_shows_refusal_seconds_and_money(visit: Visit) -> None:
+    """Of calls that are up, and of those that were."""
+
+    async def steps(desk: Desk) -> None:
+        await desk.place("over")
+        await desk.end("over", 65)
+        await desk.place("refused", user="mallory")
+        await desk.place("up")
+        page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", await desk.text()))
+        assert "refused: caller unknown . No account answers to this caller." in page
+        assert "connected 65 / 120 s 0.04 USD" in page
+        assert "ringing 2,880 of 2,880 s 0.96 USD" in page
+        assert "Calls up now 1 Money held 0.96 USD Decided, last minute 3 Refused of those 1" in page
+
+    visit(steps, is_open=True)
+
+
+def test_the_page_of_a_call_shows_why_and_what_was_said(visit: Visit) -> None:
+    """Its numbers digit by digit as they came."""
+
+    async def steps(desk: Desk) -> None:
+        await desk.place("c1", to="+33123456789")
+        page = await desk.text("calls/c1?app=app")
+        assert "refused: no rate" in page and "The account&#39;s rate deck has no price" in page
+        assert "&#34;amount&#34;: 0.10\n" in page
+        assert "&#34;name&#34;: &#34;hangup&#34;" in page
+        assert page.count("passed") == 4
+
+    visit(steps, is_open=True)
+
+
+def test_what_callers_call_themselves_is_text(visit: Visit) -> None:
+    """On the list, in the stream and on the page of the call: never markup, never a template."""
+
+    async def steps(desk: Desk) -> None:
+        await desk.place(EVIL, user=EVIL, to=EVIL)
+        link = re.search(r'href="\./(calls/[^"]+)"', await desk.text())
+        assert link is not None
+        shown = [await desk.text(), await desk.text(link[1].replace("&amp;", "&"))]
+        async with await desk.get("live") as stream:
+            shown.append(await event_with(stream, "recent", "onerror"))
+        for html in shown:
+            assert "&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;" in html
+            assert "<script>alert" not in html and "<img" not in html and "49" not in html.split("&lt;img")[1][:60]
+
+    visit(steps, is_open=True)
+
+
+# -- what is sent ------------------------------------------------------------------------------------------------------
+
+
+def test_a_stream_sends_what_changed_and_no_more(visit: Visit) -> None:
+    """First everything there is; then the parts that are another by now."""
+
+    async def steps(desk: Desk) -> None:
+        async with await desk.get("live") as stream:
+            assert stream.content_type == "text/event-stream"
+            first = [await next_event(stream) for _ in range(4)]
+            assert [name for name, _ in first] == ["clock", "counters", "recent", "live"]
+            assert first[0][1] == "2026-11-23T12:00:00+00:00"
+            await desk.place("c1")
+            await event_with(stream, "counters", "1.00")
+            assert SWEDEN in (await next_event(stream))[1]  # the recent ones did not change
+            await desk.end("c1", 65)
+            assert "connected" in await event_with(stream, "recent", SWEDEN)
+            assert "No call is up." in await event_with(stream, "live", "")
+
+    visit(steps, is_open=True)
+
+
+def test_streams_end_when_the_server_stops(visit: Visit) -> None:
+    """All of them, soon: Ctrl-C waits for nobody."""
+
+    async def steps(desk: Desk) -> None:
+        streams = [await desk.get("live") for _ in range(3)]
+        for stream in streams:
+            await next_event(stream)
+        desk.stopping.set()
+        async with asyncio.timeout(2):
+            for stream in streams:
+                await stream.read()
+
+    visit(steps, is_open=True)
+
+
+def test_a_stream_ends_with_the_session(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the next heart-beat."""
+    monkeypatch.setattr("callgate.web.feed.HEART_BEAT_S", 0.1)
+
+    async def steps(desk: Desk) -> None:
+        await desk.sign_in()
+        stream = await desk.get("live")
+        await next_event(stream)
+        desk.now += SESSION_LASTS
+        await stream.read()
+        assert (await desk.get("live")).status == 401
+
+    visit(steps)
+
+
+def test_open_streams_are_bounded_and_closed_ones_make_room(visit: Visit) -> None:
+    """One more is turned away until somebody leaves."""
+
+    async def steps(desk: Desk) -> None:
+        streams = [await desk.get("live") for _ in range(MAX_WATCHERS)]
+        for stream in streams:
+            await next_event(stream)
+        assert (await desk.get("live")).status == 503
+        for stream in streams:
+            stream.close()
+        while (again := await desk.get("live")).status == 503:  # noqa: ASYNC110 - the server hears of it in its own time
+            await asyncio.sleep(0.02)
+        again.close()
+
+    visit(steps, is_open=True)
+
+
+def test_a_store_that_fails_has_a_page_of_its_own(visit: Visit) -> None:
+    """And no trace on it."""
+
+    async def steps(desk: Desk) -> None:
+        async def unavailable(*_: object, **__: object) -> None:
+            raise_unavailable()
+
+        desk.store.calls = unavailable  # type: ignore[assignment,method-assign] - what a lost disk does to every look
+        reply = await desk.get()
+        assert reply.status == 503
+        assert "The database does not answer." in await reply.text()
+
+    visit(steps, is_open=True)
+
+
+def raise_unavailable() -> None:
+    from callgate.errors import StorageUnavailable  # noqa: PLC0415
+
+    raise StorageUnavailable("gone")

@@ -1,0 +1,150 @@
+"""Rotation of an application's secret: the old one is valid for a while, and stops at its time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from callgate.errors import Conflict, Invalid, NotFound
+from callgate.policy.account import Status
+from callgate.service.add_application import AddApplication, SetApplication
+from callgate.service.catalog import Catalogs
+from callgate.service.rotate import RotateSecret
+from callgate.service.set_status import SetApplicationStatus
+from callgate.storage.sqlite import SqliteStore
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+FIRST, SECOND, THIRD = "Zmlyc3Q=", "c2Vjb25k", "dGhpcmQ="
+
+
+def seal(clear: str) -> bytes:
+    return clear[::-1].encode()
+
+
+def unseal(sealed: bytes) -> str:
+    return sealed.decode()[::-1]
+
+
+def rotation(secret: str, until: datetime, now: datetime = NOW) -> RotateSecret:
+    return RotateSecret(key="app", secret=secret, until=until, seal=seal, unseal=unseal, now=now)
+
+
+def with_application(test: Callable[[SqliteStore], Awaitable[None]]) -> None:
+    """Run the test on fresh books with one application."""
+
+    async def run() -> None:
+        store = SqliteStore(":memory:")
+        await store.migrate()
+        await store.open()
+        try:
+            await store.perform(AddApplication(provider="sinch", key="app", secret=FIRST, name="", seal=seal, now=NOW))
+            await test(store)
+        finally:
+            await store.close()
+
+    asyncio.run(run())
+
+
+async def secrets_at(store: SqliteStore, now: datetime) -> tuple[str, ...]:
+    catalogs = Catalogs(store, unseal)
+    await catalogs.refresh()
+    application = catalogs.now.application("sinch", "app")
+    assert application is not None
+    return application.secrets_at(now)
+
+
+def test_an_old_secret_stops_at_its_time() -> None:
+    """Newest first; at the named moment the old one is no secret any more, without anything being read again."""
+
+    async def test(store: SqliteStore) -> None:
+        await store.perform(rotation(SECOND, NOW + HOUR))
+        assert await secrets_at(store, NOW) == (SECOND, FIRST)
+        assert await secrets_at(store, NOW + HOUR - timedelta(microseconds=1)) == (SECOND, FIRST)
+        assert await secrets_at(store, NOW + HOUR) == (SECOND,)
+
+    with_application(test)
+
+
+def test_nobody_remembers_three_secrets() -> None:
+    """A second rotation drops the oldest, though its time was not over."""
+
+    async def test(store: SqliteStore) -> None:
+        await store.perform(rotation(SECOND, NOW + HOUR))
+        await store.perform(rotation(THIRD, NOW + HOUR))
+        assert await secrets_at(store, NOW) == (THIRD, SECOND)
+
+    with_application(test)
+
+
+def test_a_leaked_secret_stops_at_once() -> None:
+    """With the time of the rotation itself, only the new secret is kept."""
+
+    async def test(store: SqliteStore) -> None:
+        row = await store.perform(rotation(SECOND, NOW))
+        assert len(row.sealed_secrets) == 1
+        assert await secrets_at(store, NOW) == (SECOND,)
+
+    with_application(test)
+
+
+@pytest.mark.parametrize(
+    ("job", "error"),
+    [
+        (rotation(SECOND, NOW - HOUR), Invalid),
+        (rotation(SECOND, NOW + timedelta(days=91)), Invalid),
+        (rotation("not base64!", NOW + HOUR), Invalid),
+        (rotation(FIRST, NOW + HOUR), Conflict),
+        (RotateSecret(key="other", secret=SECOND, until=NOW, seal=seal, unseal=unseal, now=NOW), NotFound),
+    ],
+)
+def test_rotations_that_cannot_be(job: RotateSecret, error: type[Exception]) -> None:
+    """Nothing is changed, and no message holds the secret."""
+
+    async def test(store: SqliteStore) -> None:
+        with pytest.raises(error) as caught:
+            await store.perform(job)
+        assert job.secret not in str(caught.value)
+        assert await secrets_at(store, NOW) == (FIRST,)
+
+    with_application(test)
+
+
+def test_an_application_of_another_provider_signs_nothing_here() -> None:
+    """Keys are looked up at the provider whose URL was called."""
+
+    async def test(store: SqliteStore) -> None:
+        catalogs = Catalogs(store, unseal)
+        await catalogs.refresh()
+        assert catalogs.now.application("other", "app") is None
+
+    with_application(test)
+
+
+def test_an_application_is_suspended_and_resumed() -> None:
+    """Repeats change nothing; servers see each change."""
+
+    async def test(store: SqliteStore) -> None:
+        before = await store.configuration_version()
+        for status in (Status.SUSPENDED, Status.SUSPENDED, Status.ACTIVE):
+            assert (await store.perform(SetApplicationStatus(key="app", status=status))).status is status
+        assert await store.configuration_version() == before + 2
+        with pytest.raises(NotFound):
+            await store.perform(SetApplicationStatus(key="other", status=Status.ACTIVE))
+
+    with_application(test)
+
+
+def test_settings_take_what_this_version_honours() -> None:
+    """Names of later versions are refused, unless the value is what calls meet anyway."""
+
+    async def test(store: SqliteStore) -> None:
+        words = ("trust=number", "freshness=60", "fallback=hangup", "in_app=refuse", "conference=refuse", "sip=refuse")
+        settings = await store.perform(SetApplication(key="app", words=words))
+        assert " ".join(f"{name}={value}" for name, value in settings.shown().items()) == " ".join(words)
+        for word in ("fallback=connect_limited", "in_app=free", "lost_dice=void", "home_country=SE", "colour=red"):
+            with pytest.raises(Invalid):
+                await store.perform(SetApplication(key="app", words=(word,)))
+
+    with_application(test)
