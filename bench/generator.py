@@ -165,8 +165,9 @@ class Load:
         """An answer: judge it, then let its connection take the next call."""
         now = time.perf_counter()
         call = connection.call
-        if call is None or (fault := _fault(call, status, body)) is not None:
-            self.fail(fault if call is not None else "an answer that nobody asked for")
+        fault = _fault(call, status, body) if call is not None else "an answer that nobody asked for"
+        if call is None or fault is not None:
+            self.fail(str(fault))
             return
         self._latencies.append(now - connection.due_at)
         self._held_micros += call.hold_micros
@@ -228,7 +229,8 @@ async def load(words: argparse.Namespace, who: list[Caller]) -> Measured:
     run = Load(calls, words.seconds, words.rate)
     loop = asyncio.get_running_loop()
     connections = [
-        (await loop.create_connection(lambda: Connection(run), url.hostname, url.port))[1] for _ in range(words.connections)
+        (await loop.create_connection(lambda: Connection(run), url.hostname, url.port))[1]
+        for _ in range(words.connections)
     ]
     cpu_s, busy_s = cpu_time_s(words.pid), time.process_time()
     sent_s = await run.run(list(connections))

@@ -180,7 +180,8 @@ class Bench:
 
     def _warm(self, rows: Mapping[str, Row]) -> dict[str, Measured]:
         _say("warming up")
-        return {name: self._measure(row, {"seconds": WARM_S, "most": WARM_CALLS}) for name, row in rows.items()}
+        words = {"seconds": min(WARM_S, self._words.seconds), "most": WARM_CALLS}
+        return {name: self._measure(row, words) for name, row in rows.items()}
 
     def _go_round(self, rows: Mapping[str, Row]) -> None:
         last = self._warm(rows)
@@ -260,13 +261,12 @@ def _environment(database: Path) -> dict[str, str]:
 
 
 def _settings(environment: Mapping[str, str]) -> Settings:
-    return Settings(
-        database_url=environment["CALLGATE_DATABASE_URL"], secret_key=environment["CALLGATE_SECRET_KEY"]
-    )
+    return Settings(database_url=environment["CALLGATE_DATABASE_URL"], secret_key=environment["CALLGATE_SECRET_KEY"])
 
 
 def _median(rounds: Sequence[Measured], field: str) -> float:
-    return statistics.median(getattr(each, field) for each in rounds)
+    values: list[float] = [getattr(each, field) for each in rounds]
+    return statistics.median(values)
 
 
 def _say(text: str) -> None:
@@ -290,7 +290,8 @@ def _draw(report: Report) -> str:
                 "",
             )
         )
-    conditions = f"{CONNECTIONS} connections, medians of {len(report.rounds[MANY])} rounds; syncing a page takes {report.sync_ms:.2f} ms."
+    count = len(report.rounds[MANY])
+    conditions = f"{CONNECTIONS} connections, medians of {count} rounds; syncing a page takes {report.sync_ms:.2f} ms"
     return "\n\n".join([conditions, draw_lines(lines), draw(report.goals), *report.notes]) + "\n"
 
 

@@ -57,7 +57,9 @@ class Server:
         self._port = _free_port()
         self._command = [word.replace("{port}", str(self._port)) for word in command]
         self._environment = {key: value.replace("{port}", str(self._port)) for key, value in environment.items()}
-        self._environment["PYTHONPATH"] = SOURCE  # it runs in another folder, and is to be the code that we run ourselves
+        self._environment["PYTHONPATH"] = (
+            SOURCE  # it runs in another folder, and is to be the code that we run ourselves
+        )
         self._folder = folder
         self.url = f"http://127.0.0.1:{self._port}"
 
@@ -75,7 +77,9 @@ class Server:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stop()
 
     @property

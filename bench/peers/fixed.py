@@ -26,7 +26,7 @@ def main() -> None:
         await send_reply(send, reply)
 
     config = uvicorn.Config(
-        answer,  # type: ignore[arg-type]
+        answer,
         host="127.0.0.1",
         port=words.port,
         http=CallbackProtocol,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from callgate.errors import StorageOverloaded, StorageUnavailable
+from callgate.errors import StorageUnavailable
 from callgate.protocol import Provider, WireReply
 from callgate.protocol.call import CallAnswered, CallArrived, CallEnded, CallEvent, CallKey, HangUp
 from callgate.service.answered import GoAhead
@@ -31,8 +31,8 @@ REPORT_DEADLINE_S = 4.0
 OVERRULE_RETRY_S = 1.0
 
 OVERRULE_LIMIT = 10_000
-"""Late decisions waiting to be undone while the store is down. Beyond it only those that may have held money would matter,
-and their number is bounded by the store's own queue."""
+"""Late answers that wait to be written while the store is down; beyond it those whose decision failed are dropped, since
+nothing can be held for them."""
 
 
 class Responder:
@@ -68,16 +68,24 @@ class Responder:
 
     async def _one_at_a_time(self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog) -> WireReply:
         """A repeat that comes while the first is being decided waits for it, so that it sees what was answered."""
-        while (first := self._deciding.get(call.key)) is not None:
-            await asyncio.shield(first)
+        deadline = asyncio.get_running_loop().time() + self._decision_deadline_s
+        try:
+            while (first := self._deciding.get(call.key)) is not None:
+                async with asyncio.timeout_at(deadline):
+                    await asyncio.shield(first)
+        except TimeoutError:
+            log.error("decision.fallback", call_id=call.key.call_id, error="the same call is still being decided")
+            return provider.answer(call, HangUp())
         decided = self._deciding[call.key] = asyncio.get_running_loop().create_future()
         try:
-            return await self._decide(call, body, provider, catalog)
+            return await self._decide(call, body, provider, catalog, deadline)
         finally:
             del self._deciding[call.key]
             decided.set_result(None)
 
-    async def _decide(self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog) -> WireReply:
+    async def _decide(
+        self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog, deadline: float
+    ) -> WireReply:
         job = Authorize(
             call=call,
             body=body,
@@ -88,14 +96,13 @@ class Responder:
             orphan_after=self._orphan_after,
         )
         try:
-            async with asyncio.timeout(self._decision_deadline_s):
+            async with asyncio.timeout_at(deadline):
                 return self._reply(call, await self._store.perform(job))
         except (TimeoutError, StorageUnavailable) as error:
             log.error("decision.fallback", call_id=call.key.call_id, error=type(error).__name__)
             fallback = provider.answer(call, HangUp())
-            if not isinstance(error, StorageOverloaded):  # then nothing was queued, and nothing more may be
-                overrule = Overrule(call=call, decided_at=job.now, body=body, answer=fallback.body, now=self._clock())
-                self._overrule(overrule)
+            overrule = Overrule(call=call, decided_at=job.now, body=body, answer=fallback.body, now=self._clock())
+            self._overrule(overrule, may_be_held=isinstance(error, TimeoutError))
             return fallback
 
     async def _report(self, job: GoAhead | Settle | Note) -> Outcome:
@@ -107,7 +114,13 @@ class Responder:
             raise StorageUnavailable("not written in time; it is still queued")
         return task.result()
 
-    def _overrule(self, job: Overrule) -> None:
+    def _overrule(self, job: Overrule, *, may_be_held: bool) -> None:
+        """Have the answer that was sent written down. Only a decision that was late may hold money; one that failed, or
+        was not even queued, wrote nothing.
+        """
+        if not may_be_held and len(self._overruling) >= OVERRULE_LIMIT:
+            log.error("overrule.dropped", call_id=job.call.key.call_id)
+            return
         task = asyncio.ensure_future(self._until_done(job))
         self._overruling.add(task)
         task.add_done_callback(self._overruling.discard)

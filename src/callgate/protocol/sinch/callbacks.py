@@ -1,18 +1,19 @@
 """ICE, ACE, PIE, DiCE and Notify as they are spelled on the wire, read liberally: anything may be missing there.
 
-Enumerations are open and come in one case (`type`s and `domain`s lower, `reason` and `result` upper), numbers as E.164
-where they can be read as such with the text beside them, money as `Decimal`, times as aware UTC. A field of the wrong
-type counts as absent, `null` too; it is kept in `other` with every field that we do not know. Judging is `translate`'s.
-Source: Sinch Voice API reference, callbacks, and the older pages and kits for what is marked legacy.
+Enumerations are open and come in one case (`reason` and `result` upper, the others lower), money is `Decimal`, times
+are aware and in UTC. A number's text is kept as it came (`..._text`) and read as E.164 beside it. A field of the wrong
+type counts as absent, `null` too. What no struct has a place for is kept in `other`. Judging is `translate`'s.
+Source: Sinch Voice API reference, callbacks; what is marked legacy comes from older pages and kits.
 """
 
 import re
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, DecimalException
-from typing import Any
+from typing import Annotated, Any, ClassVar, get_args
 
 import msgspec
+from msgspec import UNSET, Meta, field
+from msgspec.structs import FieldInfo, force_setattr
 
 from callgate.errors import CallbackMalformed
 from callgate.numbers import parse_e164
@@ -24,55 +25,98 @@ MAX_DEPTH = 32
 MAX_DIGITS = 30
 """Longest number, in digits before or after its point: more is an attack on arithmetic, not money."""
 
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""An integer that every database can hold."""
 
-class Money(msgspec.Struct, frozen=True, kw_only=True):
+
+class Other(dict[str, Any]):
+    """What a body holds beyond its struct, as parsed, by its name on the wire. No body can spell this type itself."""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename="camel"):
+    """Base of the objects inside an event."""
+
+
+class Money(Part, frozen=True, kw_only=True):
     """An amount in a currency; the platform leaves the currency out of amounts of nothing."""
 
     amount: Decimal
     currency_id: str | None = None
+    formatted: str | None = None  # legacy
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of bounds before anything is computed with them."""
+        _bound_decimal(self.amount)
 
 
-class Destination(msgspec.Struct, frozen=True, kw_only=True):
-    """An address: `type` in lower case (`number`, `did`, `username`, `sip`, `conference`, ...), `text` as it came."""
+class Destination(Part, frozen=True, kw_only=True):
+    """An address. `type` is `number`, `did`, `username`, `sip`, `conference` or another word in lower case."""
 
     type: str = ""
-    endpoint: str = ""
-    text: str = ""
+    text: str = field(default="", name="endpoint")
     verified: bool | None = None  # legacy
 
+    def __post_init__(self) -> None:
+        """Bring the type to one case."""
+        if not self.type.islower():
+            force_setattr(self, "type", self.type.lower())
 
-class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    @property
+    def endpoint(self) -> str:
+        """The address; a number as E.164 where it can be read as one."""
+        return parse_e164(self.text) or self.text if self.type in _NUMBERED else self.text
+
+
+class Pair(Part, frozen=True, kw_only=True):
     """One cookie or call header."""
 
     key: str
     value: str
 
 
-class Amd(msgspec.Struct, frozen=True, kw_only=True):
+class Amd(Part, frozen=True, kw_only=True):
     """Verdict of answering machine detection. Sources disagree about the unit of `duration`: do not compute with it."""
 
     status: str = ""
     reason: str = ""
-    duration: int | None = None
+    duration: Whole | None = None
+
+    def __post_init__(self) -> None:
+        """Bring the words to one case."""
+        force_setattr(self, "status", self.status.lower())
+        force_setattr(self, "reason", self.reason.lower())
 
 
-class MenuResult(msgspec.Struct, frozen=True, kw_only=True):
+class MenuResult(Part, frozen=True, kw_only=True):
     """What the caller did in a menu. `menu_id` is the conference's where a conference detects digits."""
 
     menu_id: str = ""
     type: str = ""
     value: str = ""
     input_method: str = ""
+    add_to_context: tuple[Pair, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Bring the words to one case."""
+        force_setattr(self, "type", self.type.lower())
+        force_setattr(self, "input_method", self.input_method.lower())
 
 
-class Callback(msgspec.Struct, frozen=True, kw_only=True):
-    """What every event may carry. `other` has what we do not know, as parsed."""
+class Callback(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename="camel",
+    tag_field="event",
+):
+    """What every event may carry."""
 
-    event: str = ""
     callid: str = ""  # one word, though some pages spell it callId; both are read
     conference_id: str = ""
     timestamp: datetime | None = None
-    version: int | None = None
+    version: Whole | None = None
     custom: str = ""
     application_key: str = ""
     user: str = ""
@@ -80,302 +124,263 @@ class Callback(msgspec.Struct, frozen=True, kw_only=True):
     reference: str = ""  # legacy
     delayed: bool | None = None  # legacy
     domain: str = ""
-    other: Mapping[str, Any] = {}
+    other: Other = field(default_factory=Other)
+
+    def __post_init__(self) -> None:
+        """Bring words to one case and times to UTC."""
+        at = self.timestamp
+        if at is not None and at.tzinfo is not UTC:
+            force_setattr(self, "timestamp", _in_utc(at))
+        if self.domain:
+            force_setattr(self, "domain", self.domain.lower())
 
 
-class Ice(Callback, frozen=True, kw_only=True):
+class Ice(Callback, frozen=True, kw_only=True, tag="ice"):
     """Incoming call event: the platform waits for SVAML before it goes on."""
 
+    event: ClassVar[str] = "ice"
     call_resource_url: str = ""
     user_rate: Money | None = None  # a minute, towards the original destination
-    cli: str = ""  # E.164 where it can be read; `private`, a name or empty where not
-    cli_text: str = ""  # as it came: without its plus sign, or as `Name <number>`
+    cli_text: str = field(default="", name="cli")  # without its plus sign, `Name <number>`, `private`, a name, empty
     to: Destination | None = None
     origination_type: str = ""
-    duration: int | None = None
+    duration: Whole | None = None
     rdnis: str = ""
     call_headers: tuple[Pair, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Bring words to one case and times to UTC."""
+        Callback.__post_init__(self)
+        force_setattr(self, "origination_type", self.origination_type.lower())
 
-class Ace(Callback, frozen=True, kw_only=True):
+    @property
+    def cli(self) -> str:
+        """The caller's number as E.164 where it can be read as one, else the text."""
+        return number_in(self.cli_text) or self.cli_text
+
+
+class Ace(Callback, frozen=True, kw_only=True, tag="ace"):
     """Answered call event: the platform waits for SVAML before it bridges."""
 
+    event: ClassVar[str] = "ace"
     call_resource_url: str = ""
     amd: Amd | None = None
 
 
-class Pie(Callback, frozen=True, kw_only=True):
+class Pie(Callback, frozen=True, kw_only=True, tag="pie"):
     """Prompt input event: the platform waits for SVAML, except for digits that a conference detects."""
 
+    event: ClassVar[str] = "pie"
     menu_result: MenuResult | None = None
 
 
-class Dice(Callback, frozen=True, kw_only=True):
+class Dice(Callback, frozen=True, kw_only=True, tag="dice"):
     """Disconnected call event: a report, nothing waits."""
 
+    event: ClassVar[str] = "dice"
     reason: str = ""
     result: str = ""
-    duration: int | None = None  # seconds
+    duration: Whole | None = None  # seconds
     debit: Money | None = None
     user_rate: Money | None = None
     to: Destination | None = None
-    from_: str = ""  # E.164 where it can be read; a user's name or `private` where not
-    from_text: str = ""
+    from_text: str = field(default="", name="from")  # a number, often without its plus sign, a user or `private`
     call_headers: tuple[Pair, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Bring words to one case and times to UTC."""
+        Callback.__post_init__(self)
+        force_setattr(self, "reason", self.reason.upper())
+        force_setattr(self, "result", self.result.upper())
 
-class Notify(Callback, frozen=True, kw_only=True):
+    @property
+    def from_(self) -> str:
+        """The caller's number as E.164 where it can be read as one, else the text."""
+        return self.from_text if self.from_text == self.user else number_in(self.from_text) or self.from_text
+
+
+class Notify(Callback, frozen=True, kw_only=True, tag="notify"):
     """A report about a recording, a transcript, a machine that answered, or a fault of ours."""
 
+    event: ClassVar[str] = "notify"
     type: str = ""
     destination: str = ""  # where the recording is stored
     amd: Amd | None = None
-    error_code: int | None = None
+    error_code: Whole | None = None
     error_msg: str = ""
 
+    def __post_init__(self) -> None:
+        """Bring words to one case and times to UTC."""
+        Callback.__post_init__(self)
+        force_setattr(self, "type", self.type.lower())
 
-class UnknownEvent(Callback, frozen=True, kw_only=True):
-    """An event that we do not know, or a body without one."""
+
+class UnknownEvent(Callback, frozen=True, kw_only=True, tag=""):
+    """An event that we do not know, or a body without one: `event` is what it calls itself, in lower case."""
+
+    event: str = field(default="", name="calls itself")
 
 
-def read(request: WireRequest) -> Callback:
+Known = Ice | Ace | Pie | Dice | Notify
+
+
+def read(request: WireRequest) -> Known | UnknownEvent:
     """Read the body of a request into the struct of its event; `UnknownEvent` where there is none for it.
 
     Raises `CallbackMalformed` for what is not a JSON object in UTF-8, is nested deeper than `MAX_DEPTH`, holds half a
     surrogate pair, or a number that is longer than `MAX_DIGITS`. NUL characters become U+FFFD: no database takes them.
     """
-    raw = _parse(request.body)
-    event = raw.get("event")
-    kind, fields = _EVENTS.get(event.lower() if isinstance(event, str) else "", (UnknownEvent, _COMMON))
-    values: dict[str, Any] = {}
-    other: dict[str, Any] = {}
-    for name, value in raw.items():
-        if value is None:
-            continue
-        field = fields.get(name)
-        if field is None:
-            other[name] = value
-            continue
-        attribute, reader = field
-        known = reader(value)
-        if known is None:
-            other[name] = value
-        else:
-            values[attribute] = known
-    if other:
-        _bound(other, 1)
-        values["other"] = other
-    for attribute in ("cli", "from_"):
-        if text := values.get(attribute):
-            values[f"{attribute.rstrip('_')}_text"] = text
-            values[attribute] = _number_in(text)
-    return kind(**values)
-
-
-def _parse(body: bytes) -> dict[str, Any]:
+    body = request.body
     if b"\\u0000" in body:
         body = body.replace(b"\\u0000", b"\\ufffd")
     try:
-        raw = _decode(body)
+        documented: Known = _decode_documented(body)
+    except (ValueError, RecursionError):
+        # A field that is not documented, or not as documented; or not JSON at all, which the second reading will say.
+        return _read_liberally(parse(body))
+    return documented
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """Parse a JSON object, with decimals exact and everything in bounds. Raises `CallbackMalformed`."""
+    try:
+        raw = _decode_anything(body)
     except RecursionError:
         raise CallbackMalformed("$", f"nested deeper than {MAX_DEPTH} levels") from None
     except UnicodeDecodeError:
         raise CallbackMalformed("$", "not UTF-8") from None
     except msgspec.DecodeError as error:
         raise CallbackMalformed("$", f"not JSON: {error}") from None
-    if type(raw) is not dict:
+    if not isinstance(raw, dict):
         raise CallbackMalformed("$", "not a JSON object")
+    _bound(raw, 1)
     return raw
 
 
+def number_in(text: str) -> str | None:
+    """Find the number in `46708000000` or `Name <46708000000>`, as E.164; None where there is none."""
+    named = _NAMED.fullmatch(text) if "<" in text else None
+    return parse_e164(named[1] if named else text)
+
+
+def _read_liberally(raw: dict[str, Any]) -> Known | UnknownEvent:
+    """Take what can be used of each field by itself, and keep the rest."""
+    said = raw.pop("event", None)
+    event = said.lower() if isinstance(said, str) else ""
+    if said is not None and not isinstance(said, str):
+        raw["event"] = said
+    if "callId" in raw and not isinstance(raw.get("callid"), str):
+        raw["callid"] = raw.pop("callId")
+
+    kind: type[Known | UnknownEvent] = _EVENTS.get(event, UnknownEvent)
+    known = {name: value for name, value in raw.items() if value is not None and name in _FIELDS[kind]}
+    other = Other((name, value) for name, value in raw.items() if value is not None and name not in known)
+    try:
+        callback: Known | UnknownEvent = msgspec.convert(known, kind)
+    except ValueError:
+        values, unusable = _salvage(kind, known)
+        callback = kind(**values)
+        other |= unusable
+    force_setattr(callback, "other", other)
+    if isinstance(callback, UnknownEvent):
+        force_setattr(callback, "event", event)
+    return callback
+
+
+def _salvage(kind: type[msgspec.Struct], raw: dict[str, Any]) -> tuple[dict[str, Any], Other]:
+    """Return what can be used, by our names, and every value that was not used to the full, by the wire's."""
+    values: dict[str, Any] = {}
+    other = Other()
+    for name, value in raw.items():
+        if value is None:
+            continue
+        known = _FIELDS[kind].get(name)
+        usable, is_whole = _convert(value, known) if known is not None else (UNSET, False)
+        if usable is not UNSET and known is not None:
+            values[known.name] = usable
+        if not is_whole:
+            other[name] = value
+    return values, other
+
+
+def _convert(value: Any, known: FieldInfo) -> tuple[Any, bool]:
+    """Return the value as its field wants it, or UNSET, and whether nothing of it was left out."""
+    wanted = next((option for option in get_args(known.type) if isinstance(option, type)), None)  # within `... | None`
+    if isinstance(value, dict) and isinstance(wanted, type) and issubclass(wanted, Part):
+        return _convert_part(value, wanted)
+    if isinstance(value, list) and wanted is Pair:
+        pairs = [_convert_part(item, Pair) for item in value if isinstance(item, dict)]
+        is_whole = len(pairs) == len(value) and all(is_whole for _, is_whole in pairs)
+        return tuple(pair for pair, _ in pairs if pair is not UNSET), is_whole
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        value = int(value)
+    elif wanted is datetime and not isinstance(value, str):
+        return UNSET, False  # a bare number says neither its unit nor its origin
+    try:
+        return msgspec.convert(value, known.type, strict=False), True
+    except ValueError:
+        return UNSET, False
+
+
+def _convert_part(raw: dict[str, Any], kind: type[Part]) -> tuple[Any, bool]:
+    values, other = _salvage(kind, raw)
+    try:
+        return kind(**values), not other
+    except (TypeError, ValueError):  # a part of it is missing without which the rest says nothing
+        return UNSET, False
+
+
+def _bound_decimal(number: Decimal) -> None:
+    """Refuse a number that would take for ever to compute with. Raises `ValueError` for what is no number at all."""
+    if not number.is_finite():
+        raise ValueError("not a number")
+    if not -MAX_DIGITS <= number.adjusted() <= MAX_DIGITS or len(str(number)) > 2 * MAX_DIGITS:
+        raise CallbackMalformed("$", f"the number {str(number)[:40]} is out of bounds")
+
+
 def _decimal(text: str) -> Decimal:
-    """Read a number with its digits kept; one beyond our bounds is refused before anything is computed with it."""
-    if len(text) <= 2 * MAX_DIGITS:
-        try:
-            number = Decimal(text)
-        except DecimalException:
-            pass
-        else:
-            if number.is_finite() and -MAX_DIGITS <= number.adjusted() <= MAX_DIGITS:
-                return number
-    raise CallbackMalformed("$", f"the number {text[:40]} is out of bounds")
-
-
-_decode = msgspec.json.Decoder(float_hook=_decimal).decode
-_LONGEST = 10**MAX_DIGITS
+    """Read a number with its digits kept; one out of bounds is refused before anything is computed with it."""
+    try:
+        number = Decimal(text)
+    except DecimalException:
+        raise CallbackMalformed("$", f"the number {text[:40]} is out of bounds") from None
+    _bound_decimal(number)
+    return number
 
 
 def _bound(value: Any, depth: int) -> None:
     """Refuse what is too deep or too long to be handed on; decimals were refused while they were read."""
     if depth > MAX_DEPTH:
         raise CallbackMalformed("$", f"nested deeper than {MAX_DEPTH} levels")
-    if isinstance(value, int):
-        if abs(value) > _LONGEST:
-            raise CallbackMalformed("$", f"a number of more than {MAX_DIGITS} digits")
-    elif isinstance(value, dict):
-        for member in value.values():
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return
+    for member in value:
+        if isinstance(member, int):
+            if abs(member) >= _TOO_LONG:
+                raise CallbackMalformed("$", f"a number of more than {MAX_DIGITS} digits")
+        elif isinstance(member, dict | list):
             _bound(member, depth + 1)
-    elif isinstance(value, list):
-        for member in value:
-            _bound(member, depth + 1)
 
 
-# Readers: the value as our struct wants it, or None when it is of no use.
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _lower(value: Any) -> str | None:
-    return value.lower() if isinstance(value, str) else None
-
-
-def _upper(value: Any) -> str | None:
-    return value.upper() if isinstance(value, str) else None
-
-
-def _flag(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def _whole(value: Any) -> int | None:
-    """A whole number, also where it is written `65.0` or as text."""
-    if isinstance(value, str) and _WHOLE.fullmatch(value):
-        return int(value)
-    if isinstance(value, Decimal) and value == value.to_integral_value():
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LONGEST else None
-
-
-def _time(value: Any) -> datetime | None:
+def _in_utc(at: datetime) -> datetime:
+    """Take a time without zone as UTC, as the platform means it."""
+    if at.tzinfo is None:
+        return at.replace(tzinfo=UTC)
     try:
-        at = datetime.fromisoformat(value)
-        return at.astimezone(UTC) if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    except (TypeError, ValueError, OverflowError):
-        return None
+        return at.astimezone(UTC)
+    except OverflowError:  # the first or the last day that there is
+        return at.replace(tzinfo=UTC)
 
 
-def _money(value: Any) -> Money | None:
-    if not isinstance(value, dict):
-        return None
-    amount, currency = value.get("amount"), value.get("currencyId")
-    if isinstance(amount, str) and _AMOUNT.fullmatch(amount):
-        amount = Decimal(amount)
-    elif not isinstance(amount, Decimal):
-        if (whole := _whole(amount)) is None:
-            return None
-        amount = Decimal(whole)
-    return Money(amount=amount, currency_id=currency.upper() if isinstance(currency, str) and currency else None)
-
-
-def _destination(value: Any) -> Destination | None:
-    if not isinstance(value, dict):
-        return None
-    kind, text = _lower(value.get("type")) or "", _text(value.get("endpoint")) or ""
-    endpoint = parse_e164(text) or text if kind in _NUMBERED else text
-    return Destination(type=kind, endpoint=endpoint, text=text, verified=_flag(value.get("verified")))
-
-
-def _pairs(value: Any) -> tuple[Pair, ...] | None:
-    """Key and value where both are text; what is not is left out."""
-    if not isinstance(value, list):
-        return None
-    return tuple(
-        Pair(key=pair["key"], value=pair["value"])
-        for pair in value
-        if isinstance(pair, dict) and isinstance(pair.get("key"), str) and isinstance(pair.get("value"), str)
-    )
-
-
-def _amd(value: Any) -> Amd | None:
-    if not isinstance(value, dict):
-        return None
-    status, reason = _lower(value.get("status")) or "", _lower(value.get("reason")) or ""
-    return Amd(status=status, reason=reason, duration=_whole(value.get("duration")))
-
-
-def _menu_result(value: Any) -> MenuResult | None:
-    if not isinstance(value, dict):
-        return None
-    return MenuResult(
-        menu_id=_text(value.get("menuId")) or "",
-        type=_lower(value.get("type")) or "",
-        value=_text(value.get("value")) or "",
-        input_method=_lower(value.get("inputMethod")) or "",
-    )
-
-
-def _number_in(text: str) -> str:
-    """Find the number in `46708000000` or `Name <46708000000>`; what holds none stays as it is."""
-    named = _NAMED.fullmatch(text)
-    return parse_e164(named[1] if named else text) or text
-
-
-_NAMED = re.compile(r"[^<>]*<([^<>]*)>\s*")
-_WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
-_AMOUNT = re.compile(r"-?\d{1,18}(\.\d{1,18})?", re.ASCII)
+_EVENTS: dict[str, type[Known]] = {"ice": Ice, "ace": Ace, "pie": Pie, "dice": Dice, "notify": Notify}
+_FIELDS: dict[type[msgspec.Struct], dict[str, FieldInfo]] = {
+    kind: {known.encode_name: known for known in msgspec.structs.fields(kind) if known.name != "other"}
+    for kind in (*_EVENTS.values(), UnknownEvent, Money, Destination, Pair, Amd, MenuResult)
+}
 _NUMBERED = frozenset({"number", "did"})
-
-Fields = dict[str, tuple[str, Callable[[Any], Any]]]
-
-_COMMON: Fields = {
-    "event": ("event", _lower),
-    "callId": ("callid", _text),
-    "callid": ("callid", _text),
-    "conferenceId": ("conference_id", _text),
-    "timestamp": ("timestamp", _time),
-    "version": ("version", _whole),
-    "custom": ("custom", _text),
-    "applicationKey": ("application_key", _text),
-    "user": ("user", _text),
-    "cookies": ("cookies", _pairs),
-    "reference": ("reference", _text),
-    "delayed": ("delayed", _flag),
-    "domain": ("domain", _lower),
-}
-
-_EVENTS: dict[str, tuple[type[Callback], Fields]] = {
-    "ice": (
-        Ice,
-        _COMMON
-        | {
-            "callResourceUrl": ("call_resource_url", _text),
-            "userRate": ("user_rate", _money),
-            "cli": ("cli", _text),
-            "to": ("to", _destination),
-            "originationType": ("origination_type", _lower),
-            "duration": ("duration", _whole),
-            "rdnis": ("rdnis", _text),
-            "callHeaders": ("call_headers", _pairs),
-        },
-    ),
-    "ace": (Ace, _COMMON | {"callResourceUrl": ("call_resource_url", _text), "amd": ("amd", _amd)}),
-    "pie": (Pie, _COMMON | {"menuResult": ("menu_result", _menu_result)}),
-    "dice": (
-        Dice,
-        _COMMON
-        | {
-            "reason": ("reason", _upper),
-            "result": ("result", _upper),
-            "duration": ("duration", _whole),
-            "debit": ("debit", _money),
-            "userRate": ("user_rate", _money),
-            "to": ("to", _destination),
-            "from": ("from_", _text),
-            "callHeaders": ("call_headers", _pairs),
-        },
-    ),
-    "notify": (
-        Notify,
-        _COMMON
-        | {
-            "type": ("type", _lower),
-            "destination": ("destination", _text),
-            "amd": ("amd", _amd),
-            "errorCode": ("error_code", _whole),
-            "errorMsg": ("error_msg", _text),
-        },
-    ),
-}
-"""The wire, field by field: its name, ours, and how it is read."""
+_NAMED = re.compile(r"[^<>]*<([^<>]*)>\s*")
+_TOO_LONG = 10**MAX_DIGITS
+_decode_documented = msgspec.json.Decoder(Known).decode
+_decode_anything = msgspec.json.Decoder(float_hook=_decimal).decode

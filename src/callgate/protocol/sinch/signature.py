@@ -4,14 +4,16 @@ The same scheme signs the platform's callbacks and our requests to its REST inte
 does not match is told by `doctor`, off the hot path. Source: Sinch Voice API reference, authentication.
 """
 
-import binascii
-import hashlib
 import hmac
-from base64 import b64decode, b64encode
+import re
+from base64 import b64decode
+from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from hashlib import md5, sha256
+from secrets import token_bytes
+from typing import TYPE_CHECKING
 
 from callgate.errors import SignatureInvalid
 from callgate.protocol.wire import WireRequest
@@ -27,20 +29,13 @@ FRESHNESS_S = 300
 
 JSON_UTF8 = "application/json; charset=utf-8"
 
+_LINES = 5
 _BLOCK_BYTES = 64
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 _URL_SAFE = str.maketrans("-_", "+/")
 _NOBODY = "YSBzZWNyZXQgb2Ygbm8gb25l"
 """Tried when the key is unknown, so that an unknown key takes as long to refuse as a known one."""
-
-
-class Credentials(NamedTuple):
-    """What an Authorization header says; every part is empty where the header does not say it."""
-
-    scheme: str
-    key: str
-    signature: str
 
 
 def verify(
@@ -53,35 +48,53 @@ def verify(
     """Return when the request is signed by one of the key's secrets, at most `freshness_s` from `now`.
 
     `secrets` maps an application key to its secret or secrets, as the platform shows them (base64). `now` is aware.
-    `freshness_s` None accepts any age. Raises `SignatureInvalid`, and nothing else whatever the request holds; its
-    `ingredient` is one of `authorization`, `scheme`, `key`, `secret`, `timestamp` and `signature`. Age is judged last,
-    so that `timestamp: ... seconds` is said of a request that is otherwise genuine: it is the clock, or a replay.
+    `freshness_s` None accepts any age and takes the timestamp as it is. Raises `SignatureInvalid`, and nothing else
+    whatever the request holds; its `ingredient` is one of `authorization`, `scheme`, `timestamp`, `key`, `secret` and
+    `signature`. Age is judged last: a request said to be too old is otherwise genuine, so it is a clock or a replay.
     """
     headers = request.headers
-    credentials = _credentials(headers)
+    key, signature = credentials(headers)
     stamp = header(headers, "x-timestamp")
     if not stamp:
         raise SignatureInvalid("timestamp", "the header x-timestamp is missing")
+    at = read_timestamp(stamp) if freshness_s is not None else now
     text = string_to_sign(request.method, request.path, request.body, stamp, header(headers, "content-type") or "")
 
-    configured = secrets.get(credentials.key)
-    candidates = (_NOBODY,) if not configured else (configured,) if isinstance(configured, str) else configured
-    claimed = credentials.signature.encode("utf-8", "surrogatepass")
+    configured = secrets.get(key)
+    candidates = (configured,) if isinstance(configured, str) else configured or (_NOBODY,)
+    claimed = signature.encode("utf-8", "surrogatepass")
     is_genuine = False
     for secret in candidates:  # all of them, always: the time must not tell which one it was
-        is_genuine |= hmac.compare_digest(_signature(secret, text), claimed) and _is_usable(secret)
-    if configured is None:
-        raise SignatureInvalid("key", f"no application has the key {credentials.key[:64]!r}")
+        is_genuine |= hmac.compare_digest(_signature(secret, text), claimed)
     if not configured:
-        raise SignatureInvalid("secret", "the application has no secret")
+        known = "no application has the key" if configured is None else "no secret is kept for the key"
+        raise SignatureInvalid("key", f"{known} {key[:64]!r}")
+    if text.count("\n") != _LINES - 1:  # a line break inside one part could pass for the end of it
+        raise SignatureInvalid("signature", "a line break in a header or in the path")
     if not is_genuine:
-        if not any(_is_base64(secret) for secret in candidates):
-            raise SignatureInvalid("secret", "our own secret is not base64: paste it as the platform shows it")
-        raise SignatureInvalid("signature", "it does not match what was received; see `callgate signature verify`")
-
-    age_s = abs((now - read_timestamp(stamp)).total_seconds())
-    if freshness_s is not None and age_s > freshness_s:
+        if not any(is_base64(secret) for secret in candidates):
+            raise SignatureInvalid("secret", "our own is not base64: paste it as the platform shows it")
+        raise SignatureInvalid("signature", "it does not match what was received; `diagnose` says what differs")
+    if freshness_s is not None and (age_s := abs((now - at).total_seconds())) > freshness_s:
         raise SignatureInvalid("timestamp", f"{stamp[:40]} is {age_s:.0f} seconds from now, more than {freshness_s}")
+
+
+def verify_basic(request: WireRequest, secrets: Mapping[str, str | Sequence[str]]) -> None:
+    """Return when the request carries a key and one of its secrets as HTTP Basic; raise `SignatureInvalid` when not.
+
+    Only for an application that opted in: this proves neither the body nor its age, and sends the secret along.
+    """
+    key, secret = _basic(request.headers)
+    configured = secrets.get(key) or (_NOBODY,)
+    candidates = (configured,) if isinstance(configured, str) else configured
+    claimed = secret.encode("utf-8", "surrogatepass")
+    is_genuine = False
+    for candidate in candidates:
+        is_genuine |= hmac.compare_digest(candidate.encode(), claimed)
+    if not secrets.get(key):
+        raise SignatureInvalid("key", f"no application has the key {key[:64]!r}")
+    if not is_genuine:
+        raise SignatureInvalid("secret", "it is not the one of this application")
 
 
 def sign(  # noqa: PLR0913, PLR0917 - the ingredients of a signature are many, and each is its own
@@ -98,8 +111,8 @@ def sign(  # noqa: PLR0913, PLR0917 - the ingredients of a signature are many, a
 
     `path` is without host and query. `now` is aware. Raises `SignatureInvalid` for a secret that holds no bytes.
     """
-    if not _is_usable(secret):
-        raise SignatureInvalid("secret", "our own secret is not base64: paste it as the platform shows it")
+    if not decode_secret(secret):
+        raise SignatureInvalid("secret", "our own is not base64: paste it as the platform shows it")
     stamp = format_timestamp(now)
     signature = _signature(secret, string_to_sign(method, path, body, stamp, content_type)).decode()
     signed = {"authorization": f"{scheme} {key}:{signature}", "x-timestamp": stamp}
@@ -108,20 +121,35 @@ def sign(  # noqa: PLR0913, PLR0917 - the ingredients of a signature are many, a
 
 def signing_key(request: WireRequest) -> str:
     """Return the application key that the Authorization header names, or "" where it names none that can be read."""
+    value = header(request.headers, "authorization") or ""
     try:
-        return _credentials(request.headers).key
+        return (_basic if value[:6].lower() == "basic " else credentials)(request.headers)[0]
     except SignatureInvalid:
         return ""
 
 
+def credentials(headers: Mapping[str, str]) -> tuple[str, str]:
+    """Return the key and the signature of the Authorization header. Raises `SignatureInvalid`."""
+    value = header(headers, "authorization")
+    if not value:
+        raise SignatureInvalid("authorization", "the header is missing")
+    scheme, _, rest = value.partition(" ")
+    if scheme.lower() != SCHEME:
+        raise SignatureInvalid("scheme", f"found {scheme[:32]!r}, expected {SCHEME}")
+    key, _, signature = rest.strip().partition(":")
+    if not key or not signature:
+        raise SignatureInvalid("authorization", f"expected `{SCHEME} KEY:SIGNATURE`")
+    return key, signature
+
+
 def string_to_sign(method: str, path: str, body: bytes, timestamp: str, content_type: str) -> str:
     """Return the five lines that are signed. No body leaves its line empty; nothing is normalised but the verb."""
-    md5 = b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode() if body else ""
-    return f"{method.upper()}\n{md5}\n{content_type}\nx-timestamp:{timestamp}\n{path}"
+    digest = b2a_base64(md5(body, usedforsecurity=False).digest(), newline=False).decode() if body else ""
+    return f"{method.upper()}\n{digest}\n{content_type}\nx-timestamp:{timestamp}\n{path}"
 
 
 def signature_of(secret: str, text: str) -> str:
-    """Return the signature of a string to sign, as base64."""
+    """Return the signature of a string to sign, in base64."""
     return _signature(secret, text).decode()
 
 
@@ -149,53 +177,47 @@ def format_timestamp(at: datetime) -> str:
     return at.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
-def _credentials(headers: Mapping[str, str]) -> Credentials:
-    value = header(headers, "authorization")
-    if not value:
-        raise SignatureInvalid("authorization", "the header is missing")
-    scheme, _, rest = value.partition(" ")
-    if scheme.lower() != SCHEME:
-        raise SignatureInvalid("scheme", f"found {scheme[:32]!r}, expected {SCHEME}")
-    key, _, signature = rest.strip().partition(":")
-    if not key or not signature:
-        raise SignatureInvalid("authorization", f"expected `{SCHEME} KEY:SIGNATURE`")
-    return Credentials(scheme, key, signature)
-
-
-def _signature(secret: str, text: str) -> bytes:
-    """Compute HMAC-SHA256 from the two states that depend on the secret alone: half the work of `hmac.digest`."""
-    inner, outer = _keyed(secret)
-    inner, outer = inner.copy(), outer.copy()
-    inner.update(text.encode("utf-8", "surrogatepass"))
-    outer.update(inner.digest())
-    return binascii.b2a_base64(outer.digest(), newline=False)
-
-
-@lru_cache(maxsize=1024)
-def _keyed(secret: str) -> "tuple[_Hash, _Hash]":
-    key = _decode_secret(secret)
-    if len(key) > _BLOCK_BYTES:
-        key = hashlib.sha256(key).digest()
-    block = key.ljust(_BLOCK_BYTES, b"\0")
-    return hashlib.sha256(block.translate(_INNER)), hashlib.sha256(block.translate(_OUTER))
-
-
-def _decode_secret(secret: str) -> bytes:
-    """Decode base64 as the platform's own kits do: either alphabet, with or without padding, strangers left out."""
-    text = secret.translate(_URL_SAFE)
-    digits = "".join(char for char in text if char.isascii() and (char.isalnum() or char in "+/"))
-    whole = digits[: len(digits) - 1] if len(digits) % 4 == 1 else digits
-    return b64decode(whole + "=" * (-len(whole) % 4))
-
-
-@lru_cache(maxsize=1024)
-def _is_usable(secret: str) -> bool:
-    """Whether the secret holds any bytes at all: with none, everybody could sign."""
-    return bool(_decode_secret(secret))
-
-
-def _is_base64(secret: str) -> bool:
+def is_base64(secret: str) -> bool:
+    """Whether a secret reads as one, padded or not. One that does not is nevertheless tried; see `decode_secret`."""
     try:
         return bool(b64decode(secret + "=" * (-len(secret) % 4), validate=True))
     except ValueError:
         return False
+
+
+def _basic(headers: Mapping[str, str]) -> tuple[str, str]:
+    """Return the key and the secret of HTTP Basic."""
+    scheme, _, rest = (header(headers, "authorization") or "").partition(" ")
+    if scheme.lower() != "basic":
+        raise SignatureInvalid("scheme", f"found {scheme[:32]!r}, expected Basic")
+    try:
+        key, colon, secret = b64decode(rest.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        key = colon = secret = ""
+    if not key or not colon:
+        raise SignatureInvalid("authorization", "expected `Basic` and base64 of `KEY:SECRET`")
+    return key, secret
+
+
+def _signature(secret: str, text: str) -> bytes:
+    """Compute HMAC-SHA256, in base64, from the two states that depend on the secret alone."""
+    inner, outer = _states(secret)
+    inner, outer = inner.copy(), outer.copy()
+    inner.update(text.encode("utf-8", "surrogatepass"))
+    outer.update(inner.digest())
+    return b2a_base64(outer.digest(), newline=False)
+
+
+@lru_cache(maxsize=1024)
+def _states(secret: str) -> "tuple[_Hash, _Hash]":
+    """Hash the first block of each half of the HMAC. With an empty key everybody could sign, so nobody can."""
+    key = decode_secret(secret) or token_bytes()
+    block = (sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
+    return sha256(block.translate(_INNER)), sha256(block.translate(_OUTER))
+
+
+def decode_secret(secret: str) -> bytes:
+    """Decode base64 as the platform's own kits do: either alphabet, padded or not, other characters skipped."""
+    digits = re.sub(r"[^A-Za-z0-9+/]", "", secret.translate(_URL_SAFE))
+    whole = digits[:-1] if len(digits) % 4 == 1 else digits
+    return b64decode(whole + "=" * (-len(whole) % 4))

@@ -1,12 +1,15 @@
-"""Wire to neutral words and back. Whether a genuine event can be acted upon is judged here; the structs take anything."""
+"""Wire to neutral words and back.
 
+Whether a genuine event can be acted upon is judged here; the structs of the wire take anything.
+"""
+
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
 from callgate.errors import DecisionUnsupported, SignatureInvalid
-from callgate.numbers import parse_e164
 from callgate.protocol.call import (
     Acknowledge,
     CallAnswered,
@@ -27,7 +30,20 @@ from callgate.protocol.call import (
     Origin,
     Price,
 )
-from callgate.protocol.sinch.callbacks import Ace, Callback, Destination, Dice, Ice, Money, Notify, Pair, Pie, read
+from callgate.protocol.sinch.callbacks import (
+    Ace,
+    Destination,
+    Dice,
+    Ice,
+    Known,
+    Money,
+    Notify,
+    Pair,
+    Pie,
+    UnknownEvent,
+    number_in,
+    read,
+)
 from callgate.protocol.sinch.signature import signing_key
 from callgate.protocol.sinch.svaml import ConnectPstn, Continue, Hangup, Svaml
 from callgate.protocol.wire import WireReply, WireRequest
@@ -58,7 +74,7 @@ def understand(request: WireRequest) -> CallEvent:
     return translate(callback, signer or claimed)
 
 
-def translate(callback: Callback, application: str) -> CallEvent:
+def translate(callback: Known | UnknownEvent, application: str) -> CallEvent:
     """Say in neutral words what a callback of this application tells."""
     if (why := _unusable(callback)) is not None:
         return CallUnusable(
@@ -69,24 +85,13 @@ def translate(callback: Callback, application: str) -> CallEvent:
             why=why,
             wants_decision=isinstance(callback, Ice | Pie),
         )
-    common: dict[str, Any] = {
+    common = {
         "key": CallKey(application, callback.callid),
         "name": callback.event,
         "occurred_at": callback.timestamp,
         "custom": callback.custom,
     }
-    match callback:
-        case Ice():
-            return _arrived(callback, common)
-        case Ace():
-            return _answered(callback, common)
-        case Pie():
-            return _input(callback, common)
-        case Dice():
-            return _ended(callback, common)
-        case Notify():
-            return _noted(callback, common)
-    raise AssertionError(callback)
+    return _WORDS[type(callback)](callback, common)
 
 
 def answer(event: CallEvent, decision: Decision) -> WireReply:
@@ -114,21 +119,21 @@ _GO_ON = WireReply(body=Svaml(action=Continue()).to_json())
 _NOTHING = WireReply()
 
 
-def _unusable(callback: Callback) -> str | None:
+def _unusable(callback: Known | UnknownEvent) -> str | None:
     """Return why an event cannot be acted upon, or None."""
-    if not callback.event:
-        return "no event is named"
-    if not isinstance(callback, Ice | Ace | Pie | Dice | Notify):
-        return "an event that we do not know"
+    if isinstance(callback, UnknownEvent):
+        return "an event that we do not know" if callback.event else "no event is named"
     if not callback.callid:
         return "no call id"
     if not _is_plain(callback.callid):
         return "the call id is too long or not printable"
     if isinstance(callback, Ice):
-        if callback.to is None or not callback.to.endpoint:
+        if callback.to is None or not callback.to.text:
             return "no destination"
-        if not _is_plain(callback.to.endpoint) or not _is_plain(callback.user):
-            return "the destination or the user is too long or not printable"
+        if not _is_plain(callback.to.text):
+            return "the destination is too long or not printable"
+        if not _is_plain(callback.user):
+            return "the user is too long or not printable"
     return None
 
 
@@ -140,13 +145,12 @@ def _is_plain(text: str) -> bool:
 def _arrived(ice: Ice, common: dict[str, Any]) -> CallArrived:
     assert ice.to is not None
     destination = _endpoint(ice.to)
-    cli = parse_e164(ice.cli)
-    shown = cli or ice.cli.strip().lower().removeprefix("private")
-    dialled = (ice.user, shown, destination.kind, destination.address, ice.origination_type)
+    cli = number_in(ice.cli_text)
+    shown = cli or ice.cli_text.strip().lower().removeprefix("private")
     return CallArrived(
         **common,
         destination=destination,
-        fingerprint=_digest(dialled),
+        fingerprint=_digest((ice.user, shown, ice.to.type, destination.address, ice.origination_type)),
         user=ice.user or None,
         cli=cli,
         origin=_ORIGINS.get(ice.origination_type, Origin.UNKNOWN),
@@ -187,7 +191,7 @@ def _ended(dice: Dice, common: dict[str, Any]) -> CallEnded:
         duration_s=duration_s if duration_s is not None and 0 < duration_s <= MAX_DURATION_S else None,
         debit=_price(dice.debit),
         user=dice.user or None,
-        destination=_endpoint(dice.to) if dice.to is not None and dice.to.endpoint else None,
+        destination=_endpoint(dice.to) if dice.to is not None and dice.to.text else None,
         extra=_extra(dice),
     )
 
@@ -214,16 +218,23 @@ def _digest(facts: tuple[object, ...]) -> str:
     return blake2b(msgspec.json.encode(facts), digest_size=16).hexdigest()
 
 
-def _extra(callback: Callback, **words: Any) -> dict[str, Any]:
+def _extra(callback: Known, **words: object) -> dict[str, Any]:
     """Keep, under the provider's name and its own spelling, what neutral words cannot say and the event does."""
-    if callback.conference_id:
-        words["conferenceId"] = callback.conference_id
-    if callback.cookies:
-        words["cookies"] = _mapping(callback.cookies)
     said = {name: word for name, word in words.items() if word}
+    if callback.conference_id:
+        said["conferenceId"] = callback.conference_id
+    if callback.cookies:
+        said["cookies"] = _mapping(callback.cookies)
     return {"sinch": said} if said else {}
 
 
+_WORDS: dict[type, Callable[[Any, dict[str, Any]], CallEvent]] = {
+    Ice: _arrived,
+    Ace: _answered,
+    Pie: _input,
+    Dice: _ended,
+    Notify: _noted,
+}
 _ORIGINS = {"mxp": Origin.IN_APP, "pstn": Origin.PHONE, "sip": Origin.SIP, "server": Origin.SERVER}
 _KINDS = {
     "number": EndpointKind.NUMBER,

@@ -1,0 +1,90 @@
+"""What those who watch are sent: the parts of the page that changed, as server-sent events.
+
+All watchers share one look at the store, and nothing is looked at while nobody watches. A watcher who reads slowly skips
+what lies between and gets what is there now.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime
+
+from callgate.errors import StorageUnavailable
+
+LOOK_S = 0.7
+"""How often the store is looked at for changes."""
+
+HEART_BEAT_S = 10.0
+"""A quiet stream says at least this often that it is alive, what time it is, and makes sure that it still may."""
+
+MAX_WATCHERS = 64
+"""Streams open at once: each holds a connection, and browsers open one a tab."""
+
+Parts = Mapping[str, str]
+"""Pieces of the page by the id of the element that each fills."""
+
+
+class Feed:
+    """One look for all watchers. `look` renders the parts as they are now."""
+
+    def __init__(
+        self, look: Callable[[], Awaitable[Parts]], clock: Callable[[], datetime], stopping: asyncio.Event
+    ) -> None:
+        self._look = look
+        self._clock = clock
+        self._stopping = stopping
+        self._looking = asyncio.Lock()
+        self._looked_at = float("-inf")
+        self._parts: Parts = {}
+        self._watchers = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self._watchers >= MAX_WATCHERS
+
+    async def parts(self) -> Parts:
+        """The parts as they are, or were at most `LOOK_S` ago. Raises `StorageUnavailable`."""
+        async with self._looking:
+            now = asyncio.get_running_loop().time()
+            if now - self._looked_at >= LOOK_S:
+                self._parts = await self._look()
+                self._looked_at = now
+        return self._parts
+
+    async def watch(self, is_welcome: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
+        """Yield server-sent events until the server stops, the store fails, or the watcher is no longer welcome."""
+        if self.is_full:
+            return
+        loop = asyncio.get_running_loop()
+        sent: dict[str, str] = {}
+        beats_at = loop.time()
+        self._watchers += 1
+        try:
+            while not self._stopping.is_set():
+                if loop.time() >= beats_at:
+                    if not await is_welcome():
+                        return
+                    yield encode_event("clock", self._clock().isoformat())
+                    beats_at = loop.time() + HEART_BEAT_S
+                for name, html in (await self.parts()).items():
+                    if sent.get(name) != html:
+                        yield encode_event(name, html)
+                        sent[name] = html
+                await self._pause()
+        except StorageUnavailable:
+            return  # the page says that it has lost us, and comes back
+        finally:
+            self._watchers -= 1
+
+    async def _pause(self) -> None:
+        """Wait for the next look, or for the end."""
+        try:
+            async with asyncio.timeout(LOOK_S):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+
+def encode_event(name: str, data: str) -> bytes:
+    """Write one server-sent event. Source: HTML Standard, 9.2.6, interpreting an event stream."""
+    lines = "".join(f"data: {line}\n" for line in data.splitlines())
+    return f"event: {name}\n{lines}\n".encode()
