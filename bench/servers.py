@@ -18,7 +18,7 @@ import callgate
 
 HERE = Path(__file__).parent
 SOURCE = str(Path(callgate.__file__).parents[1])
-START_S = 60.0
+START_S = 120.0
 STOP_S = 15.0
 
 
@@ -121,12 +121,17 @@ def run_generator(server: Server, words: Mapping[str, object]) -> Measured:
     return msgspec.json.decode(done.stdout, type=Measured)
 
 
-def memory_mb(server: Server) -> float | None:
-    """Return how much memory a server holds now, in units of 10**6 bytes; None where this system does not tell."""
-    path = Path(f"/proc/{server.pid}/statm")
+def memory_mb(server: Server) -> tuple[float, float] | None:
+    """Return how much memory a server holds now, and the most that it ever held, in units of 10**6 bytes.
+
+    None where this system does not tell.
+    """
+    path = Path(f"/proc/{server.pid}/status")
     if not path.exists():
         return None
-    return int(path.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    lines = dict(line.split(":", 1) for line in path.read_text(encoding="utf-8").splitlines())
+    now, most = (int(lines[name].split()[0]) * 1024 / 1e6 for name in ("VmRSS", "VmHWM"))
+    return now, most
 
 
 def _free_port() -> int:
