@@ -15,7 +15,7 @@ import time
 from array import array
 from collections import deque
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
@@ -115,7 +115,7 @@ class Load:
         self._under_way = 0
 
     async def run(self, connections: list[Connection]) -> float:
-        """Send until the time or the calls are over, wait for the last answers; returns for how many seconds it sent."""
+        """Send until the time is over, wait for the last answers; returns for how many seconds it sent."""
         started = time.perf_counter()
         self._ends_at = started + self._seconds
         self._idle = connections
@@ -128,14 +128,16 @@ class Load:
         return self._stopped_at - started
 
     async def _send_evenly(self, rate: float, started: float) -> None:
-        sent = 0
-        while (now := time.perf_counter()) < self._ends_at and not self._done.done():
-            for _ in range(int((now - started) * rate) - sent):
+        """All calls of the time, one at least, also when we were held up ourselves: each counts from its own moment."""
+        count, sent = max(1, round(rate * self._seconds)), 0
+        while sent < count and not self._done.done():
+            now = time.perf_counter()
+            while sent < count and (due_at := started + sent / rate) <= now:
                 sent += 1
                 if self._idle:
-                    self._next(now)
+                    self._next(due_at)
                 else:
-                    self._late.append(now)
+                    self._late.append(due_at)
             await asyncio.sleep(TICK_S)
         self._stop(time.perf_counter())
 
@@ -146,12 +148,8 @@ class Load:
             raise WrongAnswer(f"{self._under_way} calls were never answered") from None
 
     def _next(self, due_at: float) -> None:
-        call = next(self._calls, None)
-        if call is None:
-            self._stop(due_at)
-            return
         self._under_way += 1
-        self._idle.pop().send(call, due_at)
+        self._idle.pop().send(next(self._calls), due_at)
 
     def _stop(self, now: float) -> None:
         if not self._is_over:
@@ -176,7 +174,7 @@ class Load:
         self._idle.append(connection)
         if self._late:
             self._next(self._late.popleft())
-        elif self._is_over or now >= self._ends_at:
+        elif self._is_over or (self._rate is None and now >= self._ends_at):
             self._stop(now)
         elif self._rate is None:
             self._next(now)
@@ -225,7 +223,9 @@ async def load(words: argparse.Namespace, who: list[Caller]) -> Measured:
     assert url.hostname is not None and url.port is not None, "checked by the parser"
     calls = plan(who, words.numbers, url.netloc)
     if words.rate is None:
-        calls = iter(list(islice(calls, words.most)))
+        calls = chain(
+            list(islice(calls, words.signed)), calls
+        )  # a run that is faster than thought goes on, signing as it goes
     run = Load(calls, words.seconds, words.rate)
     loop = asyncio.get_running_loop()
     connections = [
@@ -260,7 +260,12 @@ def main() -> int:
     parser.add_argument("--wallets", type=int, default=0, help="callers to draw from; 0 is the one hot wallet")
     parser.add_argument("--numbers", type=int, default=1, help="numbers to draw from")
     parser.add_argument("--rate", type=float, help="calls a second; as many as possible without it")
-    parser.add_argument("--most", type=int, default=100_000, help="calls signed beforehand, where there is no rate")
+    parser.add_argument(
+        "--signed",
+        type=int,
+        default=100_000,
+        help="calls signed beforehand, where there is no rate; further ones are signed as they are sent",
+    )
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
     parser.add_argument("--pid", type=int, help="process of the server, to count its computing time")
     words = parser.parse_args()

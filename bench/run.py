@@ -180,7 +180,7 @@ class Bench:
 
     def _warm(self, rows: Mapping[str, Row]) -> dict[str, Measured]:
         _say("warming up")
-        words = {"seconds": min(WARM_S, self._words.seconds), "most": WARM_CALLS}
+        words = {"seconds": min(WARM_S, self._words.seconds), "signed": WARM_CALLS}
         return {name: self._measure(row, words) for name, row in rows.items()}
 
     def _go_round(self, rows: Mapping[str, Row]) -> None:
@@ -189,8 +189,8 @@ class Bench:
         for each in range(self._words.rounds):
             _say(f"round {each + 1} of {self._words.rounds}")
             for name, row in rows.items():
-                most = math.ceil(last[name].rate * seconds * SPARE)
-                last[name] = self._measure(row, {"seconds": seconds, "most": most})
+                signed = math.ceil(last[name].rate * seconds * SPARE)
+                last[name] = self._measure(row, {"seconds": seconds, "signed": signed})
                 self._rounds.setdefault(name, []).append(last[name])
         self._measured["hot_wallet"] = self._ratio(HOT_WALLET, MANY)
         if EXPRESS_PEER in rows:
@@ -234,7 +234,7 @@ class Bench:
         started = time.monotonic()
         with Server("large", CALLGATE, environment, self._folder) as server:
             row = Row(server, {"wallets": ALL_ACCOUNTS, "numbers": self._words.numbers})
-            run_generator(server, {**row.words, "connections": 1, "most": 1})
+            run_generator(server, {**row.words, "connections": 1, "seconds": 0})
             self._measured["start"] = time.monotonic() - started
             run_generator(server, {**row.words, "seconds": self._words.seconds})
             if (memory := memory_mb(server)) is not None:

@@ -48,8 +48,8 @@ def answer(**changes: Any) -> str:
     return json.dumps({"action": action | changes})
 
 
-def load(url: str) -> subprocess.CompletedProcess[str]:
-    return run("generator.py", "--url", url, "--seconds", "0.3", "--most", "2000", "--connections", "8")
+def load(url: str, *, signed: int = 2000) -> subprocess.CompletedProcess[str]:
+    return run("generator.py", "--url", url, "--seconds", "0.3", "--signed", str(signed), "--connections", "8")
 
 
 def test_right_answers_are_counted() -> None:
@@ -61,6 +61,14 @@ def test_right_answers_are_counted() -> None:
     assert measured["answered"] > 0
     assert measured["held_micros"] % measured["answered"] == 0  # the same number each time, so the same price
     assert 0 < measured["p50_ms"] <= measured["p99_ms"] <= measured["worst_ms"]
+
+
+def test_a_run_does_not_end_with_the_calls_that_were_signed_for_it() -> None:
+    """Fewer signed calls than connections: the rest are signed as they are sent, and the run lasts as long as was asked."""
+    with fixed(answer()) as url:
+        done = load(url, signed=3)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["answered"] > 8
 
 
 @pytest.mark.parametrize(
