@@ -271,7 +271,7 @@ class House:
         """What a responder is handed with a request."""
         from callgate.service.application import Application  # noqa: PLC0415
 
-        known = Application(row=self.application, secrets=("c2VjcmV0",))
+        known = Application(row=self.application, secrets=(("c2VjcmV0", None),))
         return Catalog(applications={APP: known}, decks=self.decks)
 
     hang_up = b'{"action":{"name":"hangup"}}'

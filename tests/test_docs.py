@@ -55,7 +55,10 @@ from callgate.rating.deck_csv import COLUMNS, OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow, ApplicationSettings
 from callgate.service.decide import Facts, decide
+from callgate.service.delivery import DeliveryState
+from callgate.service.endpoint import RecordType
 from callgate.service.records import Flag, SettledBy
+from callgate.service.reports import RecordReport
 from callgate.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -120,6 +123,8 @@ def test_every_setting_of_an_application_and_every_limit_is_documented() -> None
         ("ledger.md", "Kinds of transfer", TransferKind),
         ("ledger.md", "The end of a hold", HoldState),
         ("life-of-a-call.md", "What a settlement rests on", SettledBy),
+        ("call-records.md", "Types of records", RecordType),
+        ("call-records.md", "States of a delivery", DeliveryState),
     ],
 )
 def test_every_word_that_is_stored_is_documented(page: str, heading: str, words: type[StrEnum]) -> None:
@@ -171,6 +176,11 @@ def test_every_column_of_a_deck_is_documented() -> None:
     assert first_cells(page, "Required columns") == list(REQUIRED_COLUMNS)
     assert first_cells(page, "Optional columns") == list(OPTIONAL_COLUMNS)
     assert len(COLUMNS) == len(REQUIRED_COLUMNS) + len(OPTIONAL_COLUMNS)
+
+
+def test_every_field_of_a_record_is_documented() -> None:
+    """In the order in which they are delivered."""
+    assert first_cells(REFERENCE / "call-records.md", "Fields") == list(RecordReport.__struct_fields__)
 
 
 def test_every_problem_document_is_documented() -> None:

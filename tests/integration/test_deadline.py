@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.conftest import House
 
 DEADLINE_S = 0.2
-IN_TIME_S = DEADLINE_S + 0.15
+IN_TIME_S = DEADLINE_S + 0.5
 """When an answer must be there, with something for a busy machine."""
 
 
@@ -207,7 +207,9 @@ def test_overload_hangs_up_at_once(
     new_house: Callable[[SqliteStore], AbstractContextManager["House"]],
     file_store: Callable[..., SqliteStore],
 ) -> None:
-    """With nothing queued and nothing written; ends are told to come again."""
+    """No decision is queued behind it: when there is room again, what was sent stands, and nothing is held. Ends are told
+    to come again.
+    """
     path = tmp_path / "books.db"
     with new_house(file_store(path, queue_limit=4)) as house:
         house.open("alice", "0.20", max_seconds=60)
@@ -227,8 +229,11 @@ def test_overload_hangs_up_at_once(
                 assert time.monotonic() - began < DEADLINE_S / 2
                 assert set(await asyncio.gather(begun, *waiting)) == {house.hang_up}
             for number in range(50):
-                assert await house.store.call(house.arrived(f"refused{number}").key) is None
+                assert await gate.hear(house.arrived(f"refused{number}")) == house.hang_up
             assert house.granted_s(await gate.hear(house.arrived("after"))) == 60
 
         gate.run(steps)
         assert house.wallet().held_micros == 20_000
+        for number in range(50):
+            call = house.call(f"refused{number}")
+            assert (call.refusal, call.hold, call.flags) == ("not_decided_in_time", None, ("late",))

@@ -1,6 +1,10 @@
 """`callgate sinch ...`: what only this platform knows."""
 
 import secrets
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from callgate.cli.desk import AsJson, Config, InApp, open_books, read_settings, say, say_json, the_application
 from callgate.errors import NotFound
@@ -8,7 +12,14 @@ from callgate.errors import NotFound
 PROVIDER = "sinch"
 
 
-async def token(user: str, *, ttl: int = 600, app: InApp = None, config: Config = None, json: AsJson = False) -> int:
+async def token(
+    user: str,
+    *,
+    ttl: Annotated[int, Parameter(validator=Number(gte=60, lte=86_400))] = 600,
+    app: InApp = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> int:
     """Print a token with which an in-app user registers with the platform.
 
     Parameters
@@ -16,7 +27,7 @@ async def token(user: str, *, ttl: int = 600, app: InApp = None, config: Config 
     user
         The user's id.
     ttl
-        Seconds that the app has to register with it, at least 60.
+        Seconds that the app has to register with it, 60 to 86400.
     """
     from datetime import timedelta
 

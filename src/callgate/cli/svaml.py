@@ -34,6 +34,8 @@ def check(file: Path, *, event: Event, older: bool = False, json: AsJson = False
     ]
     if json:
         say_json(faults)
+    elif not faults:
+        say("Nothing is wrong with it.")
     else:
         say("\n".join("line {line}, {path}: found {found}; expected {expected}".format(**fault) for fault in faults))
     return 1 if faults else 0
