@@ -68,6 +68,8 @@ DEFAULTS = {
 """What is answered where there is no handler, where it returns None, and where it fails or misses the deadline."""
 
 _REPORTS = frozenset({"conference-pie", "dice", "notify"})
+_TO_BE_USABLE = (sinch.Ice, sinch.Pie)
+"""What is answered by default, without asking a handler, where it lacks what a handler needs."""
 
 
 class _Handler(NamedTuple):
@@ -222,7 +224,7 @@ class Callgate:
         if isinstance(event, sinch.UnknownEvent):
             log.info("callback_unknown callback=%.64r", event.event)
             return _NOTHING
-        if isinstance(event, sinch.Ice | sinch.Pie) and (why := sinch.unusable(event)) is not None:
+        if isinstance(event, _TO_BE_USABLE) and (why := sinch.unusable(event)) is not None:
             log.warning("callback_unusable callback=%s reason=%r", event.event, why)
             return DEFAULTS[_kind(event)]
         return event

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import structlog
 
 from callgate.cli import main
 
@@ -122,6 +123,7 @@ class Gate:
             ):
                 main(words)
         finally:
+            structlog.reset_defaults()  # `serve` sets it up for a standard error that is closed now
             os.chdir(outside)
             os.environ.clear()
             os.environ.update(before)

@@ -3,6 +3,8 @@
 Paths are what this is about: whatever a framework, a mount or a proxy does to them, the one that was requested is signed.
 """
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -126,6 +128,21 @@ def test_the_tutorial_on_its_own(apps: Apps) -> None:
         for path in ("/", CALLBACKS, f"{CALLBACKS}/", "/a%20b/c%2Fd"):
             assert post(port, path, ALLOWED, ("KEY", "SECRET")) == (200, CONNECT)
             assert post(port, path, OTHER, ("KEY", "SECRET")) == (200, HANG_UP)
+
+
+def test_the_emulator_places_a_whole_call(apps: Apps) -> None:
+    """As the guide says: from the command line, through ICE, ACE and DiCE."""
+    command = ("call", "--from", "alice", "--to", "+15612600684", "--talk", "65s", "--key", "KEY", "--secret", "SECRET")
+    with asgi_server(apps["tutorial"].gate) as port:
+        target = f"http://127.0.0.1:{port}{CALLBACKS}"
+        done = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "callgate", *command, "--target", target, "--json"],
+            capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    events = msgspec.json.decode(done.stdout)["events"]
+    assert [each["sent"]["event"] for each in events] == ["ice", "ace", "dice"]
+    assert [each["answer"] for each in events] == [CONNECT, {"action": {"name": "continue"}}, {}]
 
 
 @pytest.mark.parametrize("name", FRAMEWORKS)

@@ -322,7 +322,7 @@ def test_strange_ends_without_a_start_are_given_up(house: House) -> None:
         await asyncio.gather(*map(house.post, bodies))
         later = datetime.now(UTC) + timedelta(seconds=1)
         swept = 0
-        while done := await expire_parked(house.store, house.gate.catalogs.now.decks, before=later, now=later):
+        while done := await expire_parked(house.store, house.gate.catalogs.now, before=later):
             swept += done
         return swept
 

@@ -269,6 +269,32 @@ def test_an_async_handler_that_does_not_let_go_is_not_waited_for(watched: Callga
     assert asyncio.run(main()) == HANG_UP
 
 
+def test_a_handler_ends_with_the_request_that_asked_it(gate: Callgate) -> None:
+    """When the server cancels that, nobody would read the answer."""
+
+    async def main() -> None:
+        begun = asyncio.Event()
+        ended: list[str] = []
+
+        @gate.ice
+        async def incoming(call: sinch.Ice) -> None:
+            begun.set()
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.append(call.callid)
+
+        request = asyncio.create_task(gate.answer_async(signed(ICE), NOW))
+        await begun.wait()
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        await asyncio.sleep(0)
+        assert ended == ["a-call"]
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize(("name", "default"), QUESTIONS)
 def test_a_handler_that_blocks_is_not_waited_for(
     watched: Callgate, released: threading.Event, name: str, default: object

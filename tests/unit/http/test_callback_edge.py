@@ -11,7 +11,9 @@ from callgate.http import callbacks
 from callgate.http.callbacks import CallbackEdge, read_body
 from callgate.http.problems import BROKEN_OFF, TOO_LARGE
 from callgate.protocol import sinch
+from callgate.service.application import Application, ApplicationRow
 from callgate.service.catalog import Catalog, Catalogs
+from callgate.service.faults import FaultWatch
 from callgate.service.respond import Responder
 from callgate.storage.sqlite import MEMORY, SqliteStore
 
@@ -40,9 +42,10 @@ def edge(public_prefix: str = "") -> CallbackEdge:
     """An edge that knows one application, before a store that was never opened: what gets past the edge would fail."""
     store = SqliteStore(MEMORY)
     catalogs = Catalogs(store, lambda _: SECRET)
-    catalogs.now = Catalog(secrets={"sinch": {KEY: [SECRET]}})
+    row = ApplicationRow(key=KEY, provider="sinch", name="", created_at=NOW, sealed_secrets=())
+    catalogs.now = Catalog(applications={KEY: Application(row=row, secrets=((SECRET, None),))})
     responder = Responder(store, lambda: NOW, decision_deadline_s=1, orphan_after=timedelta(seconds=600))
-    return CallbackEdge(catalogs, responder, lambda: NOW, public_prefix)
+    return CallbackEdge(catalogs, responder, FaultWatch(store, lambda: NOW), lambda: NOW, public_prefix)
 
 
 def status_of(gate: CallbackEdge, path: str, receive: Any, headers: dict[str, str], method: str = "POST") -> int:
