@@ -528,12 +528,13 @@ def test_a_tail_tells_of_decisions_and_ends(run: Run) -> None:  # noqa: ARG001 -
         assert tail.stdout is not None
         lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=lambda out: [lines.put(line) for line in out], args=(tail.stdout,), daemon=True).start()
-        for number in range(200):  # until it has started to look
+        for number in range(200):  # until it has started to look, and again where that was between decision and end
             on_books(lambda store, number=number: place_call(store, f"call-{number}", 5))
-            if not lines.empty():
+            if lines.qsize() > 1:
                 break
         try:
-            decided, ended = (json.loads(lines.get(timeout=20)) for _ in range(2))
+            told = [json.loads(lines.get(timeout=20)) for _ in range(lines.qsize())]
+            decided, ended = told[-2:]
             tail.send_signal(signal.SIGINT)
             assert tail.wait(timeout=20) == 0
         finally:
