@@ -1,7 +1,7 @@
 # Works on a fresh clone with make and Python 3.11 or newer: everything else is installed here, into .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint lock clean
+.PHONY: help install run test lint bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,6 +30,10 @@ lint: $(VENV)/.dev ## formatting, lint, strict types, import directions
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/.dev ## the whole decision against its peers, and the goals (B='--rounds 2' for less, B=--all for more)
+	@bench/peers/express/install || true
+	@$(BIN)/python bench/run.py $(B)
 
 lock: $(VENV)/.dev ## renew requirements/ after a change of pyproject.toml (UPGRADE=1 takes newer versions)
 	@$(UV_COMPILE) --group build --output-file requirements/build.txt

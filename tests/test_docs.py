@@ -37,11 +37,13 @@ import msgspec
 import pytest
 
 import callgate
+from callgate import Callgate, library
 from callgate.cli import build
 from callgate.http import problems
 from callgate.ledger.hold import HoldState
 from callgate.ledger.transfer import TransferKind
 from callgate.ledger.wallet import Wallet
+from callgate.library import DEFAULTS
 from callgate.policy.account import Account, Status
 from callgate.policy.limits import Limits
 from callgate.policy.refusal import SENTENCES, Refusal
@@ -187,6 +189,22 @@ def test_every_problem_document_is_documented() -> None:
     fixed = [value for value in vars(problems).values() if isinstance(value, WireReply)]
     decoded = [msgspec.json.decode(reply.body) for reply in fixed]
     assert {(each["type"].removeprefix(problems.TYPE), str(each["status"])) for each in decoded} <= told
+
+
+def test_the_library_is_documented() -> None:
+    """Every option with its default, what each event is answered by default, and every line of the log."""
+    page = REFERENCE / "library.md"
+    told = [
+        [name, "" if each.default is each.empty else str(each.default)]
+        for name, each in inspect.signature(Callgate).parameters.items()
+    ]
+    assert [row[:2] for row in rows_of(page, "Options")] == told
+    actions = {kind: msgspec.json.decode(reply.body).get("action", {}) for kind, reply in DEFAULTS.items()}
+    assert {row[0]: row[2] for row in rows_of(page, "Events")} == {
+        kind: action.get("name", "{}") for kind, action in actions.items()
+    }
+    logged = re.findall(r'log\.(\w+)\("(\w+)', inspect.getsource(library))
+    assert {(row[0], row[1]) for row in rows_of(page, "Log")} == {(name, level) for level, name in logged}
 
 
 # -- commands ----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Every exception that Callgate raises on purpose. A refusal is not here: it is a value, see `policy.refusal`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class Error(Exception):
@@ -56,8 +56,7 @@ class SettingsInvalid(Invalid):
     """A setting cannot be used; `where` says file, line and key, or the environment variable."""
 
 
-@dataclass(frozen=True)
-class DeckFault:
+class DeckFault(NamedTuple):
     """One cell of a deck that cannot be read; `column` is empty where the whole row is meant."""
 
     line: int

@@ -11,6 +11,7 @@ import hmac
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import structlog
 
 from callgate.cli import main
 
@@ -121,6 +123,7 @@ class Gate:
             ):
                 main(words)
         finally:
+            structlog.reset_defaults()  # `serve` sets it up for a standard error that is closed now
             os.chdir(outside)
             os.environ.clear()
             os.environ.update(before)
@@ -282,14 +285,24 @@ class Gate:
 
 
 @pytest.fixture(scope="session")
-def new_gate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., AbstractContextManager[Gate]]:
+def template(tmp_path_factory: pytest.TempPathFactory) -> Gate:
+    """A gate with an application, a deck and a rich account, to be copied: making one takes a second or two."""
+    gate = Gate(tmp_path_factory.mktemp("template"))
+    gate.set_up()
+    gate.account("alice", "1000000")
+    return gate
+
+
+@pytest.fixture(scope="session")
+def new_gate(template: Gate, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., AbstractContextManager[Gate]]:
     """Make gates, each in a folder of its own; what runs of it is stopped at the end of the block."""
 
     @contextlib.contextmanager
     def make(*, is_set_up: bool = True, is_serving: bool = True, **settings: str) -> Iterator[Gate]:
         gate = Gate(tmp_path_factory.mktemp("gate"), **settings)
         if is_set_up:
-            gate.set_up()
+            for name in ("gate.db", "callgate.toml"):
+                shutil.copy(template.folder / name, gate.folder)
         try:
             if is_serving:
                 gate.start()
@@ -300,9 +313,27 @@ def new_gate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Abstract
     return make
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def gate(new_gate: Callable[..., AbstractContextManager[Gate]]) -> Iterator[Gate]:
-    """A running server, shared by the tests of a file: each uses call ids and accounts of its own."""
+    """A running server that many tests share: each uses call ids and accounts of its own, and changes no settings."""
     with new_gate() as gate:
-        gate.account("alice", "1000000")
         yield gate
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stuck(gate: Gate) -> Iterator[dict[str, socket.socket]]:
+    """Requests that stopped half way: other tests run meanwhile, and the one that looks at their ends waits less."""
+    body = b'{"event":"notify","callid":"stuck"}'
+    sent = {
+        "body": gate.head(body) + body[:20],
+        "chunk": gate.head(body, framing="transfer-encoding: chunked") + b"23\r\n" + body[:20],
+        "large": gate.head(body, framing="content-length: 99999999") + body,
+        "head": gate.head(body)[:60],
+        "silent": b"",
+    }
+    links = {name: gate.connect(30) for name in sent}
+    for name, link in links.items():
+        link.sendall(sent[name])
+    yield links
+    for link in links.values():
+        link.close()

@@ -23,19 +23,20 @@ if TYPE_CHECKING:
     from tests.conftest import House
 
 DEADLINE_S = 0.2
-IN_TIME_S = DEADLINE_S + 0.15
-"""When an answer must be there, with something for a busy machine."""
+SLACK_S = 0.5
+"""How much later an answer may be there, on a busy machine."""
 
 
 class Gate:
     """A house whose store can be stalled, and what answers its callbacks."""
 
-    def __init__(self, house: "House", path: Path) -> None:
+    def __init__(self, house: "House", path: Path, deadline_s: float = DEADLINE_S) -> None:
         self.house = house
-        self._path = path
+        self.path = path
+        self._deadline_s = deadline_s
         self._ticks = 0
         self._responder = Responder(
-            house.store, self._clock, decision_deadline_s=DEADLINE_S, orphan_after=timedelta(seconds=600)
+            house.store, self._clock, decision_deadline_s=deadline_s, orphan_after=timedelta(seconds=600)
         )
 
     def _clock(self) -> Any:
@@ -50,13 +51,13 @@ class Gate:
         """Answered before the deadline has long gone by."""
         began = time.monotonic()
         answer = await self.hear(event)
-        assert time.monotonic() - began < IN_TIME_S
+        assert time.monotonic() - began < self._deadline_s + SLACK_S
         return answer
 
     @asynccontextmanager
     async def stalled(self) -> AsyncIterator[None]:
         """Another process holds the lock; when it lets go, what was answered late is undone."""
-        other = sqlite3.connect(self._path, isolation_level=None)
+        other = sqlite3.connect(self.path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -121,11 +122,12 @@ def test_a_stall_of_three_seconds(gate: Gate) -> None:
 def test_repeats_that_wait_behind_a_late_decision(gate: Gate) -> None:
     """They get the fallback too, each before its own deadline and not one after another, and hold nothing."""
     house = gate.house
+    gate = Gate(house, gate.path, deadline_s=0.7)  # more than the slack, so that two of them one after another are seen
 
     async def steps() -> None:
         async with gate.stalled():
             first = asyncio.create_task(gate.hear_in_time(house.arrived()))
-            await asyncio.sleep(DEADLINE_S / 2)
+            await asyncio.sleep(0.05)
             repeats = [asyncio.create_task(gate.hear_in_time(house.arrived())) for _ in range(5)]
             assert {await answer for answer in [first, *repeats]} == {house.hang_up}
 
@@ -207,7 +209,9 @@ def test_overload_hangs_up_at_once(
     new_house: Callable[[SqliteStore], AbstractContextManager["House"]],
     file_store: Callable[..., SqliteStore],
 ) -> None:
-    """With nothing queued and nothing written; ends are told to come again."""
+    """No decision is queued behind it: when there is room again, what was sent stands, and nothing is held. Ends are told
+    to come again.
+    """
     path = tmp_path / "books.db"
     with new_house(file_store(path, queue_limit=4)) as house:
         house.open("alice", "0.20", max_seconds=60)
@@ -227,8 +231,11 @@ def test_overload_hangs_up_at_once(
                 assert time.monotonic() - began < DEADLINE_S / 2
                 assert set(await asyncio.gather(begun, *waiting)) == {house.hang_up}
             for number in range(50):
-                assert await house.store.call(house.arrived(f"refused{number}").key) is None
+                assert await gate.hear(house.arrived(f"refused{number}")) == house.hang_up
             assert house.granted_s(await gate.hear(house.arrived("after"))) == 60
 
         gate.run(steps)
         assert house.wallet().held_micros == 20_000
+        for number in range(50):
+            call = house.call(f"refused{number}")
+            assert (call.refusal, call.hold, call.flags) == ("not_decided_in_time", None, ("late",))

@@ -105,7 +105,7 @@ def orders(draw: st.DrawFn, count: int, names: tuple[str, ...] = ("ice", "ace", 
     return draw(st.permutations(each + again))
 
 
-@sampled(max_examples=150)
+@sampled(max_examples=100)
 @given(lives, orders(1), st.sampled_from(["0", "0.019999", "0.02", "0.03", "0.07", "5"]))
 def test_one_call(new_house: NewHouse, life: Life, order: Order, credit: str) -> None:
     """With whatever credit: connected, refused, overrun or unclear, the books say the same."""

@@ -233,5 +233,5 @@ def test_the_books_are_what_an_oracle_says(new_house: NewHouse) -> None:
     """In any sequence of openings, top-ups, calls, ends, fallbacks and sweeps."""
     run_state_machine_as_test(
         lambda: Books(new_house),
-        settings=settings(max_examples=50, stateful_step_count=40, deadline=None, derandomize=True),
+        settings=settings(max_examples=40, stateful_step_count=40, deadline=None, derandomize=True),
     )

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import callgate
 
 SOURCE = Path(callgate.__file__).parent
@@ -25,11 +27,8 @@ def test_importing_callgate_loads_nothing() -> None:
     assert loaded.split() == ["callgate"]
 
 
-def test_protocol_works_with_msgspec_alone() -> None:
-    """Who only reads and signs callbacks installs msgspec and nothing else."""
-    run_python(
-        """
-import sys
+ONLY_MSGSPEC = """
+import sys, time
 
 class OnlyMsgspec:
     def find_spec(self, name, path=None, target=None):
@@ -37,18 +36,63 @@ class OnlyMsgspec:
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, OnlyMsgspec())
-import callgate.protocol.call, callgate.protocol.life, callgate.protocol.sinch
-""",
+"""
+
+
+def test_protocol_works_with_msgspec_alone() -> None:
+    """Who only reads and signs callbacks installs msgspec and nothing else."""
+    run_python(ONLY_MSGSPEC + "import callgate.protocol.call, callgate.protocol.life, callgate.protocol.sinch")
+
+
+def test_library_works_with_msgspec_alone() -> None:
+    """The tutorial's controller answers a signed call where nothing else is installed."""
+    example = SOURCE.parents[1] / "examples" / "tutorial.py"
+    answer = run_python(
+        ONLY_MSGSPEC
+        + f"""
+import runpy
+from datetime import UTC, datetime
+from callgate.protocol import WireRequest, sinch
+
+gate = runpy.run_path({str(example)!r})["gate"]
+body = b'{{"event":"ice","callid":"1","to":{{"type":"number","endpoint":"+15612600684"}}}}'
+signed = sinch.sign("POST", "/", body, "KEY", "SECRET", datetime.now(UTC))
+print(gate.answer(WireRequest(method="POST", path="/", headers=signed, body=body)).body.decode())
+"""
+    )
+    assert answer == '{"action":{"name":"connectPstn","maxDuration":600}}\n'
+
+
+def test_library_loads_in_60_milliseconds() -> None:
+    """Of processor time, and without an event loop, which takes about a quarter of that: a slow machine is told by it."""
+    clock = """
+def load(name):
+    before = time.process_time()
+    __import__(name)
+    return time.process_time() - before
+
+print(load("callgate.library"), "asyncio" in sys.modules, load("asyncio"))
+"""
+    starts = (run_python(ONLY_MSGSPEC + clock).split() for _ in range(5))
+    assert any(
+        has_event_loop == "False" and float(library_s) < max(0.060, 4 * float(event_loop_s))
+        for library_s, has_event_loop, event_loop_s in starts
     )
 
 
-def test_protocol_names_no_third_party_package_but_msgspec() -> None:
+def test_package_has_no_other_names() -> None:
+    """A slip is told as Python tells it."""
+    with pytest.raises(AttributeError, match="no attribute 'Callgat'"):
+        callgate.Callgat  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_protocol_and_library_name_no_third_party_package_but_msgspec() -> None:
     """Nor does an import inside a function bring in another one later, when a call arrives."""
     imported = {
         name.partition(".")[0]
         for path in [
             *SOURCE.glob("protocol/**/*.py"),
-            *(SOURCE / f"{name}.py" for name in ("errors", "money", "numbers")),
+            *(SOURCE / f"{name}.py" for name in ("errors", "library", "money", "numbers")),
         ]
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         for name in imported_names(node)

@@ -2,13 +2,14 @@
 
 import getpass
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 from cyclopts.validators import Number
 
 from callgate.errors import NotFound
@@ -17,10 +18,23 @@ if TYPE_CHECKING:
     from callgate.settings import Settings
     from callgate.storage.sqlite import SqliteStore
 
+
+def _read_whole(_: type[int], tokens: Sequence[Token]) -> int:
+    """Read a whole number as it is written: cyclopts would round `1.5`."""
+    text = tokens[0].value
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
+        raise ValueError(f"{text[:40]!r} is not a whole number")
+    return int(text)
+
+
+Whole = Annotated[int, Parameter(converter=_read_whole)]
 Config = Annotated[Path | None, Parameter(name="--config", help="Settings file; callgate.toml unless given.")]
 AsJson = Annotated[bool, Parameter(name="--json", help="Print one JSON document.")]
 InApp = Annotated[str | None, Parameter(name="--app", help="Application key; may be left out while there is only one.")]
-Limit = Annotated[int, Parameter(name="--limit", help="How many, at most 1000.", validator=Number(gte=1, lte=1000))]
+Limit = Annotated[
+    int,
+    Parameter(name="--limit", help="How many, at most 1000.", converter=_read_whole, validator=Number(gte=1, lte=1000)),
+]
 Ref = Annotated[str | None, Parameter(name="--ref", help="Your own name for this; a repeated one moves nothing.")]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from callgate.cli.desk import AsJson, Config, InApp, open_books, read_settings, say, say_json, the_application
+from callgate.cli.desk import AsJson, Config, InApp, Whole, open_books, read_settings, say, say_json, the_application
 from callgate.errors import Invalid
 from callgate.rating.deck_change import ImportMode
 
@@ -61,7 +61,7 @@ async def import_(
 async def quote(
     destination: str,
     *,
-    seconds: int,
+    seconds: Whole,
     account: str | None = None,
     deck: str = "standard",
     app: InApp = None,

@@ -68,8 +68,8 @@ class CallbackEdge:
                 body = await read_body(receive)
         except TimeoutError:
             return problems.TOO_SLOW
-        if body is None:
-            return problems.TOO_LARGE
+        if isinstance(body, WireReply):
+            return body
         return await self.receive(self._request(scope, body), name)
 
     async def receive(self, request: WireRequest, name: str) -> WireReply:
@@ -112,15 +112,15 @@ def is_declared_too_large(scope: Scope) -> bool:
     return any(name == b"content-length" and int(value) > MAX_BODY_BYTES for name, value in scope["headers"])
 
 
-async def read_body(receive: Receive) -> bytes | None:
-    """Return the whole body, or None as soon as it is known to be too large. A body that breaks off is returned as far
-    as it came: its signature will not match.
-    """
+async def read_body(receive: Receive) -> bytes | WireReply:
+    """Return the whole body; or the refusal of one that breaks off, or is too large, as soon as that is known."""
     body: bytes = b""
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return problems.BROKEN_OFF
         body += message.get("body", b"")
         if len(body) > MAX_BODY_BYTES:
-            return None
+            return problems.TOO_LARGE
         if not message.get("more_body", False):
             return body

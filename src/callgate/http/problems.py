@@ -17,6 +17,7 @@ def problem(status: int, name: str, title: str, detail: str | None = None) -> Wi
 
 
 TOO_LARGE = problem(413, "too-large", "The body is larger than 64 KiB.")
+BROKEN_OFF = problem(400, "broken-off", "The body did not come to its end.")
 TOO_SLOW = problem(408, "too-slow", "The body did not come in time.")
 UNAUTHORIZED = problem(401, "signature-invalid", "The request is not proven genuine.")
 METHOD_NOT_ALLOWED = problem(405, "method-not-allowed", "Callbacks are posted.")

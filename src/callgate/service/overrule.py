@@ -46,6 +46,8 @@ class Overrule:
             )
             voided = msgspec.structs.replace(known, hold=known.hold.end(HoldState.VOIDED))
             books.calls.put(known.key, self._refused(voided))
+        elif known.state is CallState.REFUSED and known.decided_at == self.decided_at:
+            books.calls.put(known.key, self._refused(known))  # its own reason may be another late call's hold
         books.callbacks.add(
             Callback(
                 key=self.call.key,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from callgate.protocol.call import CallResult, EndpointKind
+from callgate.service.expire import ExpireParked
 from callgate.service.records import Flag
 
 if TYPE_CHECKING:
@@ -122,3 +123,14 @@ def test_one_end_that_nobody_can_read_does_not_keep_others_waiting(house: "House
     park(house, "even", seconds=61)
     assert house.expire() == 2
     assert house.call("even").charge_micros == 40_000
+
+
+def test_a_start_that_comes_while_the_sweep_looks_is_in_time(house: "House") -> None:
+    """What the sweep read is old by then: the call has been settled, and is not charged a second time."""
+    house.open("alice", "0.07")
+    house.hear(house.ended(seconds=61))
+    sweep = ExpireParked(call=house.call(), decks=house.decks)
+    house.hear(house.arrived())
+    before = house.call()
+    house.perform(sweep)
+    assert (house.call(), house.moved()) == (before, [("wallet:alice", "revenue:USD", 40_000)])

@@ -80,12 +80,19 @@ def test_a_call_that_has_ended_stays_as_it_was_settled(house: "House") -> None:
     assert (house.call(), house.wallet().posted_micros, house.faults()) == (before, 50_000, ())
 
 
-def test_a_late_refusal_keeps_its_reason(house: "House") -> None:
-    """It answered what the fallback answers."""
+def test_a_late_refusal_was_the_fallback_too(house: "House") -> None:
+    """Its own reason was not what was sent, and may have been the hold of another late call. The trace still has it."""
     at = house.now
     house.hear(house.arrived())
     house.overrule(house.arrived(), at)
-    assert house.call().refusal == "caller_unknown"
+    call = house.call()
+    assert (call.state, call.refusal, call.flags, call.answer) == (
+        "refused",
+        "not_decided_in_time",
+        (Flag.LATE,),
+        house.hang_up,
+    )
+    assert b"caller_unknown" in call.trace
 
 
 def test_an_end_that_came_before_the_fallback_was_written_down_moves_nothing(house: "House") -> None:

@@ -61,7 +61,7 @@ from callgate.protocol.sinch.svaml import (
     TranscriptionOptions,
 )
 from callgate.protocol.sinch.token import registration_token
-from callgate.protocol.sinch.translate import answer, translate, understand
+from callgate.protocol.sinch.translate import answer, owner, translate, understand, unusable
 
 __all__ = [
     "Ace",
@@ -112,6 +112,7 @@ __all__ = [
     "check",
     "diagnose",
     "header",
+    "owner",
     "prompts",
     "read",
     "registration_token",
@@ -121,6 +122,7 @@ __all__ = [
     "string_to_sign",
     "translate",
     "understand",
+    "unusable",
     "verify",
     "verify_basic",
     "write",

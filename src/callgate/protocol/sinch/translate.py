@@ -62,22 +62,30 @@ MAX_GRANT_S = 14_400
 def understand(request: WireRequest) -> CallEvent:
     """Read a verified request in neutral words; what cannot be acted upon is `CallUnusable`.
 
-    A request whose Authorization header names no key belongs to the application that its body names. Raises
-    `SignatureInvalid` when the body belongs to another application than the one that signed, and `CallbackMalformed`.
+    Raises `SignatureInvalid` as `owner` does, and `CallbackMalformed`.
     """
     callback = read(request)
+    return translate(callback, owner(request, callback))
+
+
+def owner(request: WireRequest, callback: Known | UnknownEvent) -> str:
+    """Return the application that a callback belongs to: the one whose key signed the request that it was read from.
+
+    A request whose Authorization header names no key belongs to the application that its body names. Raises
+    `SignatureInvalid` when the body belongs to another application than the one that signed.
+    """
     signer = signing_key(request)
     claimed = callback.application_key
     is_unreadable = "applicationKey" in callback.other
     # Keys are GUIDs, and the platform's own pages write the same one in either case.
     if signer and (is_unreadable or (claimed and claimed != signer and claimed.lower() != signer.lower())):
         raise SignatureInvalid("application", "the body belongs to another application than the one that signed")
-    return translate(callback, signer or claimed)
+    return signer or claimed
 
 
 def translate(callback: Known | UnknownEvent, application: str) -> CallEvent:
     """Say in neutral words what a callback of this application tells."""
-    if (why := _unusable(callback)) is not None:
+    if (why := unusable(callback)) is not None:
         return CallUnusable(
             key=CallKey(application, callback.callid if _is_plain(callback.callid) else ""),
             name=callback.event[:64],
@@ -120,7 +128,7 @@ _GO_ON = WireReply(body=Svaml(action=Continue()).to_json())
 _NOTHING = WireReply()
 
 
-def _unusable(callback: Known | UnknownEvent) -> str | None:
+def unusable(callback: Known | UnknownEvent) -> str | None:
     """Return why an event cannot be acted upon, or None."""
     if isinstance(callback, UnknownEvent):
         return "an event that we do not know" if callback.event else "no event is named"

@@ -1,0 +1,43 @@
+"""The fixed reply: our own uvicorn and protocol class, which read a request and always answer the same bytes.
+
+It verifies, decides and stores nothing: what is left is the floor under everything that this stack can serve.
+"""
+
+import argparse
+
+import uvicorn
+
+from callgate.http.asgi import Receive, Scope, Send, send_reply
+from callgate.http.callbacks import read_body
+from callgate.http.protocol import CallbackProtocol
+from callgate.protocol import WireReply
+
+
+def main() -> None:
+    """Serve on loopback until told to stop."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--body", required=True, help="what every request is answered with")
+    words = parser.parse_args()
+    reply = WireReply(body=words.body.encode())
+
+    async def answer(_scope: Scope, receive: Receive, send: Send) -> None:
+        await read_body(receive)
+        await send_reply(send, reply)
+
+    config = uvicorn.Config(
+        answer,
+        host="127.0.0.1",
+        port=words.port,
+        http=CallbackProtocol,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+    )
+    uvicorn.Server(config).run()
+
+
+if __name__ == "__main__":
+    main()
