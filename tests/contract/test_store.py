@@ -212,8 +212,8 @@ def test_a_bad_job_is_undone_alone(engine: Engine, bad: Callable[[Books], None],
         assert await posted(store) == 111
         await store.perform(add(1_000, "c"))
         assert await posted(store) == 1_111
-        account, _ = await store.account(ALICE) or pytest.fail("no account")
-        assert account.deck == "standard"
+        found = await store.account(ALICE) or pytest.fail("no account")
+        assert found.account.deck == "standard"
 
     work(engine, steps)
 
@@ -245,7 +245,7 @@ def test_a_job_sees_what_those_before_it_in_the_batch_did(engine: Engine) -> Non
             add(7, "half"),
         )
         assert [type(result).__name__ for result in results] == [
-            "Account", "Conflict", "ToppedUp", "ToppedUp", "Conflict", "ZeroDivisionError", "ToppedUp",
+            "OpenedAccount", "Conflict", "ToppedUp", "ToppedUp", "Conflict", "ZeroDivisionError", "ToppedUp",
         ]  # fmt: skip
         assert [results[place].is_repeat for place in (2, 3, 6)] == [False, True, False]
         assert await store.account(AccountKey("app", "carol")) is None

@@ -83,14 +83,14 @@ def test_an_account_answers_to_the_user_of_its_name(house: "House") -> None:
     """Unless identities are named; then to those alone."""
     house.perform(open_account("alice"))
     house.perform(open_account("bob", "usd", "user:robert", "number:+46701740606", "number:46701740606"))
-    identities = [house.run(house.store.identities(AccountKey("app", account))) for account in ("alice", "bob")]
-    assert identities == [["user:alice"], ["number:+46701740606", "user:robert"]]
+    found = [house.run(house.store.account(AccountKey("app", account))) for account in ("alice", "bob")]
+    assert [each.identities for each in found] == [("user:alice",), ("number:+46701740606", "user:robert")]
     assert house.wallet("bob").currency == "USD"
 
 
 def test_an_account_begins_with_nothing(house: "House") -> None:
     """Active, on the standard deck, without limits of its own."""
-    account = house.perform(open_account())
+    account = house.perform(open_account()).account
     assert (account.status, account.deck, account.limits) == (Status.ACTIVE, "standard", Limits())
     wallet = house.wallet()
     assert (wallet.posted_micros, wallet.held_micros, wallet.credit_limit_micros, wallet.owed_micros) == (0, 0, 0, 0)
