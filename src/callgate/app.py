@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from types import FrameType
@@ -28,8 +28,10 @@ from callgate.vault import Vault
 
 log = structlog.get_logger()
 
-RESTART_S = 1.0
 API_PREFIX = "/api/"
+
+RESTART_S = 1.0
+"""How long work beside the server rests after a fault of our own."""
 
 SWEEP_S = 5.0
 """How often ends without a start are looked through for those whose time is over."""
@@ -193,8 +195,22 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
+def run(work: Coroutine[None, None, None]) -> None:
+    """Run a server on the fastest event loop that this system has."""
+    try:
+        import uvloop  # noqa: PLC0415 - not made for Windows
+    except ImportError:
+        asyncio.run(work)
+    else:
+        uvloop.run(work)
+
+
 async def serve(
-    settings: Settings, *, is_open: bool = False, beside: Callable[[], Awaitable[None]] | None = None
+    settings: Settings,
+    *,
+    is_open: bool = False,
+    on_listening: Callable[[], None] | None = None,
+    beside: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Serve until told to stop. `beside` runs along with the server: demo traffic.
 
@@ -217,6 +233,8 @@ async def serve(
             server = _Server(config, gate.stopping)
             company = asyncio.ensure_future(beside()) if beside is not None else None
             log.info("server.listening", host=settings.host, port=settings.port)
+            if on_listening is not None:
+                on_listening()
             await server.serve(sockets)
             if company is not None:
                 company.cancel()

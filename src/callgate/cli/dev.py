@@ -18,7 +18,7 @@ HOME = Path(".callgate-dev")
 """Where the demonstration keeps its database and key, in the working directory."""
 
 
-async def dev(
+def dev(
     *,
     calls: Annotated[bool, Parameter(name="--calls", negative="--no-calls")] = True,
     rate: float = 2.0,
@@ -36,20 +36,30 @@ async def dev(
     port
         Port on 127.0.0.1.
     """
-    from callgate.app import build_store, clock, opened, serve
-    from callgate.demo import prepare_demo
+    from callgate import app
     from callgate.logs import configure_logs
 
     settings = _settings(read_settings(config), port)
     configure_logs(settings.log_level)
+    app.run(_serve(settings, rate if calls else None))
+    return 0
+
+
+async def _serve(settings: Settings, rate: float | None) -> None:
+    from callgate.app import build_store, clock, opened, serve
+    from callgate.demo import prepare_demo
+
     store = build_store(settings)
     await store.migrate()
     async with opened(store):
         token = await prepare_demo(store, settings, clock())
     target = f"http://127.0.0.1:{settings.port}/callbacks/sinch"
-    say(_welcome(settings, target, token))
-    await serve(settings, is_open=True, beside=functools.partial(_place_calls, target, rate) if calls else None)
-    return 0
+    await serve(
+        settings,
+        is_open=True,
+        on_listening=lambda: say(_welcome(settings, target, token)),
+        beside=None if rate is None else functools.partial(_place_calls, target, rate),
+    )
 
 
 def _settings(settings: Settings, port: int | None) -> Settings:

@@ -153,16 +153,21 @@ class SqliteStore:
         if self._path != MEMORY and not Path(self._path).exists():
             raise StorageUnavailable(f"there is no database {self._path}; create it with: callgate init")
         connection = self._connection = self._connection or self._connect()
+        found = self._schema_of(connection)
+        if found != SCHEMA:
+            does = "a newer version made it, use that one" if (found or "") > SCHEMA else "run: callgate migrate"
+            has = found or "none"
+            raise StorageUnavailable(f"{self._path} has schema {has}, this version works with {SCHEMA}; {does}")
+
+    def _schema_of(self, connection: sqlite3.Connection) -> str | None:
+        """The last migration that the database has seen, None for none."""
         try:
             found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         except sqlite3.OperationalError:
-            found = None
+            return None
         except sqlite3.DatabaseError as error:
             raise StorageUnavailable(f"{self._path} is not a database of ours: {error}") from error
-        if found != (SCHEMA,):
-            version = found[0] if found else "none"
-            does = "a newer version made it, use that one" if found and found[0] > SCHEMA else "run: callgate migrate"
-            raise StorageUnavailable(f"{self._path} has schema {version}, this version works with {SCHEMA}; {does}")
+        return found and str(found[0])
 
     def _connect(self) -> sqlite3.Connection:
         try:
@@ -178,11 +183,12 @@ class SqliteStore:
         return connection
 
     def _migrate(self) -> None:
-        from callgate.storage.migrate import migrate_sqlite  # noqa: PLC0415 - takes half a second to load
-
         connection = self._connection = self._connection or self._connect()
         with self._lock:
-            migrate_sqlite(connection)
+            if self._schema_of(connection) != SCHEMA:
+                from callgate.storage.migrate import migrate_sqlite  # noqa: PLC0415 - takes half a second to load
+
+                migrate_sqlite(connection)
 
     def _close(self) -> None:
         self._writer.close()
