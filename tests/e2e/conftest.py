@@ -162,10 +162,11 @@ class Gate:
 
     # -- the server ----------------------------------------------------------------------------------------------------
 
-    def start(self, **settings: str) -> None:
+    def start(self, *words: str, **settings: str) -> None:
+        """Start a server, with `serve` unless other words are given, and wait until it is ready."""
         with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "callgate", "serve"],
+            self.process = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, "-m", "callgate", *(words or ["serve"])],
                 cwd=self.folder,
                 env=self.environment | settings,
                 stdin=subprocess.DEVNULL,

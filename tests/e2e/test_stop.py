@@ -171,3 +171,21 @@ def test_a_store_that_was_stalled_goes_on(new_gate: NewGate) -> None:
         assert shown["state"] == "refused"
         assert gate.wallet("alice")["held"] == 0
         assert "Traceback" not in gate.log
+
+
+def test_a_server_stops_with_a_page_open(new_gate: NewGate) -> None:
+    """The stream that a dashboard holds open ends at once."""
+    with new_gate(is_serving=False) as gate:
+        gate.start("dev", "--no-calls")
+        until = time.monotonic() + 20
+        while gate.request("GET", "/").status == 503 and time.monotonic() < until:
+            time.sleep(0.05)
+        with gate.connect() as page:
+            page.sendall(b"GET /live HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+            received = page.recv(1000)
+            assert received.startswith(b"HTTP/1.1 200")
+            assert b"text/event-stream" in received
+            started = time.monotonic()
+            assert gate.stop() == 0
+            assert time.monotonic() - started < STOPPED_WITHIN_S
+        assert "Traceback" not in gate.log
