@@ -183,6 +183,8 @@ def test_every_command_has_a_page(run: Run, words: str) -> None:
         ["svaml", "check", "deck.csv", "--event", "nonsense"],
         ["sinch", "token", "alice", "--ttl", "59"],
         ["sinch", "token", "alice", "--ttl", "99999999999999999999"],
+        *(["dev", "--rate", rate] for rate in ("0", "-1", "nan", "inf", "many")),
+        ["dev", "--port", "65536"],
         ["completions", "tcsh"],
         ["account", "show", "a\udcff"],
         ["account", "show", "a\0b"],
@@ -387,6 +389,12 @@ def test_a_body_that_was_changed_is_named(verify: Run) -> None:
     """One blank is enough."""
     assert verify(HEAD.format(**GENUINE).encode() + BODY + b" ").json["ingredient"] == "body bytes"
     assert verify(HEAD.format(**GENUINE).encode() + BODY.replace(b'"version":1', b'"version":2')).code == 1
+
+
+def test_a_path_that_a_proxy_changed_is_told(verify: Run) -> None:
+    """The signature is right for what the platform calls, and the server must be told what that is."""
+    done = verify(HEAD.format(**GENUINE | {"path": "/behind/the/proxy"}).encode() + BODY)
+    assert done.code == 0 and "it arrived at '/behind/the/proxy'" in done.json["explanation"]
 
 
 def test_a_capture_may_have_plain_line_ends(verify: Run) -> None:

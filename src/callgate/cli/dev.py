@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from callgate.cli.desk import Config, read_settings, say
 from callgate.errors import SettingsInvalid
@@ -17,12 +18,20 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HOME = Path(".callgate-dev")
 """Where the demonstration keeps its database and key, in the working directory."""
 
+MAX_RATE = 1_000
+"""Calls a second that the demonstration places at most."""
+
+
+def _check_rate(_kind: object, rate: float) -> None:
+    if not 0 < rate <= MAX_RATE:  # which no not-a-number is
+        raise ValueError(f"must be above 0 and at most {MAX_RATE}; --no-calls places none")
+
 
 def dev(
     *,
     calls: Annotated[bool, Parameter(name="--calls", negative="--no-calls")] = True,
-    rate: float = 2.0,
-    port: int | None = None,
+    rate: Annotated[float, Parameter(validator=_check_rate)] = 2.0,
+    port: Annotated[int | None, Parameter(validator=Number(gte=0, lte=65_535))] = None,
     config: Config = None,
 ) -> int:
     """Start a server to look at and to build against: a demonstration on loopback, with calls that come and go.

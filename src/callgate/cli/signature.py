@@ -40,13 +40,15 @@ def verify(*, secret: str, path: str, key: str | None = None, json: AsJson = Fal
         query=query or came_query,
         paths=[came_at],
     )
+    is_genuine = diagnosis.ingredient is None
+    explanation = diagnosis.explanation
+    if is_genuine and came_at != asked:
+        explanation += f"; it arrived at {came_at!r}, so the server must know the other by its setting public_url"
     if json:
-        say_json({"genuine": diagnosis.ingredient is None, **msgspec.structs.asdict(diagnosis)})
-    elif diagnosis.ingredient is None:
-        say(diagnosis.explanation)
+        say_json({"genuine": is_genuine, "ingredient": diagnosis.ingredient, "explanation": explanation})
     else:
-        say(f"{diagnosis.ingredient}: {diagnosis.explanation}")
-    return 0 if diagnosis.ingredient is None else 1
+        say(explanation if is_genuine else f"{diagnosis.ingredient}: {explanation}")
+    return 0 if is_genuine else 1
 
 
 async def failures(*, limit: Limit = 50, config: Config = None, json: AsJson = False) -> int:
