@@ -23,7 +23,7 @@ install: $(VENV)/.dev ## everything into .venv, what the tests need included
 
 test: $(VENV)/.dev ## all tests (T=path for some of them)
 	@tools/need-chromium
-	@$(BIN)/python -m pytest $(T)
+	@$(BIN)/python -m pytest $(if $(T),$(T),--numprocesses auto --dist worksteal)
 
 lint: $(VENV)/.dev ## formatting, lint, strict types, import directions
 	@$(BIN)/ruff format --check .

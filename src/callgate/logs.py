@@ -3,17 +3,20 @@
 import logging
 import re
 import sys
-
-import structlog
-from structlog.typing import EventDict, WrappedLogger
+from typing import TYPE_CHECKING, Any
 
 from callgate.numbers import mask
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, WrappedLogger
 
 _NUMBER = re.compile(r"\+[0-9]{7,15}")
 
 
 def configure_logs(level: str) -> None:
     """Set up structlog for this process, on standard error. Events below `level` cost almost nothing."""
+    import structlog  # noqa: PLC0415 - see `Log`
+
     is_terminal = sys.stderr.isatty()
     structlog.configure(
         processors=[
@@ -29,9 +32,22 @@ def configure_logs(level: str) -> None:
     )
 
 
-def mask_numbers(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def mask_numbers(_: "WrappedLogger", __: str, event: "EventDict") -> "EventDict":
     """Hide numbers wherever a peer may have put them: a call id, the name of an event, the key of a signature."""
     for name, value in event.items():
         if isinstance(value, str) and "+" in value:
             event[name] = _NUMBER.sub(lambda found: mask(found[0]), value)
     return event
+
+
+class Log:
+    """structlog's logger, loaded when first written to: that takes a third of a second, and most commands log nothing."""
+
+    def __getattr__(self, level: str) -> Any:
+        import structlog  # noqa: PLC0415 - see above
+
+        return getattr(structlog.get_logger(), level)
+
+
+log = Log()
+"""What every room writes to."""

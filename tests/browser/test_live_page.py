@@ -19,11 +19,12 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
-from callgate.app import Gate, build_store, clock, opened
+from callgate.app import build_store, clock, opened
 from callgate.demo import prepare_demo
 from callgate.emulator import demo
 from callgate.emulator.place import connect
 from callgate.emulator.scenario import Scenario, parse_callee, parse_caller
+from callgate.server import Gate
 from callgate.settings import Settings
 from callgate.vault import new_key
 

@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from callgate.app import Gate, build_store, build_vault
+from callgate.app import build_store, build_vault
 from callgate.protocol import sinch
 from callgate.protocol.call import CallKey
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
+from callgate.server import Gate
 from callgate.service.add_application import AddApplication
 from callgate.service.expire import expire_parked
 from callgate.service.import_deck import import_deck

@@ -45,18 +45,19 @@ def dev(
     port
         Port on 127.0.0.1.
     """
-    from callgate import app
     from callgate.logs import configure_logs
+    from callgate.server import run
 
     settings = _settings(read_settings(config), port)
     configure_logs(settings.log_level)
-    app.run(_serve(settings, rate if calls else None))
+    run(_serve(settings, rate if calls else None))
     return 0
 
 
 async def _serve(settings: Settings, rate: float | None) -> None:
-    from callgate.app import build_store, clock, opened, serve
+    from callgate.app import build_store, clock, opened
     from callgate.demo import prepare_demo
+    from callgate.server import serve
 
     store = build_store(settings)
     await store.migrate()

@@ -7,18 +7,15 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-import structlog
-
 from callgate.errors import CallbackMalformed, ProtocolError, SignatureInvalid, StorageUnavailable
 from callgate.http import problems
 from callgate.http.asgi import Receive, Scope, Send, send_reply
+from callgate.logs import log
 from callgate.protocol import PROVIDERS, WireReply, WireRequest
 from callgate.service.application import DEFAULT_FRESHNESS_S
 from callgate.service.catalog import Catalogs
 from callgate.service.faults import FaultWatch
 from callgate.service.respond import Responder
-
-log = structlog.get_logger()
 
 MAX_BODY_BYTES = 65_536
 MAX_BODY_WAIT_S = 10.0

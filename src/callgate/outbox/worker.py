@@ -10,9 +10,8 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
-import structlog
-
 from callgate.errors import DeliveryFailed, StorageUnavailable
+from callgate.logs import log
 from callgate.outbox.schedule import Answer, Fate, conclude, read_status
 from callgate.outbox.webhook import Webhooks, webhooks
 from callgate.service.catalog import Catalogs
@@ -20,8 +19,6 @@ from callgate.service.deliver import Claim, Conclude
 from callgate.service.delivery import Delivery
 from callgate.service.endpoint import Receiver
 from callgate.service.ports import Store
-
-log = structlog.get_logger()
 
 LOOK_S = 0.25
 """How often the worker looks for what is due; what it concludes itself it follows up at once."""

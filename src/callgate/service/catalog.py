@@ -8,16 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
-import structlog
 
 from callgate.errors import Error
+from callgate.logs import log
 from callgate.rating.deck import Deck
 from callgate.service.application import Application, ApplicationRow
 from callgate.service.books import DeckHead
 from callgate.service.endpoint import Endpoint, EndpointState, Receiver
 from callgate.service.ports import Store
-
-log = structlog.get_logger()
 
 REFRESH_S = 0.25
 """How often a server looks whether somebody changed the configuration: well inside the second that is promised."""

@@ -10,14 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
-import structlog
 
 from callgate.errors import SignatureInvalid, StorageUnavailable
+from callgate.logs import log
 from callgate.protocol import Provider, WireRequest
 from callgate.service.ports import Store
 from callgate.service.signature_fault import SignatureFault
-
-log = structlog.get_logger()
 
 WINDOW_S = 10.0
 
@@ -87,7 +85,7 @@ class FaultWatch:
                 await self.keep()
             except StorageUnavailable as error:
                 log.warning("faults.not_stored", error=str(error))
-            except Exception:  # whatever a stranger sent must not end the watch
+            except Exception:  # noqa: BLE001 - diagnosing must not stop for one request
                 log.exception("faults.not_diagnosed")
 
     async def keep(self) -> None:

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-import structlog
-
 from callgate.errors import StorageUnavailable
+from callgate.logs import log
 from callgate.protocol import Provider, WireReply
 from callgate.protocol.call import CallAnswered, CallArrived, CallEnded, CallEvent, CallKey, HangUp
 from callgate.service.answered import GoAhead
@@ -22,8 +21,6 @@ from callgate.service.outcome import Outcome
 from callgate.service.overrule import Overrule
 from callgate.service.ports import Store
 from callgate.service.settle import Settle
-
-log = structlog.get_logger()
 
 REPORT_DEADLINE_S = 4.0
 """How long any other callback may wait for the store: inside the five seconds that platforms are believed to wait."""

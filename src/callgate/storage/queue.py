@@ -9,14 +9,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import structlog
-
 from callgate.errors import StorageOverloaded, StorageUnavailable
+from callgate.logs import log
 from callgate.service.books import Books, Job
 
 T = TypeVar("T")
-log = structlog.get_logger()
-
 BATCH_LIMIT = 512
 """Jobs in one transaction: beyond a few hundred a bigger batch gains nothing, and the first in it waits longer."""
 
@@ -104,7 +101,7 @@ class Writer:
             except StorageUnavailable as error:
                 log.error("store.unavailable", jobs=len(wanted), error=str(error))
                 self._fail(wanted, error)
-            except Exception as error:  # the writer lives on, whatever happened
+            except Exception as error:  # noqa: BLE001 - the writer lives on, whatever happened
                 log.exception("store.batch_failed", jobs=len(wanted))
                 self._fail(wanted, error)
             self._answer(wanted)

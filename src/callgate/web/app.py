@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
-import structlog
 from litestar import Litestar, Request, Response, get, post
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie, MutableScopeHeaders, State
@@ -28,6 +27,7 @@ from litestar.response import Redirect, Stream
 from litestar.types import Message, Scope
 
 from callgate.errors import StorageUnavailable
+from callgate.logs import log
 from callgate.protocol.call import CallKey
 from callgate.service.ports import Store
 from callgate.service.reports import MAX_LIST, call_reports, report_call
@@ -37,8 +37,6 @@ from callgate.web.origin import is_from_our_page, is_loopback_host
 from callgate.web.pages import PARTS, Pages, indented, root_of
 from callgate.web.session import COOKIE, SESSION_LASTS, Brake, SessionSigner
 from callgate.web.view import COUNTED, View, view_calls, view_line
-
-log = structlog.get_logger()
 
 AnyRequest = Request[Any, Any, State]
 AnyConnection = ASGIConnection[Any, Any, Any, State]

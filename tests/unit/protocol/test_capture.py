@@ -101,11 +101,12 @@ def test_what_breaks_off_has_the_line_where_it_does(text: bytes, line: int) -> N
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text("abc", min_size=1), inner),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", min_size=1), inner, max_size=3),
+    max_leaves=6,
 )
 
 
-@given(st.dictionaries(st.text("abc", min_size=1), values, min_size=1), st.sampled_from([None, 1]))
+@given(st.dictionaries(st.text("abc", min_size=1), values, min_size=1, max_size=4), st.sampled_from([None, 1]))
 def test_every_value_is_found(document: dict[str, object], indent: int | None) -> None:
     """In whatever way the JSON is written, a top-level property is on the line of its name."""
     text = json.dumps(document, indent=indent)

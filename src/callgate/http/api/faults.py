@@ -3,15 +3,13 @@
 from http import HTTPStatus
 from typing import Any
 
-import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from callgate.errors import AmountInvalid, Conflict, Error, Invalid, NotFound, RateDeckInvalid, StorageUnavailable
 from callgate.http.problems import problem
+from callgate.logs import log
 from callgate.protocol import WireReply
-
-log = structlog.get_logger()
 
 _STATUS: tuple[tuple[type[Error], int, str, str], ...] = (
     (AmountInvalid, 400, "amount-invalid", "The amount cannot be used."),

@@ -1,0 +1,234 @@
+"""The server, wired: every room behind one ASGI callable, and what works beside the requests."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from types import FrameType
+from typing import cast
+
+import uvicorn
+
+from callgate.app import build_store, build_vault, clock, opened
+from callgate.errors import SettingsInvalid, StorageUnavailable
+from callgate.http.asgi import AsgiApp, Receive, Scope, Send, send_reply
+from callgate.http.callbacks import PREFIX, CallbackEdge
+from callgate.http.health import HEALTH_PATHS, Health
+from callgate.http.problems import STARTING
+from callgate.http.protocol import CallbackProtocol
+from callgate.logs import log
+from callgate.service.catalog import Catalogs
+from callgate.service.expire import expire_parked
+from callgate.service.faults import FaultWatch
+from callgate.service.respond import Responder
+from callgate.settings import Settings
+from callgate.storage.sqlite import SqliteStore
+
+API_PREFIX = "/api/"
+
+RESTART_S = 1.0
+"""How long work beside the server rests after a fault of our own."""
+
+SWEEP_S = 5.0
+"""How often ends without a start are looked through for those whose time is over."""
+
+GRACE_S = 2
+"""How long requests in flight may take when the server is told to stop: with what is written after them, less than five."""
+
+
+class Gate:
+    """The whole server as one ASGI callable: callbacks at once, the dashboard as soon as it has loaded."""
+
+    def __init__(self, settings: Settings, store: SqliteStore, *, is_open: bool = False) -> None:
+        vault = build_vault(settings)
+        self._settings = settings
+        self._store = store
+        self._is_open = is_open
+        self.stopping = asyncio.Event()
+        self.catalogs = Catalogs(store, vault.unseal)
+        self.faults = FaultWatch(store, clock)
+        self.responder = Responder(
+            store,
+            clock,
+            decision_deadline_s=settings.decision_deadline_ms / 1000,
+            orphan_after=timedelta(seconds=settings.orphan_after_s),
+        )
+        self._callbacks: AsgiApp = CallbackEdge(
+            self.catalogs, self.responder, self.faults, clock, settings.public_prefix
+        )
+        self._health: AsgiApp = Health(store)
+        self._pages: AsgiApp | None = None
+        self._api: AsgiApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path.startswith((PREFIX, self._settings.public_prefix + PREFIX)):
+            await self._callbacks(scope, receive, send)
+        elif path in HEALTH_PATHS:
+            await self._health(scope, receive, send)
+        elif self._pages is None or self._api is None:
+            await send_reply(send, STARTING)
+        elif path.startswith(API_PREFIX):
+            await self._api(scope, receive, send)
+        else:
+            await self._pages(scope, receive, send)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Everything that goes on beside the requests, for as long as the block runs."""
+        await self.catalogs.refresh()
+        beside = [
+            asyncio.create_task(_tireless(each))
+            for each in (
+                self.catalogs.keep_current,
+                self._sweep,
+                self._deliver,
+                self.faults.work,
+                self._load_pages,
+            )
+        ]
+        try:
+            yield
+        finally:
+            self.stopping.set()
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            await self.responder.drain()
+
+    async def _load_pages(self) -> None:
+        """Their framework takes a second to import: in a thread, so that callbacks are answered meanwhile."""
+        self._api = await asyncio.to_thread(self._build_api)
+        self._pages = await asyncio.to_thread(self._build_dashboard)
+
+    def _build_api(self) -> AsgiApp:
+        from callgate.http.api.app import build_api  # noqa: PLC0415 - see above
+        from callgate.http.api.desk import Desk  # noqa: PLC0415
+
+        return cast("AsgiApp", build_api(Desk(self._store, self.catalogs, clock)))
+
+    def _build_dashboard(self) -> AsgiApp:
+        from callgate.web.app import build_dashboard  # noqa: PLC0415 - see above
+
+        dashboard = build_dashboard(
+            self._store,
+            secret_key=self._settings.secret_key.encode(),
+            clock=clock,
+            is_open=self._is_open,
+            stopping=self.stopping,
+        )
+        return cast("AsgiApp", dashboard)
+
+    async def _deliver(self) -> None:
+        """Records to their endpoints. Commands, which only borrow this module, do without an HTTP client."""
+        from callgate.outbox.worker import Worker  # noqa: PLC0415 - see above
+
+        await Worker(self._store, self.catalogs, clock).work()
+
+    async def _sweep(self) -> None:
+        """Ends whose start never came."""
+        while True:
+            before = clock() - timedelta(seconds=self._settings.orphan_after_s)
+            try:
+                await expire_parked(self._store, self.catalogs.now, before=before)
+            except StorageUnavailable as error:
+                log.warning("sweep.failed", error=str(error))
+            await asyncio.sleep(SWEEP_S)
+
+
+async def _tireless(work: Callable[[], Awaitable[None]]) -> None:
+    """Begin again after a fault of our own: the server must not go on without what works beside it, unnoticed."""
+    while True:
+        try:
+            return await work()
+        except Exception:  # noqa: BLE001 - the work must go on
+            log.exception("server.work_failed", work=work.__qualname__)
+            await asyncio.sleep(RESTART_S)
+
+
+class _Server(uvicorn.Server):
+    """Told to stop, it first ends the streams that pages hold open, which would otherwise be waited for.
+
+    Uvicorn's own handler raises the signal again as soon as it has stopped, and nothing behind it would be done.
+    """
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's shape
+        self._stopping.set()
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+
+def run(work: Coroutine[None, None, None]) -> None:
+    """Run a server on the fastest event loop that this system has."""
+    try:
+        import uvloop  # noqa: PLC0415 - not made for Windows
+    except ImportError:
+        asyncio.run(work)
+    else:
+        uvloop.run(work)
+
+
+async def serve(
+    settings: Settings,
+    *,
+    is_open: bool = False,
+    on_listening: Callable[[], None] | None = None,
+    beside: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Serve until told to stop. `beside` runs along with the server: demo traffic.
+
+    Raises `SettingsInvalid`, also for an address that is taken, and `StorageUnavailable` before anything is served.
+    """
+    async with opened(build_store(settings)) as store:
+        gate = Gate(settings, store, is_open=is_open)
+        config = uvicorn.Config(
+            gate,
+            http=CallbackProtocol,
+            ws="none",
+            lifespan="off",
+            access_log=False,  # lines with query strings could hold numbers
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+        async with gate.working():
+            sockets = listen(settings.host, settings.port)
+            server = _Server(config, gate.stopping)
+            company = asyncio.ensure_future(beside()) if beside is not None else None
+            log.info("server.listening", host=settings.host, port=settings.port)
+            if on_listening is not None:
+                on_listening()
+            await server.serve(sockets)
+            if company is not None:
+                company.cancel()
+                await asyncio.gather(company, return_exceptions=True)
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Open a socket on each address of the host; uvicorn closes them. Its own way says less of what is wrong, and exits.
+
+    Raises `SettingsInvalid`.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            # Named by its protocol: event loops switch Nagle's delay off only for sockets that say that they are TCP.
+            sockets.append(each := socket.socket(family, kind, protocol))
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            each.bind(address)
+    except (OSError, UnicodeError) as error:
+        for each in sockets:
+            each.close()
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        expected = "an address of this machine and a port that nobody listens on"
+        raise SettingsInvalid(f"host {host!r}, port {port}", why, expected) from error
+    return sockets
