@@ -22,6 +22,7 @@ from callgate.logs import log
 from callgate.service.catalog import Catalogs
 from callgate.service.expire import expire_parked
 from callgate.service.faults import FaultWatch
+from callgate.service.idempotent import KEPT_FOR
 from callgate.service.respond import Responder
 from callgate.settings import Settings
 from callgate.storage.sqlite import SqliteStore
@@ -128,11 +129,12 @@ class Gate:
         await Worker(self._store, self.catalogs, clock).work()
 
     async def _sweep(self) -> None:
-        """Ends whose start never came."""
+        """Ends whose start never came, and replies that nobody will ask for again."""
         while True:
             before = clock() - timedelta(seconds=self._settings.orphan_after_s)
             try:
                 await expire_parked(self._store, self.catalogs.now, before=before)
+                await self._store.forget_replies(clock() - KEPT_FOR)
             except StorageUnavailable as error:
                 log.warning("sweep.failed", error=str(error))
             await asyncio.sleep(SWEEP_S)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -149,6 +149,22 @@ def test_idempotency() -> None:
             assert [reply.status_code for reply in missing] == [404, 404]
             assert missing[0].content == missing[1].content
             assert not (await ledger_verdict(store)).faults
+
+    asyncio.run(scenario())
+
+
+def test_a_kept_reply_is_forgotten() -> None:
+    """After its time the key may be used for new work; before it, nothing is removed."""
+
+    async def scenario() -> None:
+        async with api() as (ask, store):
+            await ask("POST", "/api/v1/accounts", json={"id": "bob", "currency": "USD"})
+            path = "/api/v1/accounts/bob/topups"
+            await ask("POST", path, json={"amount": "2.00"}, key="k1")
+            await store.forget_replies(NOW)
+            assert (await ask("POST", path, json={"amount": "3.00"}, key="k1")).status_code == 409
+            await store.forget_replies(NOW + timedelta(microseconds=1))
+            assert (await ask("POST", path, json={"amount": "3.00"}, key="k1")).status_code == 201
 
     asyncio.run(scenario())
 

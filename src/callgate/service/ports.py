@@ -104,6 +104,9 @@ class Store(Protocol):
     async def tokens(self) -> Sequence[Token]:
         """All that are valid, oldest first."""
 
+    async def forget_replies(self, before: datetime) -> None:
+        """Remove replies kept for an `Idempotency-Key` since before this time, a portion of them."""
+
     async def has_tokens(self) -> bool: ...
 
     async def endpoints(self) -> Sequence[Endpoint]:

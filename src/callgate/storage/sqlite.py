@@ -366,6 +366,14 @@ class SqliteStore:
     async def inspect_ledger(self, look: Callable[[LedgerRows], T]) -> T:
         return await self._read(lambda db: look(_ledger_rows(db)))
 
+    async def forget_replies(self, before: datetime) -> None:
+        await asyncio.to_thread(self._forget_replies, before)
+
+    def _forget_replies(self, before: datetime) -> None:
+        sql = "DELETE FROM replies WHERE scope IN (SELECT scope FROM replies WHERE at < ? LIMIT ?)"
+        with self._writing() as connection:
+            connection.execute(sql, (rows.to_us(before), STAGE_PORTION))
+
     # -- decks, in portions --------------------------------------------------------------------------------------------
 
     async def next_deck_version(self) -> int:

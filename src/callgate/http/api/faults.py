@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from callgate.errors import AmountInvalid, Conflict, Error, Invalid, NotFound, RateDeckInvalid, StorageUnavailable
+from callgate.errors import AmountInvalid, Conflict, Error, Invalid, NotFound, StorageUnavailable
 from callgate.http.problems import problem
 from callgate.logs import log
 from callgate.protocol import WireReply
@@ -14,7 +14,6 @@ from callgate.protocol import WireReply
 _STATUS: tuple[tuple[type[Error], int, str, str], ...] = (
     (AmountInvalid, 400, "amount-invalid", "The amount cannot be used."),
     (Invalid, 400, "invalid", "A value cannot be used."),
-    (RateDeckInvalid, 400, "rate-deck-invalid", "The rate deck cannot be imported."),
     (NotFound, 404, "not-found", "It does not exist."),
     (Conflict, 409, "conflict", "It contradicts what is already so."),
     (StorageUnavailable, 503, "store-unavailable", "The store did not take it; try again."),
@@ -27,7 +26,7 @@ def explain(error: Error) -> WireReply:
     for family, status, name, title in _STATUS:
         if isinstance(error, family):
             return problem(status, name, title, str(error))
-    return problem(400, "refused", "It was refused.", str(error))
+    return problem(400, "invalid", "It cannot be used.", str(error))
 
 
 def on_error(_: Request[Any, Any, Any], error: Error) -> Response[bytes]:
