@@ -62,6 +62,7 @@ class Writer:
         self._queue: deque[Waiting] = deque()
         self._wake = threading.Condition()
         self._is_closing = False
+        self._waking: set[asyncio.AbstractEventLoop] = set()  # event loops that will wake the writer
         self._thread = threading.Thread(target=self._work, name="callgate-writer", daemon=True)
 
     @property
@@ -81,16 +82,25 @@ class Writer:
 
     async def perform(self, job: Job[T], *, is_urgent: bool) -> T:
         """Queue the job and wait for its answer, see `service.ports.Store.perform`."""
-        waiting = Waiting(job, asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        waiting = Waiting(job, loop)
         with self._wake:
             if self._is_closing:
                 raise StorageUnavailable("the store is closed")
             if len(self._queue) >= self._queue_limit and not is_urgent:
                 raise StorageOverloaded(f"{len(self._queue)} jobs wait already")
             self._queue.append(waiting)
-            self._wake.notify()
+        if loop not in self._waking:
+            self._waking.add(loop)
+            loop.call_soon(self._wake_writer, loop)
         result: T = await waiting.future
         return result
+
+    def _wake_writer(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Once for all that the loop had ready: a writer that is woken for each job would commit each alone."""
+        self._waking.discard(loop)
+        with self._wake:
+            self._wake.notify()
 
     def _work(self) -> None:
         while batch := self._next_batch():
