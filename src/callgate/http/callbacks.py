@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from callgate.errors import CallbackMalformed, ProtocolError, SignatureInvalid, StorageUnavailable
+from callgate.errors import CallbackMalformed, SignatureInvalid, StorageUnavailable
 from callgate.http import problems
 from callgate.http.asgi import Receive, Scope, Send, send_reply
 from callgate.logs import log
@@ -90,9 +90,6 @@ class CallbackEdge:
         except StorageUnavailable as error:
             log.error("callback.not_stored", callback=event.name, call_id=event.key.call_id, error=str(error))
             return problems.UNAVAILABLE
-        except ProtocolError as error:
-            log.error("callback.unanswerable", callback=event.name, error=str(error))
-            return problems.problem(error.status_hint, "malformed", "The callback cannot be answered.")
 
     def _request(self, scope: Scope, body: bytes) -> WireRequest:
         path = scope["raw_path"].decode("latin-1")

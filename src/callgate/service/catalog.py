@@ -4,8 +4,7 @@ None of them changes under a call: a call is judged by the snapshot that was in 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -19,12 +18,6 @@ from callgate.service.ports import Store
 
 REFRESH_S = 0.25
 """How often a server looks whether somebody changed the configuration: well inside the second that is promised."""
-
-
-class Unseal(Protocol):
-    """Decrypts a stored secret."""
-
-    def __call__(self, sealed: bytes) -> str: ...
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,9 +39,9 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Catalogs:
-    """Keeps the snapshot current. `now` is the one in force: take it once a request."""
+    """Keeps the snapshot current. `now` is the one in force: take it once a request. `unseal` decrypts a stored secret."""
 
-    def __init__(self, store: Store, unseal: Unseal) -> None:
+    def __init__(self, store: Store, unseal: Callable[[bytes], str]) -> None:
         self._store = store
         self._unseal = unseal
         self._loaded_decks: dict[str, tuple[DeckHead, Deck]] = {}

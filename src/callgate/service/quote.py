@@ -1,5 +1,6 @@
 """What would a call cost: by an account's deck, or by a deck that is named."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -34,11 +35,19 @@ class QuoteReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def quote_call(  # noqa: PLR0913 - what a quote depends on
-    store: Store, destination: str, seconds: int, *, payer: AccountKey | None, deck: str, now: datetime
+    store: Store,
+    destination: str,
+    seconds: int,
+    *,
+    payer: AccountKey | None,
+    deck: str,
+    now: datetime,
+    held: Mapping[str, Deck] = {},
 ) -> QuoteReport:
     """Price a call of so many seconds, by the payer's deck where there is a payer, else by the deck that is named.
 
-    Raises `Invalid` for what cannot be dialled or timed, `NotFound` where there is no account, deck or price.
+    `held` has decks that a server holds in memory anyway; any other is read, with all its rows. Raises `Invalid` for what
+    cannot be dialled or timed, `NotFound` where there is no account, deck or price.
     """
     number = parse_e164(destination)
     if number is None:
@@ -51,12 +60,15 @@ async def quote_call(  # noqa: PLR0913 - what a quote depends on
         if found is None:
             raise NotFound(f"there is no account {payer.account} in application {payer.application}")
         deck, wallet = found.account.deck, found.wallet
-    head = next((head for head in await store.deck_heads() if head.name == deck), None)
+    priced_by = held[deck] if deck in held else await _read_deck(store, deck)
+    return _quote(priced_by, number, seconds, wallet, now)
+
+
+async def _read_deck(store: Store, name: str) -> Deck:
+    head = next((head for head in await store.deck_heads() if head.name == name), None)
     if head is None:
-        raise NotFound(f"there is no deck {deck}; import one with: callgate rates import FILE --deck {deck}")
-    return _quote(
-        Deck(name=head.name, currency=head.currency, rows=await store.deck_rows(head)), number, seconds, wallet, now
-    )
+        raise NotFound(f"there is no deck {name}; import one with: callgate rates import FILE --deck {name}")
+    return Deck(name=head.name, currency=head.currency, rows=await store.deck_rows(head))
 
 
 def _quote(deck: Deck, number: str, seconds: int, wallet: Wallet | None, now: datetime) -> QuoteReport:

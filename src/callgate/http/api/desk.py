@@ -1,7 +1,7 @@
 """What every route works with: the books, the time, and the application and token that a request is about."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 
 from callgate.errors import Error, NotFound
 from callgate.http.api.faults import explain
+from callgate.rating.deck import Deck
 from callgate.service.books import Job
 from callgate.service.catalog import Catalogs
 from callgate.service.idempotent import Asked, Idempotent, check_key
@@ -31,6 +32,11 @@ class Desk:
         self.store = store
         self.clock = clock
         self._catalogs = catalogs
+
+    @property
+    def decks(self) -> Mapping[str, Deck]:
+        """The decks that calls are priced by now."""
+        return self._catalogs.now.decks
 
     def application(self, named: str | None) -> str:
         """Return the key of the application that is meant; it need not be named while there is only one.

@@ -23,4 +23,4 @@ async def show_quote(
 ) -> QuoteReport:
     """Price a call by an account's deck, or by a deck that is named."""
     payer = AccountKey(desk.application(app), account) if account is not None else None
-    return await quote_call(desk.store, destination, seconds, payer=payer, deck=deck, now=desk.clock())
+    return await quote_call(desk.store, destination, seconds, payer=payer, deck=deck, now=desk.clock(), held=desk.decks)
