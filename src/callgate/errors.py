@@ -100,6 +100,14 @@ class StorageOverloaded(StorageUnavailable):
     """More work is waiting than the bound of the queue allows. Nothing was written."""
 
 
+class PlatformFailed(Error):
+    """The platform's own interface did not do what was asked. `is_retryable`: it may yet, as after a time-out, 429 or 5xx."""
+
+    def __init__(self, explanation: str, *, is_retryable: bool) -> None:
+        super().__init__(explanation)
+        self.is_retryable = is_retryable
+
+
 class TargetUnreachable(Error):
     """No callback server listens where the emulator was told to call, so that there is no call to speak of."""
 

@@ -146,6 +146,10 @@ class CallUnusable(CallEvent, frozen=True, kw_only=True):
     wants_decision: bool = False
 
 
+class CallOngoing(msgspec.Struct, frozen=True):
+    """The provider, asked about a call, says that it is still up."""
+
+
 class Connect(msgspec.Struct, frozen=True, kw_only=True):
     """Put the call through to a number for at most `max_duration_s`. `cli` None shows no number to the callee."""
 

@@ -1,4 +1,4 @@
-"""What the service asks of a store, in its own words. An engine satisfies this and holds none of the rules."""
+"""What the service asks of a store and of a platform, in its own words. Neither holds any of the rules."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from callgate.ledger.transfer import Transfer
 from callgate.ledger.verify import LedgerRows
 from callgate.ledger.wallet import Wallet
-from callgate.protocol.call import CallKey
+from callgate.protocol.call import CallEnded, CallKey, CallOngoing
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, DeckHead, Job
@@ -131,3 +131,20 @@ class Store(Protocol):
 
     async def inspect_ledger(self, look: Callable[[LedgerRows], T]) -> T:
         """Call `look` with one consistent view of everything that the invariants speak of, and return what it returns."""
+
+
+class Platform(Protocol):
+    """What the service asks of the platforms themselves, about calls that their applications carry.
+
+    Every method raises `PlatformFailed` when the platform did not answer, or not with what was asked. `resource` is the
+    call's own address as the platform gave it, empty when it gave none: a hint, followed only to a host that is allowed.
+    """
+
+    async def ask(self, call: CallKey, resource: str) -> CallEnded | CallOngoing | None:
+        """Return what the platform knows of the call: its end, that it is still up, or None for no such call."""
+
+    async def hang_up(self, call: CallKey, resource: str) -> bool:
+        """End a live call; False when the platform knows no such call, which has then ended."""
+
+    async def warn(self, call: CallKey, resource: str, text: str, locale: str) -> bool:
+        """Speak to the caller of a live call; False when the platform knows no such call."""
