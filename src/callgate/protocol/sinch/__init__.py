@@ -1,7 +1,7 @@
 """Sinch Voice, version 1: the wire, its signature, and its translation to neutral words."""
 
 from callgate.errors import CallbackMalformed, SignatureInvalid
-from callgate.protocol.sinch import prompts
+from callgate.protocol.sinch import prompts, rest
 from callgate.protocol.sinch.callbacks import (
     Ace,
     Amd,
@@ -20,6 +20,8 @@ from callgate.protocol.sinch.callbacks import (
 )
 from callgate.protocol.sinch.check import check
 from callgate.protocol.sinch.doctor import Diagnosis, diagnose
+from callgate.protocol.sinch.orders import ask, base_url, hang_up, read_done, read_told, resource_of, warn
+from callgate.protocol.sinch.rest import REGIONS
 from callgate.protocol.sinch.rules import Fault
 from callgate.protocol.sinch.signature import (
     header,
@@ -64,6 +66,7 @@ from callgate.protocol.sinch.token import registration_token
 from callgate.protocol.sinch.translate import answer, owner, translate, understand, unusable
 
 __all__ = [
+    "REGIONS",
     "Ace",
     "Action",
     "Address",
@@ -109,13 +112,20 @@ __all__ = [
     "TranscriptionOptions",
     "UnknownEvent",
     "answer",
+    "ask",
+    "base_url",
     "check",
     "diagnose",
+    "hang_up",
     "header",
     "owner",
     "prompts",
     "read",
+    "read_done",
+    "read_told",
     "registration_token",
+    "resource_of",
+    "rest",
     "sign",
     "signature_of",
     "signing_key",
@@ -125,5 +135,6 @@ __all__ = [
     "unusable",
     "verify",
     "verify_basic",
+    "warn",
     "write",
 ]

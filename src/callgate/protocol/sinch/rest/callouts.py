@@ -169,4 +169,6 @@ def _header_faults(headers: Mapping[str, str]) -> Iterator[Fault]:
         if len(name) > MAX_HEADER_NAME or not _HEADER_NAME.fullmatch(name):
             yield Fault("callback_headers", repr(name[:40]), f"X-CB- and a name, {MAX_HEADER_NAME} characters in all")
         if len(value) > MAX_HEADER_VALUE or not _HEADER_VALUE.fullmatch(value):
-            yield Fault(f"callback_headers.{name[:MAX_HEADER_NAME]}", "another text", f"{MAX_HEADER_VALUE} ASCII characters")
+            yield Fault(
+                f"callback_headers.{name[:MAX_HEADER_NAME]}", "another text", f"{MAX_HEADER_VALUE} ASCII characters"
+            )

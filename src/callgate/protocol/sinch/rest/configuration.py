@@ -87,7 +87,9 @@ class UpdateCallbacks(Order, frozen=True, kw_only=True):
         yield from id_faults(self.application_key, "application_key")
         for name, url in (("primary", self.primary), ("fallback", self.fallback)):
             if url and not _is_url(url):
-                yield Fault(name, repr(url[:60]), "an http or https URL such as https://gate.example.com/callbacks/sinch")
+                yield Fault(
+                    name, repr(url[:60]), "an http or https URL such as https://gate.example.com/callbacks/sinch"
+                )
 
 
 class OwnNumber(Part, frozen=True, kw_only=True):
