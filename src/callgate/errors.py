@@ -113,6 +113,10 @@ class PlatformFailed(Error):
         self.may_be_done = may_be_done
 
 
+class PlatformUnreachable(PlatformFailed):
+    """There was no connection to the platform, so that nothing was asked of it."""
+
+
 class PlatformRefused(PlatformFailed):
     """The platform answered with an error of its own.
 

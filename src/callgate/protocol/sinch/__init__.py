@@ -1,7 +1,14 @@
-"""Sinch Voice, version 1: the wire, its signature, and its translation to neutral words."""
+"""Sinch Voice, version 1: the wire, its signature, and its translation to neutral words.
+
+What asks the platform (`rest`, and the functions of `orders`) is loaded when it is first used: who only answers callbacks
+starts without it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from callgate.errors import CallbackMalformed, SignatureInvalid
-from callgate.protocol.sinch import prompts, rest
+from callgate.protocol.sinch import prompts
 from callgate.protocol.sinch.callbacks import (
     Ace,
     Amd,
@@ -20,8 +27,6 @@ from callgate.protocol.sinch.callbacks import (
 )
 from callgate.protocol.sinch.check import check
 from callgate.protocol.sinch.doctor import Diagnosis, diagnose
-from callgate.protocol.sinch.orders import ask, base_url, hang_up, read_done, read_told, resource_of, warn
-from callgate.protocol.sinch.rest import REGIONS
 from callgate.protocol.sinch.rules import Fault
 from callgate.protocol.sinch.signature import (
     header,
@@ -64,6 +69,19 @@ from callgate.protocol.sinch.svaml import (
 )
 from callgate.protocol.sinch.token import registration_token
 from callgate.protocol.sinch.translate import answer, owner, translate, understand, unusable
+
+if TYPE_CHECKING:
+    from callgate.protocol.sinch import rest
+    from callgate.protocol.sinch.orders import (
+        REGIONS,
+        ask,
+        base_url,
+        hang_up,
+        read_done,
+        read_told,
+        resource_of,
+        warn,
+    )
 
 __all__ = [
     "REGIONS",
@@ -138,3 +156,16 @@ __all__ = [
     "warn",
     "write",
 ]
+
+_OF_ORDERS = frozenset({"REGIONS", "ask", "base_url", "hang_up", "read_done", "read_told", "resource_of", "warn"})
+
+
+def __getattr__(name: str) -> object:
+    """Load what asks the platform, once."""
+    if name == "rest":
+        return import_module(f"{__name__}.rest")
+    if name not in _OF_ORDERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.orders"), name)
+    globals()[name] = found
+    return found

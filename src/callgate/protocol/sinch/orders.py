@@ -15,6 +15,8 @@ from callgate.protocol.sinch.svaml import Continue, Hangup, Say, Svaml
 from callgate.protocol.sinch.translate import translate
 from callgate.protocol.wire import WireRequest
 
+__all__ = ["REGIONS", "ask", "base_url", "hang_up", "read_done", "read_told", "resource_of", "warn"]
+
 ONGOING, FINAL = "ONGOING", "FINAL"
 
 
