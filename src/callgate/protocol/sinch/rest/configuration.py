@@ -61,7 +61,7 @@ class GetCallbacks(Operation[CallbackUrls], frozen=True, kw_only=True):
 
 
 class UpdateCallbacks(Order, frozen=True, kw_only=True):
-    """Set the callback URLs of an application. Without `fallback` none is sent; empty ones take an URL away."""
+    """Set the callback URLs of an application. `fallback` None is not sent, an empty one is, and leaves none."""
 
     method: ClassVar[str] = "POST"
     is_configuration: ClassVar[bool] = True
@@ -85,8 +85,8 @@ class UpdateCallbacks(Order, frozen=True, kw_only=True):
         """Of the key and the URLs."""
         del strict
         yield from id_faults(self.application_key, "application_key")
-        for name, url in (("primary", self.primary), ("fallback", self.fallback)):
-            if url and not _is_url(url):
+        for name, url in (("primary", self.primary), ("fallback", self.fallback or self.primary)):
+            if not _is_url(url):
                 yield Fault(
                     name, repr(url[:60]), "an http or https URL such as https://gate.example.com/callbacks/sinch"
                 )
