@@ -3,6 +3,7 @@ the host that was meant, and a second time only where that does no harm.
 """
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -78,12 +79,13 @@ class Wire:
         may_be_done = False
         for attempt in range(1, MAX_ATTEMPTS + 1):
             retry_after_s = None
+            request = build()
             try:
-                reply = await self._exchange(base_url, build(), is_repeatable=is_repeatable, deadline=deadline)
+                reply = await self._exchange(base_url, request, is_repeatable=is_repeatable, deadline=deadline)
                 retry_after_s = reply.retry_after_s
                 return read(reply.status, reply.body)
             except PlatformFailed as error:
-                may_be_done = error.may_be_done = error.may_be_done or may_be_done
+                may_be_done = error.may_be_done = request.method != "GET" and (error.may_be_done or may_be_done)
                 may_again = error.is_retryable and (is_repeatable or isinstance(error, PlatformUnreachable))
                 pause_s = max(FIRST_PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5), retry_after_s or 0)  # noqa: S311 - it spreads load
                 if not may_again or attempt == MAX_ATTEMPTS or pause_s >= deadline - asyncio.get_running_loop().time():
@@ -94,7 +96,6 @@ class Wire:
     async def _exchange(self, base_url: str, request: WireRequest, *, is_repeatable: bool, deadline: float) -> Reply:
         session = self._kept if is_repeatable else self._fresh
         host = urlsplit(base_url).netloc
-        is_order = request.method != "GET"
         try:
             async with (
                 asyncio.timeout_at(deadline),
@@ -113,13 +114,13 @@ class Wire:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise PlatformUnreachable(f"no connection to {host}: {_why(error)}", is_retryable=True) from error
         except TimeoutError as error:
-            raise PlatformFailed(f"{host} did not answer in time", is_retryable=True, may_be_done=is_order) from error
+            raise PlatformFailed(f"{host} did not answer in time", is_retryable=True, may_be_done=True) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             explanation = f"{host} gave no answer that can be read: {type(error).__name__}"
-            raise PlatformFailed(explanation, is_retryable=True, may_be_done=is_order) from error
+            raise PlatformFailed(explanation, is_retryable=True, may_be_done=True) from error
         except _TooLarge as error:
             explanation = f"{host} answered with more than {MAX_REPLY_BYTES} bytes"
-            raise PlatformFailed(explanation, is_retryable=False, may_be_done=is_order) from error
+            raise PlatformFailed(explanation, is_retryable=False, may_be_done=True) from error
 
 
 @asynccontextmanager
@@ -167,7 +168,7 @@ def _why(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientSSLError):
         return "it could not be made safe"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or type(error.os_error).__name__
+        return os.strerror(error.os_error.errno) if error.os_error.errno else type(error.os_error).__name__
     return "it took too long"
 
 

@@ -132,7 +132,7 @@ def read(operation: Operation[T], status: int, body: bytes) -> T:
     except CallbackMalformed as error:
         raise PlatformFailed(
             f"the answer is not what this platform says: {error}",
-            is_retryable=operation.is_repeatable,
+            is_retryable=True,
             may_be_done=operation.method != "GET",
         ) from None
 
