@@ -43,6 +43,7 @@ class PlayedPlatform:
 
     def __init__(self) -> None:
         self.url = ""
+        self.key = REST_KEY
         self.secret = REST_SECRET
         self.may_basic = False
         self.calls: dict[str, dict[str, Any]] = {}
@@ -67,7 +68,7 @@ class PlayedPlatform:
         """Judge who asks, as section 3 of the documents says."""
         scheme, _, credentials = heard.headers.get("authorization", "").partition(" ")
         if scheme == "Basic":
-            expected = base64.b64encode(f"{REST_KEY}:{self.secret}".encode()).decode()
+            expected = base64.b64encode(f"{self.key}:{self.secret}".encode()).decode()
             if not self.may_basic:
                 return error(40301, "Scheme not allowed")
             return None if credentials == expected else error(40108, "Invalid credentials")
@@ -83,7 +84,7 @@ class PlayedPlatform:
         md5 = base64.b64encode(hashlib.md5(heard.body, usedforsecurity=False).digest()).decode() if heard.body else ""
         lines = [heard.method, md5, heard.headers["content-type"], f"x-timestamp:{stamp}", heard.path.partition("?")[0]]
         digest = hmac.digest(base64.b64decode(self.secret), "\n".join(lines).encode(), "sha256")
-        is_genuine = credentials == f"{REST_KEY}:{base64.b64encode(digest).decode()}"
+        is_genuine = credentials == f"{self.key}:{base64.b64encode(digest).decode()}"
         return None if is_genuine else error(40102, f"Invalid signature {credentials}")
 
     def _do(self, heard: Heard) -> web.Response:  # noqa: C901, PLR0912 - one case an operation
@@ -117,9 +118,9 @@ class PlayedPlatform:
                 return web.json_response({"numbers": [{"number": "+14151112223333", "capability": "voice"}]})
             case (("POST" | "DELETE"), ["v1", "configuration", "numbers"]):
                 return web.Response(status=200)
-            case "GET", ["v1", "configuration", "callbacks", "applications", key] if key == REST_KEY:
+            case "GET", ["v1", "configuration", "callbacks", "applications", key] if key == self.key:
                 return web.json_response({"url": self.callbacks})
-            case "POST", ["v1", "configuration", "callbacks", "applications", key] if key == REST_KEY:
+            case "POST", ["v1", "configuration", "callbacks", "applications", key] if key == self.key:
                 self.callbacks = heard.json["url"]
                 return web.Response(status=204)
             case "GET", ["v1", "calling", "query", "number", number]:

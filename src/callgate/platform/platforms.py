@@ -7,7 +7,6 @@ from functools import partial
 from typing import TypeVar
 
 from callgate.errors import Invalid, PlatformFailed, PlatformRefused, SignatureInvalid
-from callgate.logs import log
 from callgate.platform.wire import Wire, wire
 from callgate.protocol import PROVIDERS, Provider, WireRequest
 from callgate.protocol.base_url import is_url
@@ -82,12 +81,9 @@ class Platforms:
                 )
             except (Invalid, SignatureInvalid) as error:
                 raise PlatformFailed(f"it cannot be asked: {error}", is_retryable=False) from error
-            except PlatformFailed as error:
-                said = {"call_id": call.call_id, "host": base_url, "error": str(error)}
-                log.warning("platform.failed", application=call.application, **said)
+            except PlatformRefused as error:
                 # While a secret is being changed, only the newer or the older one of ours is the platform's too.
-                is_refused = isinstance(error, PlatformRefused) and error.status == UNAUTHORIZED
-                if not is_refused or secret is secrets[-1]:
+                if error.status != UNAUTHORIZED or secret is secrets[-1]:
                     raise
         raise AssertionError("an application has a secret")
 

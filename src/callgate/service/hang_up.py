@@ -24,8 +24,8 @@ class HungUp(NamedTuple):
     failed: dict[str, str]
 
 
-async def hang_up_call(store: Store, platform: Platform, key: CallKey) -> None:
-    """End a call. Raises `NotFound`, `Conflict` where it is not up, `PlatformFailed`."""
+async def hang_up_call(store: Store, platform: Platform, key: CallKey) -> Call:
+    """End a call, and return it as it was. Raises `NotFound`, `Conflict` where it is not up, `PlatformFailed`."""
     call = await store.call(key)
     if call is None:
         raise NotFound(f"there is no call {key.call_id} in application {key.application}")
@@ -35,6 +35,7 @@ async def hang_up_call(store: Store, platform: Platform, key: CallKey) -> None:
         raise Conflict(
             f"the platform knows no call {key.call_id}: it has ended, or it is one of another region than `app set` names"
         )
+    return call
 
 
 async def hang_up_account(store: Store, platform: Platform, account: AccountKey) -> HungUp:

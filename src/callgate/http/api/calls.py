@@ -6,7 +6,7 @@ import msgspec
 from litestar import get, post
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from callgate.errors import Invalid, NotFound
+from callgate.errors import Invalid, NotFound, PlatformFailed
 from callgate.http.api.access import may_look, may_operate
 from callgate.http.api.accounts import InApp
 from callgate.http.api.desk import ApiRequest, TheDesk
@@ -51,11 +51,17 @@ async def show_call(desk: TheDesk, call_id: FromPath[str], app: InApp = None) ->
 
 
 @post("/calls/{call_id:str}/hangup", guards=[may_operate], status_code=202)
-async def hang_up(request: ApiRequest, desk: TheDesk, call_id: FromPath[str], app: InApp = None) -> None:
-    """End a live call at the platform. Its end, and what it cost, come with its disconnect."""
+async def hang_up(request: ApiRequest, desk: TheDesk, call_id: FromPath[str], app: InApp = None) -> CallReport:
+    """End a live call at the platform. The reply is the call as it is known now: its end comes with its disconnect."""
     key = CallKey(desk.application(app), call_id)
-    await hang_up_call(desk.store, desk.platform, key)
-    log.info("call.hung_up", application=key.application, call_id=call_id, who=request.auth.name)
+    facts = {"application": key.application, "call_id": call_id, "who": request.auth.name}
+    try:
+        call = await hang_up_call(desk.store, desk.platform, key)
+    except PlatformFailed as error:
+        log.warning("call.not_hung_up", **facts, error=str(error))
+        raise
+    log.info("call.hung_up", **facts)
+    return report_call(call, desk.clock())
 
 
 def _position(call: Call) -> str:
