@@ -9,7 +9,7 @@ Source: Sinch Voice API reference, callbacks; what is marked legacy comes from o
 import re
 from datetime import UTC, datetime
 from decimal import Decimal, DecimalException
-from typing import Annotated, Any, ClassVar, get_args
+from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Meta, field
@@ -318,9 +318,10 @@ def salvage(kind: type[msgspec.Struct], raw: dict[str, Any]) -> tuple[dict[str, 
 def _convert(value: Any, known: FieldInfo) -> tuple[Any, bool]:
     """Return the value as its field wants it, or UNSET, and whether nothing of it was left out."""
     wanted = next((option for option in get_args(known.type) if isinstance(option, type)), None)  # within `... | None`
-    if isinstance(value, dict) and isinstance(wanted, type) and issubclass(wanted, Part):
+    is_array = get_origin(known.type) is tuple
+    if wanted is not None and issubclass(wanted, Part) and isinstance(value, dict) and not is_array:
         return _convert_part(value, wanted)
-    if isinstance(value, list) and isinstance(wanted, type) and issubclass(wanted, Part):
+    if wanted is not None and issubclass(wanted, Part) and isinstance(value, list) and is_array:
         parts = [_convert_part(item, wanted) for item in value if isinstance(item, dict)]
         is_whole = len(parts) == len(value) and all(is_whole for _, is_whole in parts)
         return tuple(part for part, _ in parts if part is not UNSET), is_whole
