@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
+import httpx
 import msgspec
 import pytest
 from aiohttp import web
 
+from callgate.app import build_vault
 from callgate.errors import Invalid, PlatformFailed, PlatformRefused, PlatformUnreachable
 from callgate.platform import wire as wire_module
 from callgate.platform.platforms import platforms
@@ -19,9 +21,23 @@ from callgate.platform.sinch import SinchClient
 from callgate.protocol import sinch
 from callgate.protocol.call import CallEnded, CallKey, CallOngoing, CallResult
 from callgate.protocol.sinch import rest
+from callgate.rating.deck_change import ImportMode
+from callgate.rating.deck_csv import read_deck
+from callgate.server import Gate
+from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.application import Application, ApplicationRow, ApplicationSettings
+from callgate.service.import_deck import import_deck
+from callgate.service.issue_token import issue_token
+from callgate.service.open_account import OpenAccount
+from callgate.service.token import Role
+from callgate.service.top_up import TopUp
+from callgate.settings import Settings
+from callgate.vault import new_key
 
 KEY, SECRET, OLDER = "669E367E-6BBA-48AB-AF15-266871C28135", "BeIukql3pTKJ8RGL5zo0DA==", "b2xkZXIgc2VjcmV0"
+DECK = (
+    b"prefix,destination,rate_per_min,connect_fee,first_s,next_s,effective_from\n4670,Sweden,0.02,0,60,60,2020-01-01\n"
+)
 CALL = "4398599d1ba84ef3bde0a82dfb61abed"
 PHONE = sinch.Address(type="number", endpoint="+46000000001")
 TTS = rest.TtsCallout(destination=PHONE, cli="+46000000000", text="Hej \u00c5sa", callback_headers={"X-CB-Hold": "h 1"})
@@ -494,3 +510,52 @@ def test_money_rests_on_no_doubtful_answer(platform: Any, misbehave: Misbehave, 
     with pytest.raises(PlatformFailed, match=said) as failed:
         service_asks(platform, lambda asking: asking.ask(CallKey(KEY, CALL), ""))
     assert failed.value.is_retryable
+
+
+# -- the whole server --------------------------------------------------------------------------------------------------
+
+
+def test_the_server_ends_a_call(platform: Any, file_store: Any, tmp_path: Any) -> None:
+    """A call comes in over the callback edge, naming an address of its own; the API ends it at the platform that is set."""
+
+    async def scenario() -> None:
+        settings = Settings(database_url=f"sqlite:///{tmp_path}/gate.db", secret_key=new_key())
+        store = file_store(tmp_path / "gate.db")
+        await store.open()
+        vault = build_vault(settings)
+        now = datetime.now(UTC)
+        for job in (
+            AddApplication(provider="sinch", key=KEY, secret=SECRET, name="", seal=vault.seal, now=now),
+            SetApplication(key=KEY, words=(f"platform={platform.url}",)),
+            OpenAccount(application=KEY, account="alice", currency="USD"),
+            TopUp(application=KEY, account="alice", amount_micros=10**7, reference="r", now=now),
+        ):
+            await store.perform(job)
+        rows = list(read_deck(DECK, "deck", now).rows)
+        await import_deck(store, "standard", "USD", rows, mode=ImportMode.REPLACE, is_dry_run=False, now=now)
+        token = await issue_token(store, "ops", Role.OPERATOR, now)
+        gate = Gate(settings, store)
+        async with (
+            gate.working(),
+            httpx.AsyncClient(transport=httpx.ASGITransport(gate), base_url="http://gate") as ask,
+        ):
+            ice = {
+                "event": "ice", "callid": CALL, "to": {"type": "number", "endpoint": "+46701740605"}, "user": "alice",
+                "originationType": "mxp", "callResourceUrl": EVIL,
+            }  # fmt: skip
+            body = msgspec.json.encode(ice)
+            signed = sinch.sign("POST", "/callbacks/sinch", body, KEY, SECRET, datetime.now(UTC))
+            answer = await ask.post("/callbacks/sinch", content=body, headers=signed)
+            assert answer.json()["action"]["name"] == "connectPstn"
+            bearer = {"authorization": f"Bearer {token}"}
+            while (reply := await ask.post(f"/api/v1/calls/{CALL}/hangup", headers=bearer)).status_code == 503:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)  # the API is still being loaded
+            assert (reply.status_code, reply.json()["call_id"]) == (202, CALL)
+            gone = await ask.post(f"/api/v1/calls/{CALL}/hangup", headers=bearer)
+            assert gone.status_code == 409
+        await store.close()
+
+    platform.calls[CALL] = {"callId": CALL, "status": "ONGOING"}
+    asyncio.run(scenario())
+    assert platform.calls == {}
+    assert {heard.method for heard in platform.heard} == {"PATCH"}
