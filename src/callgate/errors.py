@@ -116,6 +116,17 @@ class TargetUnreachable(Error):
         self.target = target
 
 
+class TargetNotCallbacks(Error):
+    """What answers where the emulator was told to call is a web page, so that it is hardly a callback URL."""
+
+    def __init__(self, target: str, status: int) -> None:
+        super().__init__(
+            f"{target} answers with a web page (status {status}), not with JSON: name the callback URL of a server, "
+            "such as http://127.0.0.1:8080/callbacks/sinch"
+        )
+        self.target = target
+
+
 class DeliveryFailed(Error):
     """A record did not reach its receiver; `is_retryable` says whether it may yet take it."""
 

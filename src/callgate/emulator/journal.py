@@ -62,8 +62,6 @@ class Journal:
     def entries(self, *, call_id: str | None = None, after: int = 0, limit: int = MAX_ENTRIES) -> Sequence[Entry]:
         """The newest of those behind a number, oldest first; of one call where one is named."""
         found = [
-            entry
-            for entry in self._entries
-            if entry.number > after and (call_id is None or entry.call_id == call_id)
+            entry for entry in self._entries if entry.number > after and (call_id is None or entry.call_id == call_id)
         ]
         return found[-limit:] if limit else []

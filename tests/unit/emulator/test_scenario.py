@@ -3,6 +3,7 @@
 import pytest
 
 from callgate.emulator.scenario import (
+    Outcome,
     Party,
     PartyKind,
     parse_callee,

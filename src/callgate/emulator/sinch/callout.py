@@ -7,7 +7,7 @@ from callgate.emulator.sinch.conference import join
 from callgate.emulator.sinch.connect import connect, ring_out
 from callgate.emulator.sinch.ends import over
 from callgate.emulator.sinch.events import compose_ace, compose_ice
-from callgate.emulator.sinch.ongoing import Callout, OngoingCall, OnContinue, State
+from callgate.emulator.sinch.ongoing import Callout, OnContinue, OngoingCall, State
 from callgate.emulator.sinch.prompts import TONE_S, prompt_s
 from callgate.emulator.sinch.steps import Answer, Do, Over, Step, Turn, Verdict
 from callgate.emulator.sinch.tell import ask, refuse_answer

@@ -7,7 +7,7 @@ from callgate.emulator.scenario import Outcome, Party, PartyKind, Scenario
 from callgate.emulator.sinch.ends import over
 from callgate.emulator.sinch.events import compose_ace, compose_notify
 from callgate.emulator.sinch.habits import AT_ONCE, DEFAULT, Habits
-from callgate.emulator.sinch.ongoing import OngoingCall, OnContinue, State
+from callgate.emulator.sinch.ongoing import OnContinue, OngoingCall, State
 from callgate.emulator.sinch.prompts import TONE_S
 from callgate.emulator.sinch.steps import Answer, Later, Over, Step, Turn, Verdict
 from callgate.emulator.sinch.talk import talk
@@ -41,7 +41,7 @@ def connect(call: OngoingCall, action: Action) -> Connecting:
 def party_of(call: OngoingCall, action: Action) -> Party | None:
     """Whom an action connects to; None where there is nobody of that kind."""
     dialled = call.scenario.callee
-    endpoint = (action.details.get("destination") or {}).get("endpoint")
+    endpoint = str((action.details.get("destination") or {}).get("endpoint") or "")
     match action.name:
         case "connectPstn":
             number = action.number or (dialled.address if dialled.kind is PartyKind.NUMBER else None)

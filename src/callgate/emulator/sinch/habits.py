@@ -38,7 +38,7 @@ MORE_PAIRS: Mapping[str, tuple[str, str]] = {
 }
 """Reason and result of everything else."""
 
-PAIRS: Mapping[str, tuple[str, str]] = {str(outcome): pair for outcome, pair in UNANSWERED.items()} | MORE_PAIRS
+PAIRS: Mapping[str, tuple[str, str]] = {**{str(outcome): pair for outcome, pair in UNANSWERED.items()}, **MORE_PAIRS}
 
 
 class Habits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

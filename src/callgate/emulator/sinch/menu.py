@@ -49,7 +49,9 @@ def _tell_entered(call: OngoingCall, menu: Menu, entered: Entered) -> Generator[
             yield from tell(call, compose_pie(call, menu.id, "hangup", ""))  # whatever is answered comes too late
         return hung_up(call, call.person)
     if "pie" not in call.wants:
-        return over(call, Verdict.ANSWERED, call.habits.pair("ended_by_backend"), "nobody wants to know what was entered")
+        return over(
+            call, Verdict.ANSWERED, call.habits.pair("ended_by_backend"), "nobody wants to know what was entered"
+        )
     turn = yield from ask(call, compose_pie(call, menu.id, entered.kind, entered.value, entered.method))
     if turn is None:
         pair = call.habits.pair("callback_failed_later")

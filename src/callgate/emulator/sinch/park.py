@@ -14,6 +14,8 @@ def park(call: OngoingCall, action: Action) -> Generator[Step, Answer, Over]:
     """Wait. An update takes the call elsewhere; else it ends when its time is over."""
     call.take()
     call.state = State.PARKED
-    until = call.at + timedelta(seconds=min(action.max_duration_s or call.habits.longest_park_s, call.habits.longest_park_s))
+    until = call.at + timedelta(
+        seconds=min(action.max_duration_s or call.habits.longest_park_s, call.habits.longest_park_s)
+    )
     yield from pause(call, (until - call.at) / timedelta(seconds=1))
     return over(call, Verdict.ANSWERED, call.habits.pair("parked_too_long"), "parked for too long")

@@ -16,7 +16,7 @@ from callgate.emulator.sinch.connect import connect
 from callgate.emulator.sinch.ends import over
 from callgate.emulator.sinch.events import compose_dice, compose_ice
 from callgate.emulator.sinch.menu import run_menu
-from callgate.emulator.sinch.ongoing import OngoingCall, OnContinue, State
+from callgate.emulator.sinch.ongoing import OnContinue, OngoingCall, State
 from callgate.emulator.sinch.park import park
 from callgate.emulator.sinch.recording import stop_recording
 from callgate.emulator.sinch.steps import Answer, Diverted, Do, Ending, Over, Script, Step, Turn, Verdict

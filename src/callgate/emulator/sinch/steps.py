@@ -16,7 +16,8 @@ NAMES = {"ice": "ICE", "ace": "ACE", "pie": "PIE", "dice": "DiCE", "notify": "no
 class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event and what came back. `status` None: no answer; `fault` then says why, and also when it was not JSON.
 
-    `url` is where it went, unless that is the primary callback URL; `note` says what was done to it on purpose.
+    `url` is where it went, unless that is the primary callback URL; `note` says what was done to it on purpose. Nothing
+    listens there when it `is_unreachable`; `is_page`: it was answered with a web page.
     """
 
     sent: Mapping[str, Any]
@@ -26,6 +27,8 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fault: str | None = None
     url: str | None = None
     note: str | None = None
+    is_unreachable: bool = False
+    is_page: bool = False
 
     @property
     def is_delivered(self) -> bool:

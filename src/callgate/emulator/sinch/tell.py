@@ -49,7 +49,7 @@ def ask(call: OngoingCall, body: Mapping[str, Any]) -> Generator[Step, Answer, T
 
 def take_cookies(call: OngoingCall, svaml: Svaml) -> None:
     """Keep what the answer sets. Raises `IllegalSvaml` where all cookies of the call are then too many."""
-    cookies = call.cookies | svaml.cookies
+    cookies = {**call.cookies, **svaml.cookies}
     check_cookies(cookies)
     call.cookies = cookies
 

@@ -4,7 +4,8 @@ It shares no code with `protocol.sinch.svaml`, which writes such answers: an emu
 would agree with the gate's own mistakes.
 """
 
+from callgate.emulator.svaml.faults import IllegalSvaml
 from callgate.emulator.svaml.menus import Menu, Option
-from callgate.emulator.svaml.read import Action, IllegalSvaml, Instruction, Svaml, read_svaml
+from callgate.emulator.svaml.read import Action, Instruction, Svaml, read_svaml
 
 __all__ = ["Action", "IllegalSvaml", "Instruction", "Menu", "Option", "Svaml", "read_svaml"]
