@@ -13,9 +13,10 @@ from aiohttp.test_utils import TestServer, unused_port
 
 from callgate.cli.call import call
 from callgate.emulator.demo import KEY, SECRET
-from callgate.emulator.place import Timeline, connect, parse_target
+from callgate.emulator.place import Timeline, connect
 from callgate.emulator.scenario import Scenario, parse_callee, parse_caller
 from callgate.emulator.sinch import Verdict
+from callgate.emulator.target import read_target
 from callgate.emulator.traffic import place_calls
 from callgate.errors import Invalid, TargetUnreachable
 from callgate.protocol import WireRequest, sinch
@@ -192,7 +193,7 @@ def test_nothing_at_the_target_is_said_at_once() -> None:
 def test_a_target_must_be_a_url(text: str) -> None:
     """The error shows one that would do."""
     with pytest.raises(Invalid, match=r"http://127\.0\.0\.1:8080/callbacks/sinch"):
-        parse_target(text)
+        read_target(text)
 
 
 async def command(gate: Gate, **options: Any) -> int:

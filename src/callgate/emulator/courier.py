@@ -15,7 +15,8 @@ from callgate.emulator.applications import Application
 from callgate.emulator.faults import SKEW_S, SLOW_S, Fault, FaultKind, Faults
 from callgate.emulator.journal import Entry, Journal
 from callgate.emulator.sinch import Exchange
-from callgate.emulator.target import parse_target
+from callgate.emulator.target import must_be_fit, read_target
+from callgate.errors import TargetUnfit
 from callgate.protocol import sinch
 
 CALLBACK_TIMEOUT_S = 5.0
@@ -98,7 +99,7 @@ class Courier:
             url=used if used != application.urls.primary else None,
             note=", ".join(struck) or None,
             is_unreachable=came.is_unreachable,
-            is_page=is_page(came),
+            unfit=_unfit(came, used),
         )
 
     async def send_again(self, entry: Entry, application: Application, body: bytes | None, *, is_same: bool) -> Entry:
@@ -153,7 +154,7 @@ class Courier:
         at = datetime.now(UTC)
         if (skewed := struck.get(FaultKind.SKEWED_CLOCK)) is not None:
             at += timedelta(seconds=SKEW_S if skewed.seconds is None else skewed.seconds)
-        key, secret, path = parcel.application.key, parcel.application.secret, parse_target(parcel.url).raw_path
+        key, secret, path = parcel.application.key, parcel.application.secret, read_target(parcel.url).path
         headers = dict(parcel.headers) | sinch.sign("POST", path, parcel.body, key, secret, at, CONTENT_TYPE)
         if FaultKind.BAD_SIGNATURE in struck:
             wrong = sinch.sign("POST", path, parcel.body + b" ", key, secret, at, CONTENT_TYPE)
@@ -181,7 +182,7 @@ class Courier:
     async def _post(self, parcel: Parcel, headers: Mapping[str, str]) -> Came:
         try:
             async with self._session.post(
-                parse_target(parcel.url), data=parcel.body, headers=headers, allow_redirects=False
+                _url_of(parcel), data=parcel.body, headers=headers, allow_redirects=False
             ) as response:
                 raw = await _read(response)
                 return Came(response.status, raw, dict(response.headers))
@@ -230,13 +231,26 @@ def decode(came: Came) -> tuple[Any, str | None]:
     try:
         return msgspec.json.decode(came.raw), None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None, "the answer is a web page" if is_page(came) else "the answer is not JSON"
+        return None, "the answer is not JSON"
 
 
-def is_page(came: Came) -> bool:
-    """Whether a web page was answered: then the URL is hardly that of a callback server."""
-    kind = next((value for name, value in came.headers.items() if name.lower() == "content-type"), "")
-    return kind.lower().startswith("text/html") or (came.raw or b"").lstrip()[:9].lower() in (b"<!doctype", b"<html>")
+def _unfit(came: Came, url: str) -> tuple[str, str] | None:
+    """What was answered that no callback server answers, and what would do."""
+    if came.status is None:
+        return None
+    headers = {name.lower(): value for name, value in came.headers.items()}
+    try:
+        must_be_fit(url, came.status, headers, came.raw or b"")
+    except TargetUnfit as error:
+        return error.found, error.expected
+    return None
+
+
+def _url_of(parcel: Parcel) -> URL:
+    """Where to post it, in just the spelling of which the path is signed."""
+    target = read_target(parcel.url)
+    scheme = "https" if target.is_tls else "http"
+    return URL(f"{scheme}://{target.netloc}{target.path_and_query}", encoded=True)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes | None:
@@ -253,7 +267,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes | None:
 
 async def _break(parcel: Parcel, headers: Mapping[str, str]) -> Came:
     """Send half of the request, and go away."""
-    url: URL = parse_target(parcel.url)
+    url = _url_of(parcel)
     try:
         _, writer = await asyncio.open_connection(url.host, url.port, ssl=url.scheme == "https")
     except OSError:

@@ -37,7 +37,7 @@ from callgate.emulator.sinch import (
     Tell,
     run,
 )
-from callgate.errors import Conflict, Invalid, TargetNotCallbacks, TargetUnreachable
+from callgate.errors import Conflict, Invalid, TargetUnfit, TargetUnreachable
 
 MAX_LIVE = 10_000
 """Calls that are up at once."""
@@ -153,8 +153,8 @@ class Platform:
     ) -> Timeline:
         """Play one call to its end. `on_exchange` hears each event as soon as it is answered.
 
-        Raises `TargetUnreachable` when nothing listens there as the call begins, and `TargetNotCallbacks` when a web page
-        is answered. Later failures are part of the call.
+        Raises `TargetUnreachable` when nothing listens there as the call begins, and `TargetUnfit` when no callback
+        server would answer so. Later failures are part of the call.
         """
         owner = self.application(application or self._owner_of(scenario))
         live = self.start(self.new_call(scenario, owner), owner, on_exchange, must_reach=True)
@@ -267,8 +267,8 @@ class Platform:
         if live.must_reach and not live.events:
             if exchange.is_unreachable:
                 raise TargetUnreachable(url or live.application.urls.primary)
-            if exchange.is_page:
-                raise TargetNotCallbacks(url or live.application.urls.primary, exchange.status or 0)
+            if exchange.unfit is not None:
+                raise TargetUnfit(url or live.application.urls.primary, *exchange.unfit)
         live.events.append(exchange)
         if live.on_exchange is not None:
             live.on_exchange(exchange)

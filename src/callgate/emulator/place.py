@@ -9,9 +9,9 @@ from callgate.emulator.applications import Application, CallbackUrls
 from callgate.emulator.clock import OwnTime, RealClock
 from callgate.emulator.courier import CALLBACK_TIMEOUT_S
 from callgate.emulator.emulated import Platform, Timeline
-from callgate.emulator.target import check_secret, parse_target
+from callgate.emulator.target import check_secret, read_target
 
-__all__ = ["CALLBACK_TIMEOUT_S", "Platform", "Timeline", "check_secret", "connect", "opened", "parse_target"]
+__all__ = ["CALLBACK_TIMEOUT_S", "Platform", "Timeline", "connect", "opened"]
 
 
 @asynccontextmanager
@@ -23,7 +23,7 @@ async def connect(
     `pace` is how much real time a second of a call takes: 0 warps, 1 is real time. Raises `Invalid` for a target that
     is no URL and a secret that is no base64.
     """
-    parse_target(target)
+    read_target(target)
     application = Application(key=key, secret=check_secret(secret), urls=CallbackUrls(primary=target.strip()))
     async with opened() as session:
         platform = Platform(session, RealClock(pace) if pace else OwnTime(), timeout_s=timeout_s)

@@ -15,7 +15,7 @@ from callgate.emulator.scenario import Outcome, Party, PartyKind, Scenario
 from callgate.emulator.sinch import Callout
 from callgate.emulator.sinch.callout import CONFERENCE, CUSTOM, METHODS, TTS
 from callgate.emulator.svaml import IllegalSvaml, read_svaml
-from callgate.emulator.target import parse_target
+from callgate.emulator.target import read_target
 from callgate.errors import Invalid
 from callgate.numbers import parse_e164
 
@@ -137,7 +137,7 @@ def _routes(wanted: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if not text.lstrip().startswith("{"):
             try:
-                parse_target(text)
+                read_target(text)
             except Invalid:
                 raise ApiError(ILLEGAL, f"{event}: {text!r} is neither a URL nor SVAML") from None
             routes[event] = text

@@ -9,7 +9,7 @@ from callgate.emulator.applications import Application, CallbackUrls
 from callgate.emulator.emulated import Platform
 from callgate.emulator.rest.body import object_of, read_object, text_of
 from callgate.emulator.rest.errors import ILLEGAL, INVALID, MISSING, NOT_FOUND, ApiError
-from callgate.emulator.target import parse_target
+from callgate.emulator.target import read_target
 from callgate.errors import Invalid
 from callgate.numbers import parse_e164
 
@@ -112,6 +112,6 @@ def _number(value: Any) -> str:
 def _url(url: Any, name: str) -> str:
     text = text_of(url, name)
     try:
-        return str(parse_target(text)) if text else ""
+        return read_target(text).url if text else ""
     except Invalid:
         raise ApiError(ILLEGAL, f"url.{name}: {text!r} is not an http or https URL") from None

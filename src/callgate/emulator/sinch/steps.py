@@ -17,7 +17,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event and what came back. `status` None: no answer; `fault` then says why, and also when it was not JSON.
 
     `url` is where it went, unless that is the primary callback URL; `note` says what was done to it on purpose. Nothing
-    listens there when it `is_unreachable`; `is_page`: it was answered with a web page.
+    listens there when it `is_unreachable`; `unfit` is what was answered that no callback server answers, and what would do.
     """
 
     sent: Mapping[str, Any]
@@ -28,7 +28,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     url: str | None = None
     note: str | None = None
     is_unreachable: bool = False
-    is_page: bool = False
+    unfit: tuple[str, str] | None = None
 
     @property
     def is_delivered(self) -> bool:
