@@ -64,6 +64,8 @@ COMMANDS = {
     "sinch token": "Print a token with which an in-app user registers with the platform.",
     "ledger verify": "Check the four invariants of the ledger on the live database; exit 1 when one does not hold.",
     "call": "Place one emulated call and print its timeline.",
+    "scenario run": "Play scenario files, draw each call, and say what was not as expected.",
+    "scenario list": "List the scenarios that come with the emulator, with where they lie.",
     "emulate": "Serve the emulated platform: REST interface, control API, a phone pad and the journal.",
     "completions": "Print the script that completes these commands in a shell.",
 }
@@ -81,6 +83,7 @@ GROUPS = {
     "svaml": "Answers to the platform.",
     "sinch": "What only this platform knows.",
     "ledger": "The books.",
+    "scenario": "Files that say what calls do, and what is expected of it.",
 }
 
 
