@@ -56,7 +56,7 @@ async def play_plan(plan: Plan, session: aiohttp.ClientSession, target: Applicat
             return await play_plan(plan, session, application)
     words = plan.file.platform
     clock = VirtualClock(datetime.now(UTC).replace(microsecond=0))
-    platform = Platform(session, clock, timeout_s=words.timeout_s)
+    platform = Platform(session, clock, timeout_s=words.timeout_s, seed=words.seed)
     platform.habits = words.habits
     platform.phones.update(words.phones)
     app = web.Application()

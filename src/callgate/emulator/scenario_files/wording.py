@@ -18,13 +18,15 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class PlatformPart(Part, frozen=True, kw_only=True):
-    """How the platform is set up. `users` are the in-app users that there are, everybody unless named."""
+    """How the platform is set up. `users` are the in-app users that there are, everybody unless named. With a `seed` call
+    ids are the same in every run, which a server that remembers the last run takes for repeats.
+    """
 
     habits: Habits = Habits()
     users: Sequence[str] | None = None
     phones: Mapping[str, Manner] = {}
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
-    seed: int = 1
+    seed: int | None = None
     fallback: bool = False
 
 
