@@ -23,8 +23,10 @@ from callgate.app import build_store, build_vault, clock, opened
 from callgate.demo import DECK
 from callgate.emulator.applications import Application, CallbackUrls
 from callgate.emulator.scenario_files.wording import AccountPart, FilePart
+from callgate.errors import Error
 from callgate.http.protocol import CallbackProtocol
 from callgate.money import parse_micros
+from callgate.platform.platforms import platforms
 from callgate.policy.account import Status
 from callgate.protocol.call import CallKey
 from callgate.rating.deck_change import ImportMode
@@ -32,10 +34,12 @@ from callgate.rating.deck_csv import read_deck
 from callgate.server import Gate
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.add_endpoint import add_endpoint
+from callgate.service.application import Application as AnyApplication
 from callgate.service.books import AccountKey, Books, Keys
+from callgate.service.hang_up import hang_up_call
 from callgate.service.import_deck import import_deck
 from callgate.service.open_account import OpenAccount
-from callgate.service.ports import Store
+from callgate.service.ports import Platform, Store
 from callgate.service.reports import account_report, call_report, ledger_verdict
 from callgate.service.set_limits import SetAccountLimits, SetApplicationLimits
 from callgate.service.set_status import SetAccountStatus, SetApplicationStatus
@@ -83,15 +87,18 @@ class Receiver:
 class TrialGate:
     """What scenario files ask of our own server; see `emulator.scenario_files.books`."""
 
-    def __init__(self, store: Store, gate: Gate, settings: Settings, url: str, receiver: Receiver) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what the server is made of
+        self, store: Store, gate: Gate, settings: Settings, url: str, receiver: Receiver, platform: Platform
+    ) -> None:
         self._store = store
+        self._platform = platform
         self._gate = gate
         self._vault = build_vault(settings)
         self._url = url
         self._receiver = receiver
         self._stalls: set[asyncio.Task[None]] = set()
 
-    async def prepare(self, file: FilePart, platform_url: str) -> Application:  # noqa: ARG002 - nothing asks it yet
+    async def prepare(self, file: FilePart, platform_url: str) -> Application:
         """An application, a deck and accounts that no other scenario has."""
         application = Application(
             key=f"scenario-{secrets.token_hex(8)}",
@@ -103,7 +110,8 @@ class TrialGate:
             provider="sinch", key=key, secret=application.secret, name=file.title, seal=self._vault.seal, now=now
         )
         await self._store.perform(added)
-        await self._store.perform(SetApplication(key=key, words=tuple(file.gate.settings)))
+        words = (f"platform={platform_url}", *file.gate.settings)
+        await self._store.perform(SetApplication(key=key, words=words))
         await self._store.perform(SetApplicationLimits(application=key, words=tuple(file.gate.limits)))
         read = read_deck(file.gate.deck.encode() or DECK, "gate.deck", now)
         currency = read.currency or "USD"
@@ -138,6 +146,14 @@ class TrialGate:
         except TimeoutError:
             pass
         return self._receiver.heard[application, call_id]
+
+    async def hang_up(self, application: str, call_id: str) -> str:
+        """End a call as the operators' API and `calls hangup` do."""
+        try:
+            await hang_up_call(self._store, self._platform, CallKey(application, call_id))
+        except Error as error:
+            return str(error)
+        return ""
 
     async def stall(self, seconds: float) -> None:
         """Keep the store busy."""
@@ -187,8 +203,12 @@ async def trial_gate() -> AsyncIterator[TrialGate]:
             vault = build_vault(settings)
             await add_endpoint(store, address, (), allow_private=True, seal=vault.seal, resolve=_nowhere, now=clock())
             gate = Gate(settings, store)
-            async with gate.working(), _serving(gate) as url:
-                yield TrialGate(store, gate, settings, f"{url}/callbacks/sinch", receiver)
+
+            def application(key: str) -> AnyApplication | None:
+                return gate.catalogs.now.applications.get(key)
+
+            async with gate.working(), _serving(gate) as url, platforms(application, clock) as platform:
+                yield TrialGate(store, gate, settings, f"{url}/callbacks/sinch", receiver, platform)
 
 
 @asynccontextmanager

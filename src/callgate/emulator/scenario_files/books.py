@@ -24,6 +24,9 @@ class Books(Protocol):
     async def records(self, application: str, call_id: str, least: int) -> Sequence[Mapping[str, Any]]:
         """The records of a call that were delivered, in their order; waits a while for so many."""
 
+    async def hang_up(self, application: str, call_id: str) -> str:
+        """End a live call as its operator would, over the platform's REST interface; returns why not, or nothing."""
+
     async def stall(self, seconds: float) -> None:
         """Keep the store busy for so long; returns when it has begun."""
 

@@ -42,6 +42,9 @@ SHIPPED = Path(__file__).parent / "shipped"
 
 MAX_FILE_BYTES = 1_048_576
 
+ACTS = ("press", "speak", "hang_up", "request", "replay", "operator_hangs_up", "stall_s")
+"""What can be done at a time, one of them at each."""
+
 METHODS = ("GET", "POST", "PATCH", "DELETE")
 
 
@@ -214,13 +217,13 @@ def _check_expectations(part: CallPart, where: str) -> None:
 
 
 def _check_act(act: ActPart, where: str, names: Sequence[str]) -> None:
-    done = [name for name in ("press", "speak", "hang_up", "request", "replay", "stall_s") if getattr(act, name)]
+    done = [name for name in ACTS if getattr(act, name)]
     if len(done) != 1:
-        raise Invalid(
-            where, " and ".join(done) or "nothing to do", "one of press, speak, hang_up, request, replay and stall_s"
-        )
+        raise Invalid(where, " and ".join(done) or "nothing to do", f"one of {', '.join(ACTS)}")
     if done[0] in ("press", "speak", "hang_up", "replay"):
         _one_of(act.call, names, f"{where}.call")
+    if done[0] == "operator_hangs_up":
+        _one_of(act.operator_hangs_up, names, f"{where}.operator_hangs_up")
     if done[0] == "replay":
         _one_of(act.replay, EVENTS, f"{where}.replay")
     if done[0] == "request" and act.request.partition(" ")[0] not in METHODS:

@@ -149,11 +149,8 @@ class _Run:
             self.platform.faults.add(msgspec.structs.replace(fault, call=call_id))
 
     async def _act(self, act: ActPart) -> None:
-        if act.stall_s:
-            if self.books is None:
-                self.unseen.append("the stalled store")
-            else:
-                await self.books.stall(act.stall_s)
+        if act.stall_s or act.operator_hangs_up:
+            await self._operate(act)
         elif act.request:
             method, _, path = act.request.partition(" ")
             status, reply = await self._request(method, self._named(path.strip()), act.body)
@@ -165,6 +162,17 @@ class _Run:
         else:
             for what in inputs_of(act):
                 live.inbox.put(what)
+
+    async def _operate(self, act: ActPart) -> None:
+        """What only our own server can be told."""
+        if self.books is None:
+            self.unseen.append("a stalled store" if act.stall_s else "an operator who hangs up")
+        elif act.stall_s:
+            await self.books.stall(act.stall_s)
+        elif (live := self.placed.get(act.operator_hangs_up)) is None:
+            self.misses.append(f"at {act.at_s:g} s: the call {act.operator_hangs_up!r} is not up")
+        elif why := await self.books.hang_up(self.application.key, live.call.call_id):
+            self.misses.append(f"at {act.at_s:g} s: the operator could not hang up: {why}")
 
     async def _replay(self, act: ActPart) -> None:
         live = self.placed.get(act.call)

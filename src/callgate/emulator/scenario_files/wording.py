@@ -113,6 +113,7 @@ class ActPart(Part, frozen=True, kw_only=True):
     body: Mapping[str, Any] | None = None
     replay: str = ""
     change: Mapping[str, Any] = {}
+    operator_hangs_up: str = ""
     stall_s: Annotated[float, msgspec.Meta(ge=0, le=30)] = 0
     status: int | None = None
     has: Mapping[str, Any] = {}
