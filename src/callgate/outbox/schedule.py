@@ -36,10 +36,13 @@ class Fate(Enum):
     RETRY = auto()
     DEAD = auto()  # the same bytes would fail again: park it, and let those behind it go on
     GONE = auto()  # the receiver wants nothing more, ever
+    HELD = auto()  # nothing would get through to this endpoint: all of it rests, and no try is used up
 
 
 class Answer(NamedTuple):
-    """What came of an attempt. `why` is empty when it was delivered; `wait` is what the receiver asked for."""
+    """What came of an attempt. `why` says what failed, or what is to be noted of a delivery; `wait` is what the receiver
+    asked for.
+    """
 
     fate: Fate
     why: str = ""
@@ -84,7 +87,10 @@ def conclude(claimed: Delivery, answer: Answer, now: datetime, jitter: float) ->
     """Return the delivery as it stands after an attempt. `jitter` is at least 0 and below 1."""
     match answer.fate:
         case Fate.DELIVERED:
-            return msgspec.structs.replace(claimed, state=DeliveryState.DELIVERED, why="")
+            return msgspec.structs.replace(claimed, state=DeliveryState.DELIVERED, why=answer.why)
+        case Fate.HELD:
+            count = claimed.attempt_count - 1
+            return msgspec.structs.replace(claimed, due_at=now + answer.wait, attempt_count=count, why=answer.why)
         case Fate.RETRY if claimed.attempt_count <= len(DELAYS):
             due_at = now + max(delay_after(claimed.attempt_count, jitter), answer.wait)
             return msgspec.structs.replace(claimed, due_at=due_at, why=answer.why)
