@@ -16,7 +16,7 @@ _BUSY_MS = 250
 
 _CACHE_KIB = 32_768
 
-_STATEMENTS = 512
+_STATEMENTS = 1_024
 
 CHECKPOINT_S = 1.0
 """How often the log is folded back into the file."""

@@ -15,17 +15,17 @@ from callgate.storage.sqlite.kept import Kept, Opened
 K = TypeVar("K")
 V = TypeVar("V")
 
-PORTIONS = (64, 16, 4, 1)
-"""How many rows one statement takes: few lengths, so that each is prepared once."""
+PORTION = 64
+"""Rows that one statement takes at most; each smaller number has a statement of its own, which SQLite keeps prepared.
+
+One statement for many rows lets go of the interpreter once. One for each row would let a busy event loop in between every
+two rows, and wait for it.
+"""
 
 
 def portions(every: Sequence[V]) -> Iterator[Sequence[V]]:
-    """Cut a sequence into the largest portions that fit."""
-    start, count = 0, len(every)
-    for length in PORTIONS:
-        while count - start >= length:
-            yield every[start : start + length]
-            start += length
+    for start in range(0, len(every), PORTION):
+        yield every[start : start + PORTION]
 
 
 def load(db: sqlite3.Connection, books: Books, keys: Keys, kept: Kept) -> None:
