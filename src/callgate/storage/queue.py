@@ -51,6 +51,11 @@ class Writer:
     def is_closing(self) -> bool:
         return self._is_closing
 
+    @property
+    def has_more(self) -> bool:
+        """Whether jobs wait already for the batch after this one."""
+        return bool(self._queue)
+
     def start(self) -> None:
         self._thread.start()
 
