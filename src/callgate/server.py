@@ -23,9 +23,9 @@ from callgate.service.catalog import Catalogs
 from callgate.service.expire import expire_parked
 from callgate.service.faults import FaultWatch
 from callgate.service.idempotent import KEPT_FOR
+from callgate.service.ports import Store
 from callgate.service.respond import Responder
 from callgate.settings import Settings
-from callgate.storage.sqlite import SqliteStore
 
 API_PREFIX = "/api/"
 
@@ -42,7 +42,7 @@ GRACE_S = 2
 class Gate:
     """The whole server as one ASGI callable: callbacks at once, the dashboard as soon as it has loaded."""
 
-    def __init__(self, settings: Settings, store: SqliteStore, *, is_open: bool = False) -> None:
+    def __init__(self, settings: Settings, store: Store, *, is_open: bool = False) -> None:
         vault = build_vault(settings)
         self._settings = settings
         self._store = store

@@ -37,6 +37,12 @@ class Store(Protocol):
     async def close(self) -> None:
         """Finish what waits, then stop."""
 
+    async def migrate(self) -> None:
+        """Bring the schema to this version, before `open`. Raises `StorageUnavailable`."""
+
+    async def describe(self) -> str:
+        """What engine this is, and what an operator may want to know of it, in a line. Raises `StorageUnavailable`."""
+
     async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
         """Run the job with those that wait beside it and return its answer once that is durable.
 

@@ -10,7 +10,7 @@ import asyncpg
 from callgate.errors import StorageUnavailable
 from callgate.ledger.verify import LedgerRows
 from callgate.storage.ledger import ledger_rows
-from callgate.storage.postgres.session import Address, Connection, LostConnection, connect, numbered, translate
+from callgate.storage.postgres.session import Address, Connection, Cursor, LostConnection, connect, numbered, translate
 from callgate.storage.rows import Row
 
 T = TypeVar("T")
@@ -67,7 +67,9 @@ class Readers:
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
                 connection.terminate()
                 meaning = translate(error)
-                raise meaning if isinstance(meaning, StorageUnavailable) else StorageUnavailable(str(meaning)) from error
+                raise (
+                    meaning if isinstance(meaning, StorageUnavailable) else StorageUnavailable(str(meaning))
+                ) from error
             except BaseException:
                 connection.terminate()
                 raise
@@ -86,9 +88,9 @@ class Readers:
             return await asyncio.to_thread(lambda: look(ledger_rows(ask)))
 
 
-async def _cursor(connection: Connection, statement: str) -> "asyncpg.cursor.Cursor":
+async def _cursor(connection: Connection, statement: str) -> Cursor:
     return await connection.cursor(statement)
 
 
-async def _portion(cursor: "asyncpg.cursor.Cursor") -> list[Row]:
+async def _portion(cursor: Cursor) -> list[Row]:
     return [tuple(row) for row in await cursor.fetch(PORTION)]

@@ -2,18 +2,47 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable
+from contextlib import AbstractAsyncContextManager
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
 from callgate.errors import StorageUnavailable
 from callgate.storage.batch import Refused
+from callgate.storage.rows import Row
 from callgate.storage.schema import SCHEMA
 
-Connection = asyncpg.Connection
+
+class Cursor(Protocol):
+    """What we use of asyncpg's cursor."""
+
+    async def fetch(self, count: int) -> list[Row]: ...
+
+
+class Connection(Protocol):
+    """What we use of asyncpg's connection."""
+
+    async def execute(self, statement: str, *values: object) -> str: ...
+
+    async def fetch(self, statement: str, *values: object) -> list[Row]: ...
+
+    async def fetchval(self, statement: str, *values: object) -> object: ...
+
+    def cursor(self, statement: str) -> Awaitable[Cursor]: ...
+
+    def transaction(self, **words: object) -> AbstractAsyncContextManager[None]: ...
+
+    def get_server_pid(self) -> int: ...
+
+    def is_closed(self) -> bool: ...
+
+    async def close(self, *, timeout: float | None = None) -> None: ...  # noqa: ASYNC109 - as asyncpg spells it
+
+    def terminate(self) -> None: ...
+
 
 CONNECT_S = 5.0
 """How long one attempt to connect may take, all hosts of the address together."""
@@ -59,7 +88,7 @@ async def connect(address: Address) -> Connection:
     """Raises `LostConnection`, `StorageUnavailable` when the address itself is wrong."""
     try:
         async with asyncio.timeout(CONNECT_S):
-            return await asyncpg.connect(
+            connection: Connection = await asyncpg.connect(
                 address.dsn,
                 timeout=CONNECT_S,
                 statement_cache_size=0 if address.is_pooled else STATEMENTS,
@@ -72,6 +101,7 @@ async def connect(address: Address) -> Connection:
         raise StorageUnavailable(f"PostgreSQL: {error}; create it with: createdb") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
         raise LostConnection(f"PostgreSQL does not answer: {describe(error)}") from error
+    return connection
 
 
 async def connect_writer(address: Address) -> tuple[Connection, bool]:
@@ -110,16 +140,14 @@ async def check_schema(connection: Connection) -> None:
     found = await schema_of(connection)
     if found != SCHEMA:
         does = "a newer version made it, use that one" if (found or "") > SCHEMA else "run: callgate migrate"
-        raise StorageUnavailable(
-            f"the database has schema {found or 'none'}, this version works with {SCHEMA}; {does}"
-        )
+        raise StorageUnavailable(f"the database has schema {found or 'none'}, this version works with {SCHEMA}; {does}")
 
 
 class LostConnection(StorageUnavailable):
     """The session is gone, or of no more use: another one may do."""
 
 
-class Beaten(Exception):  # noqa: N818 - what happened, not what is wrong
+class Beaten(Exception):
     """Another node was there first: a row that is there by now, a deadlock, a conflict of transactions. Try again."""
 
 
@@ -166,7 +194,9 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[Exception]], ...] = (
 
 def describe(error: BaseException) -> str:
     """An error in a line, without the password that an address may hold."""
-    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", str(error).splitlines()[0] if str(error) else type(error).__name__)
+    return re.sub(
+        r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", str(error).splitlines()[0] if str(error) else type(error).__name__
+    )
 
 
 @cache
@@ -178,7 +208,7 @@ def numbered(statement: str) -> str:
 
 async def column_types(connection: Connection) -> dict[tuple[str, str], str]:
     """The type of every column of ours, by table and column: what arrays of its values are cast to."""
-    found: Sequence[asyncpg.Record] = await connection.fetch(
+    found = await connection.fetch(
         """SELECT table_name, column_name, data_type FROM information_schema.columns
         WHERE table_schema = current_schema()"""
     )

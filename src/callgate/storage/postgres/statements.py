@@ -32,7 +32,9 @@ class Statements:
         then the ids of deliveries. The order of a lane is kept by the lock of its account's wallet, so that deliveries bring
         that with them.
         """
-        lanes = "UNION SELECT application, account FROM deliveries WHERE id = ANY($7::text[])" if with_deliveries else ""
+        lanes = (
+            "UNION SELECT application, account FROM deliveries WHERE id = ANY($7::text[])" if with_deliveries else ""
+        )
         return f"""
             WITH called AS MATERIALIZED (
                 SELECT {_of("c", rows.CALL)} FROM {self._wanted(1, "application", "call_id")}
@@ -56,7 +58,7 @@ class Statements:
                 {", ".join(["NULL", "account", *["NULL"] * (len(rows.CALL) - 4 + len(rows.ACCOUNT) + len(rows.WALLET))])}
                 FROM named
             UNION ALL SELECT {ACCOUNT_ROW}, {self._nothing("calls", rows.CALL)}, {", ".join(rows.ACCOUNT)},
-                {", ".join(f"w_{name}" for name in rows.WALLET)} FROM opened"""  # noqa: S608 - names are ours
+                {", ".join(f"w_{name}" for name in rows.WALLET)} FROM opened"""
 
     def _save(self, shapes: tuple[Shape, ...], removed_tokens: bool, configuration: bool) -> str:  # noqa: FBT001 - a cache's key
         """All changes of a batch, and that it is committed: one statement.
@@ -78,7 +80,7 @@ class Statements:
         return f"""WITH {", ".join(parts)}{"," if parts else ""}
             committed AS (INSERT INTO commits (writer, batch) VALUES ($1, $2)
                 ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch, at = excluded.at RETURNING 1)
-            SELECT 1 FROM committed"""  # noqa: S608 - names are ours
+            SELECT 1 FROM committed"""
 
     def _part(self, name: str, shape: Shape, place: int, before: Sequence[str]) -> list[str]:
         verb, table, columns, key = shape
@@ -93,7 +95,9 @@ class Statements:
                 FROM numbers AS n, {self._values(table, columns, place, is_counted=True)} RETURNING 1)""",
             ]
         if verb is Verb.ADD:
-            return [f"{name} AS (INSERT INTO {table} ({', '.join(columns)}) SELECT {_of('v', columns)} FROM {values} RETURNING 1)"]
+            return [
+                f"{name} AS (INSERT INTO {table} ({', '.join(columns)}) SELECT {_of('v', columns)} FROM {values} RETURNING 1)"
+            ]
         if verb is Verb.CHANGE:
             changed = ", ".join(f"{each} = v.{each}" for each in columns if each not in key)
             same = " AND ".join(f"t.{each} = v.{each}" for each in key)
@@ -107,7 +111,7 @@ class Statements:
     def _add(self, table: str, columns: tuple[str, ...]) -> str:
         """Rows of one table."""
         return f"""INSERT INTO {table} ({", ".join(columns)})
-            SELECT {_of("v", columns)} FROM {self._values(table, columns, 1)}"""  # noqa: S608 - names are ours
+            SELECT {_of("v", columns)} FROM {self._values(table, columns, 1)}"""
 
     def _values(self, table: str, columns: Sequence[str], place: int, *, is_counted: bool = False) -> str:
         arrays = (f"${place + each}::{self._types[table, name]}[]" for each, name in enumerate(columns))
@@ -128,7 +132,7 @@ def load_alone(table: str, columns: tuple[str, ...], key: tuple[str, ...], *, is
     arrays = ", ".join(f"${place}::text[]" for place in range(1, len(key) + 1))
     same = " AND ".join(f"t.{name} = k.{name}" for name in key)
     return f"""SELECT {_of("t", columns)} FROM unnest({arrays}) AS k({", ".join(key)}) JOIN {table} AS t ON {same}
-        ORDER BY {_of("t", key)} {"FOR UPDATE OF t" if is_locked else ""}"""  # noqa: S608 - names are ours
+        ORDER BY {_of("t", key)} {"FOR UPDATE OF t" if is_locked else ""}"""
 
 
 REFUNDED = """SELECT k.application, k.call_id, CAST(coalesce(sum(t.amount_micros), 0) AS bigint)

@@ -16,7 +16,15 @@ from callgate.service.signature_fault import SignatureFault
 from callgate.storage import rows
 from callgate.storage.batch import OnStep, Waiting, commit_batch, pass_on
 from callgate.storage.postgres.reading import Readers
-from callgate.storage.postgres.session import check_schema, column_types, connect, read_address, schema_of, translate
+from callgate.storage.postgres.session import (
+    check_schema,
+    column_types,
+    connect,
+    read_address,
+    schema_of,
+    stands_behind_pooler,
+    translate,
+)
 from callgate.storage.postgres.statements import Statements
 from callgate.storage.postgres.writer import BatchWriter
 from callgate.storage.queue import Writer
@@ -92,6 +100,13 @@ class PostgresStore(Reads):
             raise StorageUnavailable(f"the database does not take this version's schema: {translate(error)}") from error
         finally:
             await connection.close()
+
+    async def describe(self) -> str:
+        async with self._reading().session() as connection:
+            version = await connection.fetchval("SHOW server_version")
+            is_pooled = await stands_behind_pooler(connection)
+        pooler = ", behind a pooler: statements are not kept prepared" if is_pooled else ""
+        return f"PostgreSQL {version}{pooler}"
 
     async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
         return await self._writer.perform(job, is_urgent=is_urgent)

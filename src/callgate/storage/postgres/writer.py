@@ -4,6 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 
 import asyncpg
@@ -37,7 +38,7 @@ SILENCE_S = 10.0
 """A statement that has no answer for so long is given up, and its session with it."""
 
 
-class UnknownOutcome(Exception):  # noqa: N818 - what happened, not what is wrong
+class UnknownOutcome(Exception):
     """The connection was lost while it committed."""
 
 
@@ -49,7 +50,13 @@ class BatchWriter:
     """
 
     def __init__(
-        self, address: Address, *, patience_s: float, is_closing: Callable[[], bool], on_step: OnStep, has_more: Callable[[], bool]
+        self,
+        address: Address,
+        *,
+        patience_s: float,
+        is_closing: Callable[[], bool],
+        on_step: OnStep,
+        has_more: Callable[[], bool],
     ) -> None:
         self._address = address
         self._patience_s = patience_s
@@ -140,14 +147,13 @@ class BatchWriter:
     async def _forget(self, connection: Connection, meaning: Exception) -> None:
         """Nothing of this try remains; a session that cannot say so goes with it."""
         self._is_begun = False
-        try:
-            if isinstance(meaning, LostConnection) or connection.is_closed():
-                raise meaning
-            async with asyncio.timeout(SILENCE_S):
-                await connection.execute("ROLLBACK")
-        except Exception:  # noqa: BLE001 - whatever is wrong with it, another session is made
-            connection.terminate()
-            self._connection = None
+        if not isinstance(meaning, LostConnection) and not connection.is_closed():
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                async with asyncio.timeout(SILENCE_S):
+                    await connection.execute("ROLLBACK")
+                return
+        connection.terminate()
+        self._connection = None
 
     async def _connected(self) -> tuple[Connection, Statements]:
         """Raises `LostConnection`, `StorageUnavailable`."""
@@ -176,7 +182,9 @@ class BatchWriter:
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, LostConnection) as error:
                 log.error("store.outcome_unknown", error=str(error))
                 if self._is_closing():
-                    raise StorageUnavailable("closed while it was not known whether the last batch was committed") from error
+                    raise StorageUnavailable(
+                        "closed while it was not known whether the last batch was committed"
+                    ) from error
                 self._connection = None
             await asyncio.sleep(BACK_OFF_S[-1])
 

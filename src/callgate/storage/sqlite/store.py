@@ -92,6 +92,9 @@ class SqliteStore(Reads):
         """Bring the schema to this version, creating the file where there is none. Before `open`."""
         await self._beside(self._migrate)
 
+    async def describe(self) -> str:
+        return f"SQLite {sqlite3.sqlite_version}"
+
     async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
         return await self._writer.perform(job, is_urgent=is_urgent)
 

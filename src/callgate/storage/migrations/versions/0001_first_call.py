@@ -3,12 +3,12 @@
 Times are integers of microseconds since 1970 UTC, amounts integers of micros. Revision 0001, after nothing.
 """
 
-from callgate.storage.dialect import Apart, apply
+from callgate.storage.dialect import Apart, Steps, apply
 
 revision = "0001"
 down_revision = None
 
-STATEMENTS = (
+STATEMENTS: Steps = (
     """
     CREATE TABLE configuration (
         one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
