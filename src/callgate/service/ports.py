@@ -29,7 +29,9 @@ class CallPosition(NamedTuple):
 
 
 class Store(Protocol):
-    """The books on one engine."""
+    """The books on one engine. `is_shared`: several servers may work on them at once, and must share what one alone may do."""
+
+    is_shared: bool
 
     async def open(self) -> None:
         """Start to work. Raises `StorageUnavailable` when the database cannot be used, is older or newer than we are."""

@@ -146,6 +146,9 @@ async def check_schema(connection: Connection) -> None:
 class LostConnection(StorageUnavailable):
     """The session is gone, or of no more use: another one may do."""
 
+    def __init__(self, explanation: str) -> None:
+        super().__init__(explanation, "unreachable")
+
 
 class Beaten(Exception):
     """Another node was there first: a row that is there by now, a deadlock, a conflict of transactions. Try again."""
@@ -157,6 +160,8 @@ def translate(error: Exception) -> Exception:
     An error that is none of the driver's stays what it is.
     """
     told = f"PostgreSQL: {describe(error)}"
+    if isinstance(error, asyncpg.DiskFullError):
+        return StorageUnavailable(told, "disk full")
     for kinds, meaning in _MEANINGS:
         if isinstance(error, kinds):
             return meaning(told)

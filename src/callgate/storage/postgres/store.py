@@ -48,6 +48,7 @@ class PostgresStore(Reads):
     are for the event loop on which the store was opened; jobs are performed from any.
     """
 
+    is_shared = True
     order_written = "number"
 
     def __init__(

@@ -56,6 +56,7 @@ class SqliteStore(Reads):
     the log to commits; and `on_step` is told where each batch stands, so that it may raise there what ends the process.
     """
 
+    is_shared = False
     order_written = "rowid"
 
     def __init__(  # noqa: PLR0913 - the last three are for simulations
