@@ -1,7 +1,13 @@
-"""Sinch Voice, version 1: the wire, its signature, and its translation to neutral words."""
+"""Sinch Voice, version 1: the wire, its signature, and its translation to neutral words.
+
+What a callback can be verified, read and answered without is loaded when it is first asked for: who only answers callbacks
+starts without it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from callgate.errors import CallbackMalformed, SignatureInvalid
-from callgate.protocol.sinch import prompts
 from callgate.protocol.sinch.callbacks import (
     Ace,
     Amd,
@@ -18,9 +24,6 @@ from callgate.protocol.sinch.callbacks import (
     read,
     write,
 )
-from callgate.protocol.sinch.check import check
-from callgate.protocol.sinch.doctor import Diagnosis, diagnose
-from callgate.protocol.sinch.rules import Fault
 from callgate.protocol.sinch.signature import (
     header,
     sign,
@@ -60,10 +63,27 @@ from callgate.protocol.sinch.svaml import (
     Svaml,
     TranscriptionOptions,
 )
-from callgate.protocol.sinch.token import registration_token
 from callgate.protocol.sinch.translate import answer, owner, translate, understand, unusable
 
+if TYPE_CHECKING:
+    from callgate.protocol.sinch import prompts, rest
+    from callgate.protocol.sinch.allowed import check
+    from callgate.protocol.sinch.doctor import Diagnosis, diagnose
+    from callgate.protocol.sinch.orders import (
+        REGIONS,
+        ask,
+        base_url,
+        hang_up,
+        read_done,
+        read_told,
+        resource_of,
+        warn,
+    )
+    from callgate.protocol.sinch.rules import Fault
+    from callgate.protocol.sinch.token import registration_token
+
 __all__ = [
+    "REGIONS",
     "Ace",
     "Action",
     "Address",
@@ -109,13 +129,20 @@ __all__ = [
     "TranscriptionOptions",
     "UnknownEvent",
     "answer",
+    "ask",
+    "base_url",
     "check",
     "diagnose",
+    "hang_up",
     "header",
     "owner",
     "prompts",
     "read",
+    "read_done",
+    "read_told",
     "registration_token",
+    "resource_of",
+    "rest",
     "sign",
     "signature_of",
     "signing_key",
@@ -125,5 +152,30 @@ __all__ = [
     "unusable",
     "verify",
     "verify_basic",
+    "warn",
     "write",
 ]
+
+_LATER = {
+    "Diagnosis": "doctor",
+    "Fault": "rules",
+    "check": "allowed",
+    "diagnose": "doctor",
+    "prompts": "prompts",
+    "registration_token": "token",
+    "rest": "rest",
+    **dict.fromkeys(
+        ("REGIONS", "ask", "base_url", "hang_up", "read_done", "read_told", "resource_of", "warn"), "orders"
+    ),
+}
+"""The module of each name that is loaded later."""
+
+
+def __getattr__(name: str) -> object:
+    """Load it, once."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"{__name__}.{_LATER[name]}")
+    found: object = module if name == _LATER[name] else getattr(module, name)
+    globals()[name] = found
+    return found
