@@ -325,7 +325,7 @@ class House:
         """Every call record, in the order in which they were written."""
         return [
             msgspec.json.decode(row[0], type=CallRecord)
-            for row in self.rows("SELECT record FROM records ORDER BY rowid")
+            for row in self.rows(f"SELECT record FROM records ORDER BY {self.store.order_written}")  # noqa: S608
         ]
 
 
