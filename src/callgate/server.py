@@ -141,9 +141,11 @@ class Gate:
 
     async def _deliver(self) -> None:
         """Records to their endpoints. Commands, which only borrow this module, do without an HTTP client."""
-        from callgate.outbox.worker import Worker  # noqa: PLC0415 - see above
+        from callgate.outbox.senders import call_link, senders  # noqa: PLC0415 - see above
+        from callgate.outbox.worker import Worker  # noqa: PLC0415
 
-        await Worker(self._store, self.catalogs, clock).work()
+        posts = partial(senders, link=call_link(self._settings.public_url))
+        await Worker(self._store, self.catalogs, clock, posts=posts).work()
 
     async def _sweep(self) -> None:
         """Ends whose start never came, and replies that nobody will ask for again."""

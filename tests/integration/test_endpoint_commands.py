@@ -73,3 +73,56 @@ def test_deliveries_are_listed_and_asked_for_again(run: Run) -> None:
     assert "a delivery's id, or --since" in run("deliveries", "resend", code=1)
     assert "a delivery's id, or --since" in run("deliveries", "resend", "msg_none", "--since", "2h", code=1)
     assert "expected a duration" in run("deliveries", "resend", "--since", "yesterday", code=1)
+
+
+def test_a_connector_is_added_with_a_token_from_a_file(run: Run, tmp_path: Path) -> None:
+    """Checked before anything is kept; the token is never shown, and lies encrypted."""
+    file = tmp_path / "token"
+    file.write_text("pat-a-secret\n")
+    add = ("endpoint", "add", "--kind", "hubspot", "--token-file", str(file), "--allow-private")
+    added = run(*add, "--set", "owner_id=5", "--json")
+    assert added["secret"] is None
+    (listed,) = run("endpoint", "list", "--json")
+    assert (listed["kind"], listed["url"], listed["options"]) == (
+        "hubspot",
+        "https://api.hubapi.com",
+        {"owner_id": "5"},
+    )
+    assert listed["events"][0] == "call.ended"
+    assert "pat-a-secret" not in json.dumps(listed) + run("endpoint", "list")
+    assert b"pat-a-secret" not in (tmp_path / "callgate.db").read_bytes()
+    assert "for that one callgate endpoint token" in run("endpoint", "rotate", added["id"], code=1)
+    file.write_text("another")
+    assert run("endpoint", "token", added["id"], "--token-file", str(file), "--json") == {"id": added["id"]}
+    assert "one of contact" in run(*add, "--set", "owner=5", code=1)
+    assert "NAME=VALUE" in run(*add, "--set", "owner", code=1)
+    assert "hubspot, pipedrive, salesforce, zendesk" in run(
+        "endpoint", "add", "--kind", "sugar", "--token-file", str(file), code=1
+    )
+    assert "no token" in run("endpoint", "add", "--kind", "hubspot", code=1)
+    assert "for a connector only" in run(*add, "--events", "overrun", code=1) or "types of records" in run(
+        *add, "--events", "overrun", code=1
+    )
+
+
+def test_a_webhook_is_limited_paced_and_signed_as_told(run: Run) -> None:
+    """By options; of a pair of keys only the public one is shown."""
+    add = ("endpoint", "add", HOOK, "--allow-private")
+    words = ("--set", "signing=ed25519", "--set", "per_s=50", "--apps", "a,b", "--accounts", "alice")
+    assert run(*add, *words, "--json")["secret"].startswith("whpk_")
+    (listed,) = run("endpoint", "list", "--json")
+    assert (listed["applications"], listed["accounts"]) == (["a", "b"], ["alice"])
+    assert run("endpoint", "rotate", listed["id"], "--json")["secret"].startswith("whpk_")
+    assert "hmac or ed25519" in run(*add, "--set", "signing=rsa", code=1)
+    assert "from 1 to" in run(*add, "--set", "per_s=0", code=1)
+    assert "per_s or signing" in run(*add, "--set", "speed=1", code=1)
+
+
+def test_an_endpoint_that_does_not_work_says_so_when_it_is_tried(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 1, with the reason; nothing is queued."""
+    named = run("endpoint", "add", HOOK, "--allow-private", "--json")["id"]
+    with pytest.raises(SystemExit) as left:
+        main(["endpoint", "test", named])
+    assert left.value.code == 1
+    assert "does not work: no connection" in capsys.readouterr().out
+    assert run("deliveries", "list", "--json") == []

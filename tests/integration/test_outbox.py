@@ -20,13 +20,20 @@ import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import TestServer, unused_port
+from fake_pipedrive import FakePipedrive
+from fake_salesforce import FakeSalesforce
 from standardwebhooks import Webhook
 
 from callgate.emulator.place import connect
 from callgate.emulator.scenario import Scenario, parse_callee, parse_caller
 from callgate.errors import Conflict, Invalid, NotFound
-from callgate.outbox.webhook import resolve, webhooks
-from callgate.outbox.worker import AT_ONCE, LEASE, Worker
+from callgate.outbox.connectors import check
+from callgate.outbox.contract import Fault
+from callgate.outbox.line import AT_ONCE, GIVEN_UP_AFTER, LONGEST_PAUSE
+from callgate.outbox.senders import call_link, senders
+from callgate.outbox.trouble import Trouble
+from callgate.outbox.webhook import resolve
+from callgate.outbox.worker import LEASE, Worker
 from callgate.protocol import sinch
 from callgate.protocol.call import (
     CallAnswered,
@@ -42,7 +49,7 @@ from callgate.protocol.call import (
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
 from callgate.service.add_application import AddApplication
-from callgate.service.add_endpoint import SetEndpointState, add_endpoint, rotate_endpoint
+from callgate.service.add_endpoint import SetEndpointState, Wanted, add_endpoint, rotate_endpoint
 from callgate.service.catalog import Catalogs
 from callgate.service.deliver import Claim, Conclude
 from callgate.service.delivery import Delivery, DeliveryState
@@ -162,7 +169,7 @@ class Office:
     @asynccontextmanager
     async def worker(self, **how: Any) -> AsyncIterator[None]:
         """A worker for as long as the block runs."""
-        work = asyncio.create_task(Worker(self.store, self.catalogs, self.clock, posts=partial(webhooks, **how)).work())
+        work = asyncio.create_task(Worker(self.store, self.catalogs, self.clock, posts=partial(senders, **how)).work())
         try:
             yield
         finally:
@@ -356,6 +363,7 @@ def test_a_record_that_is_given_up_is_parked_and_lets_the_next_go() -> None:
                 there.ahead += timedelta(hours=27)
             parked = await there.until("a1", DeliveryState.PARKED, attempts=10)
             assert parked.why == "answered 500"
+            there.ahead += LONGEST_PAUSE  # ten failures in a row: the endpoint itself was taken for broken
             await there.until("a2", DeliveryState.DELIVERED)
             assert receiver.calls == ["a1"] * 10 + ["a2"]
 
@@ -646,6 +654,166 @@ def test_a_resend_keeps_id_body_and_sequence() -> None:
             assert await resend_since(there.store, DeliveryState.DELIVERED, there.clock(), there.clock()) == 0
             with pytest.raises(NotFound, match="callgate deliveries list"):
                 await resend_one(there.store, "msg_none", there.clock())
+
+    asyncio.run(steps())
+
+
+def test_a_broken_receiver_is_asked_with_one_record_and_costs_the_others_no_try() -> None:
+    """Ten failures in a row tell enough; it is well as soon as one arrives."""
+
+    async def steps() -> None:
+        receiver = Receiver(*[500] * AT_ONCE)
+        async with office() as there, serving(receiver.hear) as url:
+            await there.add(url)
+            for account in [f"a{number}" for number in range(60)]:
+                await there.store.perform(OpenAccount(application=APP, account=account, currency="USD"))
+                top_up = TopUp(
+                    application=APP, account=account, amount_micros=10**9, reference="first", now=there.clock()
+                )
+                await there.store.perform(top_up)
+                await there.call(account, account)
+            async with there.worker():
+                await until(lambda: len(receiver.heard) == AT_ONCE)
+                await asyncio.sleep(0.6)
+                assert len(receiver.heard) == AT_ONCE
+                (failing,) = await there.store.endpoints()
+                assert (failing.why, failing.failing_since is None) == ("answered 500", False)
+                await there.catalogs.refresh()
+                receiver.statuses = [500]
+                there.ahead += LONGEST_PAUSE
+                await until(lambda: len(receiver.heard) == AT_ONCE + 1)
+                await asyncio.sleep(0.6)
+                assert len(receiver.heard) == AT_ONCE + 1
+                there.ahead += LONGEST_PAUSE
+                await until(lambda: len(receiver.heard) > 60)
+                (well,) = await there.store.endpoints()
+                assert (well.why, well.failing_since) == ("", None)
+
+    asyncio.run(steps())
+
+
+def test_a_receiver_that_fails_for_days_is_disabled_and_loses_nothing() -> None:
+    """What waits stays, and goes when the endpoint is enabled."""
+
+    async def steps() -> None:
+        receiver = Receiver(*[500] * 40)
+        async with office() as there, serving(receiver.hear) as url, there.worker():
+            await there.add(url)
+            for number in range(4):
+                await there.call(f"c{number}")
+            async with asyncio.timeout(20):
+                while (await there.store.endpoints())[0].state is EndpointState.ACTIVE:
+                    there.ahead += timedelta(hours=13)
+                    await there.catalogs.refresh()
+                    await asyncio.sleep(0.02)
+            (endpoint,) = await there.store.endpoints()
+            assert endpoint.why.startswith("failing for") and GIVEN_UP_AFTER.days >= 5
+            await there.catalogs.refresh()
+            receiver.statuses.clear()
+            await there.store.perform(SetEndpointState(id=endpoint.id, state=EndpointState.ACTIVE))
+            await there.catalogs.refresh()
+            there.ahead += timedelta(hours=30)
+            await until(lambda: receiver.calls[-1] == "c3")
+
+    asyncio.run(steps())
+
+
+def test_a_paced_receiver_is_sent_no_more_than_it_bears() -> None:
+    """Deliveries a second, whatever waits."""
+
+    async def steps() -> None:
+        receiver = Receiver()
+        async with office() as there, serving(receiver.hear) as url, there.worker():
+            await add_endpoint(
+                there.store, url, [], wanted=Wanted(options={"per_s": "5"}), allow_private=True, seal=there.vault.seal,
+                resolve=resolve, now=there.clock(),
+            )  # fmt: skip
+            await there.catalogs.refresh()
+            for number in range(14):
+                await there.call(f"c{number}")
+            began_at = asyncio.get_running_loop().time()
+            await until(lambda: len(receiver.heard) == 14)
+            assert asyncio.get_running_loop().time() - began_at >= 1
+
+    asyncio.run(steps())
+
+
+def test_an_endpoint_is_sent_only_what_it_is_limited_to() -> None:
+    """By account, by application."""
+
+    async def steps() -> None:
+        async with office() as there:
+            for wanted in (Wanted(accounts=("bob",)), Wanted(applications=("another",)), Wanted(applications=(APP,))):
+                await add_endpoint(
+                    there.store, "https://8.8.8.8/hook", [], wanted=wanted, allow_private=False,
+                    seal=there.vault.seal, resolve=resolve, now=there.clock(),
+                )  # fmt: skip
+            await there.catalogs.refresh()
+            await there.call("c1", "alice")
+            await there.call("c2", "bob")
+            queued = [(call_of(each), each.lane.endpoint) for each in await there.store.deliveries(None, 10)]
+            of_bob, _, of_app = [endpoint.id for endpoint in await there.store.endpoints()]
+            assert sorted(queued) == sorted([("c1", of_app), ("c2", of_app), ("c2", of_bob)])
+
+    asyncio.run(steps())
+
+
+def test_a_settled_call_is_logged_in_a_crm_once() -> None:
+    """The whole way: books, outbox, connector, a CRM that is silent after writing; its link leads to the call's page."""
+
+    async def steps() -> None:
+        played = FakeSalesforce()
+        async with office() as there, played.running():
+            url, secret = check("salesforce", played.url, {}, json.dumps(dict(played.credentials)))
+            await add_endpoint(
+                there.store, url, [], wanted=Wanted(kind="salesforce", secret=secret), allow_private=True,
+                seal=there.vault.seal, resolve=resolve, now=there.clock(),
+            )  # fmt: skip
+            await there.catalogs.refresh()
+            contact = played.add_contact(NUMBER)
+            played.fail(Fault.SILENT_AFTER_WRITING, times=1)
+            async with there.worker(link=call_link("https://gate.example.com"), timeout_s=0.3):
+                await there.call("c 1/2")
+                failed = await there.until("c 1/2", DeliveryState.NEXT)
+                assert failed.why.startswith(Trouble.NO_ANSWER)
+                there.ahead += timedelta(seconds=6)
+                await there.until("c 1/2", DeliveryState.DELIVERED, attempts=2)
+                await resend_one(there.store, failed.id, there.clock())
+                await there.until("c 1/2", DeliveryState.DELIVERED)
+            (logged,) = played.calls()
+            assert (logged.duration_s, logged.contact) == (61, contact)
+            assert f"https://gate.example.com/calls/c%201%2F2?app={APP}" in logged.text
+            assert "0.04 USD" in logged.text
+
+    asyncio.run(steps())
+
+
+def test_a_crm_that_knows_no_token_rests_until_it_is_given_another() -> None:
+    """No record uses up a try; the endpoint says what is the matter, and goes on at once with the new token."""
+
+    async def steps() -> None:
+        played = FakePipedrive()
+        async with office() as there, played.running(), there.worker():
+            url, secret = check("pipedrive", played.url, {}, "a wrong one")
+            endpoint, _ = await add_endpoint(
+                there.store, url, [], wanted=Wanted(kind="pipedrive", secret=secret), allow_private=True,
+                seal=there.vault.seal, resolve=resolve, now=there.clock(),
+            )  # fmt: skip
+            await there.catalogs.refresh()
+            await there.call("c1")
+            await until(lambda: bool(played.heard))
+            await asyncio.sleep(0.1)
+            held = await there.delivery("c1")
+            assert (held.why.partition(":")[0], held.attempt_count) == (Trouble.TOKEN_WRONG, 0)
+            (failing,) = await there.store.endpoints()
+            assert (failing.why, failing.failing_since) == (held.why, held.attempted_at)
+            _, right = check("pipedrive", played.url, {}, played.credentials["token"])
+            await rotate_endpoint(
+                there.store, endpoint.id, seal=there.vault.seal, old_until=there.clock(), credentials=right
+            )
+            await there.catalogs.refresh()
+            await there.until("c1", DeliveryState.DELIVERED)
+            assert len(played.calls()) == 1
 
     asyncio.run(steps())
 

@@ -1,52 +1,121 @@
 """`callgate endpoint ...`: receivers of call records."""
 
+import getpass
+import os
+import sys
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from callgate.cli.desk import AsJson, Config, open_books, read_settings, say, say_json, table
 from callgate.cli.times import parse_duration
+from callgate.errors import Invalid
 
 if TYPE_CHECKING:
     from callgate.service.endpoint import EndpointState
+    from callgate.service.reports import EndpointReport
 
 OLD_SECRET_FOR = "24h"  # noqa: S105 - how long, not which
 
 
 async def add(
-    url: str,
+    url: str | None = None,
     *,
+    kind: str = "webhook",
     events: str | None = None,
+    apps: str | None = None,
+    accounts: str | None = None,
+    option: Annotated[Sequence[str], Parameter(name="--set")] = (),
+    token_file: Path | None = None,
+    token_env: str | None = None,
     allow_private: bool = False,
     config: Config = None,
     json: AsJson = False,
 ) -> int:
-    """Add a receiver of call records, and print its signing secret once.
+    """Add a receiver of call records: a webhook, and print its signing secret once, or a connector to a CRM.
 
     Parameters
     ----------
     url
-        Where records are posted, http or https.
+        Where records are posted, http or https; of a connector where the CRM is, if that is not the same for everybody.
+    kind
+        `webhook`, or a connector: hubspot, pipedrive, salesforce, zendesk, or one that is installed.
     events
         Types of records that it wants, with commas between; all of them unless given.
+    apps
+        Keys of applications whose records it wants, with commas between; all unless given.
+    accounts
+        Ids of accounts whose records it wants, with commas between; all unless given.
+    option
+        An option, NAME=VALUE; may be given several times.
+    token_file
+        Of a connector: a file with its token or credentials; `-` is standard input. Without it they are asked for.
+    token_env
+        Of a connector: the environment variable with its token or credentials.
     allow_private
         It may have an address of your own network or this machine.
     """
     from callgate.app import build_vault, clock
     from callgate.outbox.webhook import resolve
-    from callgate.service.add_endpoint import add_endpoint
+    from callgate.service.add_endpoint import Wanted, add_endpoint
+    from callgate.service.endpoint import WEBHOOK
 
-    types = [] if events is None else [word.strip() for word in events.split(",")]
+    options, secret = _pairs(option), ""
+    if kind != WEBHOOK:
+        from callgate.outbox.connectors import check
+
+        url, secret = check(kind, url or "", options, _read_token(token_file, token_env))
+    wanted = Wanted(kind=kind, options=options, secret=secret, applications=_words(apps), accounts=_words(accounts))
     seal = build_vault(read_settings(config)).seal
     async with open_books(config) as store:
-        endpoint, secret = await add_endpoint(
-            store, url, types, allow_private=allow_private, seal=seal, resolve=resolve, now=clock()
+        endpoint, shown = await add_endpoint(
+            store,
+            url or "",
+            _words(events),
+            wanted=wanted,
+            allow_private=allow_private,
+            seal=seal,
+            resolve=resolve,
+            now=clock(),
         )
     if json:
-        say_json({"id": endpoint.id, "secret": secret})
-    else:
-        say(f"Added endpoint {endpoint.id}. It will be sent {', '.join(endpoint.types) or 'every type of record'}.")
-        say(f"Signing secret, shown once: {secret}")
+        say_json({"id": endpoint.id, "secret": None if secret else shown})
+        return 0
+    say(f"Added endpoint {endpoint.id}. It will be sent {', '.join(endpoint.types) or 'every type of record'}.")
+    say(f"Look whether it works: callgate endpoint test {endpoint.id}" if secret else f"{_name_of(shown)}: {shown}")
     return 0
+
+
+def _name_of(secret: str) -> str:
+    from callgate.service.endpoint import PUBLIC_PREFIX
+
+    return "Public key" if secret.startswith(PUBLIC_PREFIX) else "Signing secret, shown once"
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    return () if text is None else tuple(word.strip() for word in text.split(","))
+
+
+def _pairs(words: Sequence[str]) -> dict[str, str]:
+    """Raises `Invalid`."""
+    for word in words:
+        if not word.partition("=")[1]:
+            raise Invalid("--set", repr(word[:40]), "NAME=VALUE")
+    return {name: value for name, _, value in (word.partition("=") for word in words)}
+
+
+def _read_token(file: Path | None, variable: str | None) -> str:
+    """From where it is said to be, else from who sits at the terminal. Raises `Invalid`."""
+    if file is not None:
+        return (sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")).strip()
+    if variable is not None:
+        return os.environ.get(variable, "").strip()
+    if not sys.stdin.isatty():
+        raise Invalid("endpoint", "no token", "--token-file FILE, --token-env VARIABLE, or a terminal to type it at")
+    return getpass.getpass("Token or credentials: ").strip()
 
 
 async def list(*, config: Config = None, json: AsJson = False) -> int:  # noqa: A001 - the command's own name
@@ -61,14 +130,76 @@ async def list(*, config: Config = None, json: AsJson = False) -> int:  # noqa: 
     lines = [
         (
             each.id,
+            each.kind,
             each.url,
             ", ".join(each.events) or "all",
             "yes" if each.allow_private else "no",
-            f"{each.state}: {each.why}" if each.why else each.state,
+            _state_of(each),
         )
         for each in reports
     ]
-    table(("id", "url", "events", "may be private", "state"), lines)
+    table(("id", "kind", "url", "events", "may be private", "state"), lines)
+    return 0
+
+
+def _state_of(report: "EndpointReport") -> str:
+    state = report.state if report.failing_since is None else f"failing since {report.failing_since}"
+    return f"{state}: {report.why}" if report.why else state
+
+
+async def test(endpoint: str, *, config: Config = None, json: AsJson = False) -> int:  # noqa: PT028 - a command, no test
+    """Send a test event to a webhook, or look something up in a CRM, now; exit 1 when that fails.
+
+    Parameters
+    ----------
+    endpoint
+        The endpoint's id.
+    """
+    from callgate.app import build_vault, clock
+    from callgate.outbox.senders import try_endpoint
+
+    unseal = build_vault(read_settings(config)).unseal
+    async with open_books(config) as store:
+        fault = await try_endpoint(store, endpoint, unseal, clock)
+    if json:
+        say_json({"id": endpoint, "works": not fault, "why": fault})
+    else:
+        say(f"Endpoint {endpoint} {f'does not work: {fault}' if fault else 'works.'}")
+    return 1 if fault else 0
+
+
+async def token(
+    endpoint: str,
+    *,
+    token_file: Path | None = None,
+    token_env: str | None = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> int:
+    """Give a connector another token or other credentials, and let it try again at once.
+
+    Parameters
+    ----------
+    endpoint
+        The endpoint's id.
+    token_file
+        A file with the token or credentials; `-` is standard input. Without it they are asked for.
+    token_env
+        The environment variable with the token or credentials.
+    """
+    from callgate.app import build_vault, clock
+    from callgate.outbox.connectors import check
+    from callgate.service.add_endpoint import known_endpoint, rotate_endpoint
+
+    seal = build_vault(read_settings(config)).seal
+    async with open_books(config) as store:
+        found = await known_endpoint(store, endpoint)
+        _, secret = check(found.kind, found.url, found.options, _read_token(token_file, token_env))
+        await rotate_endpoint(store, endpoint, seal=seal, old_until=clock(), credentials=secret)
+    if json:
+        say_json({"id": endpoint})
+    else:
+        say(f"Endpoint {endpoint} has other credentials.")
     return 0
 
 
@@ -93,7 +224,7 @@ async def rotate(endpoint: str, *, overlap: str = OLD_SECRET_FOR, config: Config
     if json:
         say_json({"id": endpoint, "secret": secret, "old_secret_until": rfc3339(until)})
     else:
-        say(f"New signing secret of {endpoint}, shown once: {secret}")
+        say(f"{_name_of(secret)} of {endpoint}: {secret}")
         say(f"The old one is signed with too until {rfc3339(until)}.")
     return 0
 

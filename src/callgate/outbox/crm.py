@@ -31,6 +31,9 @@ UNKNOWN_FOR_S = 60.0
 REMEMBERED = 10_000
 """Numbers that are remembered; what was looked up longest ago is forgotten first."""
 
+NOBODY = "+15550100"
+"""Source: numbers in 555-01xx are for fiction, North American Numbering Plan."""
+
 Link = Callable[[str, str], str]
 """The page of a call, by application and call id; empty where no public URL is set."""
 
@@ -63,6 +66,14 @@ class Crm:
         except CrmFailed as failed:
             return answer(failed.told, self._connector.SETTLE)
         return Answer(Fate.DELIVERED, note)
+
+    async def probe(self) -> str:
+        """Look up a number that nobody has. Return what is wrong, empty when all is well."""
+        try:
+            await self._connector.find_contacts(self._api, NOBODY)
+        except CrmFailed as failed:
+            return str(failed)
+        return ""
 
     async def _log(self, call: CallLog, *, was_tried: bool, corrects: bool) -> str:
         """Return what is to be noted of how it was logged."""

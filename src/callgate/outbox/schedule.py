@@ -41,12 +41,13 @@ class Fate(Enum):
 
 class Answer(NamedTuple):
     """What came of an attempt. `why` says what failed, or what is to be noted of a delivery; `wait` is what the receiver
-    asked for.
+    asked for. It is of all that goes to the endpoint, unless `is_of_record`.
     """
 
     fate: Fate
     why: str = ""
     wait: timedelta = timedelta(0)
+    is_of_record: bool = False
 
 
 ABOUT_THE_RECORD = frozenset({400, 409, 413, 415, 422})
@@ -89,8 +90,8 @@ def conclude(claimed: Delivery, answer: Answer, now: datetime, jitter: float) ->
         case Fate.DELIVERED:
             return msgspec.structs.replace(claimed, state=DeliveryState.DELIVERED, why=answer.why)
         case Fate.HELD:
-            count = claimed.attempt_count - 1
-            return msgspec.structs.replace(claimed, due_at=now + answer.wait, attempt_count=count, why=answer.why)
+            count = claimed.attempt_count - 1  # due at once: it is the endpoint that rests, until it is mended
+            return msgspec.structs.replace(claimed, due_at=now, attempt_count=count, why=answer.why)
         case Fate.RETRY if claimed.attempt_count <= len(DELAYS):
             due_at = now + max(delay_after(claimed.attempt_count, jitter), answer.wait)
             return msgspec.structs.replace(claimed, due_at=due_at, why=answer.why)

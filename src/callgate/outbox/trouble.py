@@ -106,4 +106,4 @@ def answer(told: Told, settle: timedelta) -> Answer:
     if told.trouble in OF_THE_ENDPOINT:
         return Answer(Fate.HELD, why, told.wait or REST)
     wait = max(told.wait, settle) if told.trouble in MAY_BE_DONE else told.wait
-    return Answer(Fate.RETRY, why, wait)
+    return Answer(Fate.RETRY, why, wait, is_of_record=True)

@@ -10,15 +10,17 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from callgate import __version__
 from callgate.errors import DeliveryFailed
 from callgate.service.delivery import Delivery
-from callgate.service.endpoint import SECRET_PREFIX, Receiver, is_public
+from callgate.service.endpoint import MAX_ENDPOINTS, PRIVATE_PREFIX, SECRET_PREFIX, Receiver, is_public
 
 TIMEOUT_S = 15.0
 """For the whole exchange: name, connection, request, answer."""
@@ -88,15 +90,24 @@ def sign(message: str, now: datetime, body: bytes, secrets: Sequence[str]) -> di
     """Return the three headers of one attempt, with one signature for each secret."""
     timestamp = str(int(now.timestamp()))
     signed = b".".join((message.encode(), timestamp.encode(), body))
-    signatures = (
-        base64.b64encode(hmac.digest(base64.b64decode(secret.removeprefix(SECRET_PREFIX)), signed, hashlib.sha256))
-        for secret in secrets
-    )
     return {
         "webhook-id": message,
         "webhook-timestamp": timestamp,
-        "webhook-signature": " ".join(f"v1,{signature.decode()}" for signature in signatures),
+        "webhook-signature": " ".join(_signature(secret, signed) for secret in secrets),
     }
+
+
+def _signature(secret: str, signed: bytes) -> str:
+    if secret.startswith(PRIVATE_PREFIX):
+        return f"v1a,{base64.b64encode(_private_key(secret).sign(signed)).decode()}"
+    key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
+    return f"v1,{base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()}"
+
+
+@lru_cache(maxsize=MAX_ENDPOINTS)
+def _private_key(secret: str) -> Ed25519PrivateKey:
+    """To read one takes longer than to sign with it."""
+    return Ed25519PrivateKey.from_private_bytes(base64.b64decode(secret.removeprefix(PRIVATE_PREFIX)))
 
 
 class PrivateAddress(OSError):

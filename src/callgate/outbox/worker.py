@@ -5,35 +5,29 @@ Whatever it claims comes back when it dies: see `service.deliver.Claim`.
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
-from callgate.errors import DeliveryFailed, StorageUnavailable
+from callgate.errors import StorageUnavailable
 from callgate.logs import log
-from callgate.outbox.schedule import Answer, Fate, conclude, read_status
-from callgate.outbox.webhook import Webhooks, webhooks
+from callgate.outbox.line import CRM_AT_ONCE, Line
+from callgate.outbox.schedule import Answer, Fate, conclude
+from callgate.outbox.senders import Senders, senders
 from callgate.service.catalog import Catalogs
-from callgate.service.deliver import Claim, Conclude
+from callgate.service.deliver import Claim, Conclude, News
 from callgate.service.delivery import Delivery
-from callgate.service.endpoint import Receiver
+from callgate.service.endpoint import PER_S, WEBHOOK, Endpoint, Receiver
 from callgate.service.ports import Store
 
 LOOK_S = 0.25
 """How often the worker looks for what is due; what it concludes itself it follows up at once."""
-
-AT_ONCE = 8
-"""Deliveries on their way to one endpoint at a time, so that a slow one takes no place from the others."""
 
 LEASE = timedelta(seconds=30)
 """How long a claim lasts: longer than an attempt may take."""
 
 PARTING_S = 2.0
 """How long an orderly stop waits for attempts that are under way; their leases take care of the rest."""
-
-MAX_QUIET = timedelta(hours=1)
-"""An endpoint that asks us to wait is left alone as a whole, but never longer than this on one record's word."""
 
 
 class Worker:
@@ -45,20 +39,19 @@ class Worker:
         catalogs: Catalogs,
         clock: Callable[[], datetime],
         *,
-        posts: Callable[[], AbstractAsyncContextManager[Webhooks]] = webhooks,
+        posts: Callable[[Callable[[], datetime]], AbstractAsyncContextManager[Senders]] = senders,
     ) -> None:
         self._store = store
         self._catalogs = catalogs
         self._clock = clock
         self._posts = posts
         self._wake = asyncio.Event()
-        self._under_way: Counter[str] = Counter()
         self._attempts: set[asyncio.Task[None]] = set()
-        self._quiet_until: dict[str, datetime] = {}
+        self._lines: dict[str, tuple[Endpoint, Line]] = {}
 
     async def work(self) -> None:
         """Deliver until cancelled. A store that is down for a while is waited for."""
-        async with self._posts() as posts:
+        async with self._posts(self._clock) as posts:
             try:
                 while True:
                     await self._look(posts)
@@ -70,10 +63,12 @@ class Worker:
                     attempt.cancel()
                 await asyncio.gather(*self._attempts, return_exceptions=True)
 
-    async def _look(self, posts: Webhooks) -> None:
+    async def _look(self, posts: Senders) -> None:
         """Begin an attempt for everything that is due and has room."""
         self._wake.clear()
-        for receiver in self._catalogs.now.receivers.values():
+        receivers = self._catalogs.now.receivers
+        self._lines = {name: line for name, line in self._lines.items() if name in receivers}
+        for receiver in receivers.values():
             try:
                 for delivery in await self._claim(receiver):
                     self._begin(posts, delivery, receiver)
@@ -88,48 +83,58 @@ class Worker:
         except TimeoutError:
             return
 
+    def _line(self, endpoint: Endpoint) -> Line:
+        """The way to this endpoint. One that an operator has changed begins anew, at once."""
+        known, line = self._lines.get(endpoint.id, (None, None))
+        if known is None or line is None or _is_changed(known, endpoint):
+            is_webhook = endpoint.kind == WEBHOOK
+            line = Line(float(endpoint.options.get(PER_S, 0))) if is_webhook else Line(at_once=CRM_AT_ONCE)
+        self._lines[endpoint.id] = (endpoint, line)
+        return line
+
     async def _claim(self, receiver: Receiver) -> list[Delivery]:
-        now, endpoint = self._clock(), receiver.endpoint.id
-        room = AT_ONCE - self._under_way[endpoint]
-        if room == 0 or now < self._quiet_until.get(endpoint, now):
+        now, line = self._clock(), self._line(receiver.endpoint)
+        room = line.room(now)
+        if room == 0:
             return []
-        due = await self._store.due_deliveries(endpoint, now, room)
+        due = await self._store.due_deliveries(receiver.endpoint.id, now, room)
         if not due:
             return []
         return await self._store.perform(Claim(ids=tuple(due), now=now, until=now + LEASE))
 
-    def _begin(self, posts: Webhooks, delivery: Delivery, receiver: Receiver) -> None:
-        self._under_way[receiver.endpoint.id] += 1
-        attempt = asyncio.create_task(self._attempt(posts, delivery, receiver))
+    def _begin(self, posts: Senders, delivery: Delivery, receiver: Receiver) -> None:
+        line = self._line(receiver.endpoint)
+        line.begin(1)
+        attempt = asyncio.create_task(self._attempt(posts, delivery, receiver, line))
         self._attempts.add(attempt)
         attempt.add_done_callback(self._attempts.discard)
 
-    async def _attempt(self, posts: Webhooks, delivery: Delivery, receiver: Receiver) -> None:
-        endpoint = receiver.endpoint.id
+    async def _attempt(self, posts: Senders, delivery: Delivery, receiver: Receiver, line: Line) -> None:
+        is_answered = False
         try:
-            answer = await self._send(posts, delivery, receiver)
-            now = self._clock()
-            if answer.wait:
-                self._quiet_until[endpoint] = now + min(answer.wait, MAX_QUIET)
+            answer = await posts.send(delivery, receiver)
+            is_answered, now = True, self._clock()
+            news = line.end(receiver.endpoint, answer, now)
             concluded = conclude(delivery, answer, now, random.random())  # noqa: S311 - it spreads load, it keeps no secret
-            disables = answer.why if answer.fate is Fate.GONE else ""
-            await self._store.perform(Conclude(claimed=delivery, concluded=concluded, disables=disables))
-            _report(concluded, answer)
+            await self._store.perform(Conclude(claimed=delivery, concluded=concluded, news=news))
+            _report(concluded, answer, news)
         except StorageUnavailable as error:  # its lease ends, and it is sent again under the same id
-            log.warning("delivery.not_written_down", delivery=delivery.id, endpoint=endpoint, error=str(error))
+            log.warning(
+                "delivery.not_written_down", delivery=delivery.id, endpoint=receiver.endpoint.id, error=str(error)
+            )
         finally:
-            self._under_way[endpoint] -= 1
+            if not is_answered:
+                line.drop()
             self._wake.set()
 
-    async def _send(self, posts: Webhooks, delivery: Delivery, receiver: Receiver) -> Answer:
-        try:
-            reply = await posts.post(delivery, receiver, self._clock())
-        except DeliveryFailed as error:
-            return Answer(Fate.RETRY if error.is_retryable else Fate.DEAD, str(error))
-        return read_status(reply.status, reply.retry_after, self._clock())
+
+def _is_changed(before: Endpoint, now: Endpoint) -> bool:
+    """Whether an operator has changed it, or enabled it again: what else changes is only how it is."""
+    said = ("url", "options", "allow_private", "sealed_secrets", "created_at")
+    return any(getattr(before, name) != getattr(now, name) for name in said)
 
 
-def _report(concluded: Delivery, answer: Answer) -> None:
+def _report(concluded: Delivery, answer: Answer, news: News) -> None:
     """Log what became of it: ids alone, since a URL may hold a secret and a record holds numbers."""
     facts = {
         "delivery": concluded.id,
@@ -141,5 +146,9 @@ def _report(concluded: Delivery, answer: Answer) -> None:
         log.debug("delivery.done", **facts)
     else:
         log.warning("delivery.failed", why=answer.why, **facts)
-    if answer.fate is Fate.GONE:
-        log.error("endpoint.disabled", endpoint=concluded.lane.endpoint, why=answer.why)
+    if news.disables:
+        log.error("endpoint.disabled", endpoint=concluded.lane.endpoint, why=news.disables)
+    elif news.failing:
+        log.error("endpoint.failing", endpoint=concluded.lane.endpoint, why=news.failing)
+    elif news.is_well:
+        log.info("endpoint.well", endpoint=concluded.lane.endpoint)

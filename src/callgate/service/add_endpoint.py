@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,12 +11,22 @@ import msgspec
 from callgate.errors import Conflict, Invalid, NotFound
 from callgate.service.books import Books, Keys
 from callgate.service.endpoint import (
+    ED25519,
+    HMAC,
     MAX_ENDPOINTS,
+    MAX_NAMED,
+    OF_CONNECTORS,
+    PRIVATE_PREFIX,
+    PUBLIC_PREFIX,
     SECRET_BYTES,
     SECRET_PREFIX,
+    SIGNING,
+    WEBHOOK,
     Endpoint,
     EndpointState,
+    RecordType,
     is_public,
+    read_options,
     read_types,
     read_url,
 )
@@ -59,6 +69,10 @@ class RotateEndpoint:
         rotated = msgspec.structs.replace(
             endpoint, sealed_secrets=(self.sealed, endpoint.sealed_secrets[0]), old_secret_until=self.old_until
         )
+        if endpoint.kind != WEBHOOK:  # the new credentials alone, and another chance
+            rotated = msgspec.structs.replace(
+                endpoint, sealed_secrets=(self.sealed,), old_secret_until=None, why="", failing_since=None
+            )
         books.endpoints.put(self.id, rotated)
         return rotated
 
@@ -79,7 +93,7 @@ class SetEndpointState:
         if endpoint.state is self.state:
             return endpoint
         why = "" if self.state is EndpointState.ACTIVE else "disabled by the operator"
-        changed = msgspec.structs.replace(endpoint, state=self.state, why=why)
+        changed = msgspec.structs.replace(endpoint, state=self.state, why=why, failing_since=None)
         books.endpoints.put(self.id, changed)
         return changed
 
@@ -87,8 +101,30 @@ class SetEndpointState:
 def _known(books: Books, named: str) -> Endpoint:
     endpoint = books.endpoints.get(named)
     if endpoint is None:
-        raise NotFound(f"there is no endpoint {named}; see: callgate endpoint list")
+        raise _unknown(named)
     return endpoint
+
+
+def _unknown(named: str) -> NotFound:
+    return NotFound(f"there is no endpoint {named}; see: callgate endpoint list")
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be said of a new endpoint. `secret` is what a connector proves itself with; webhooks get one. `applications`
+    and `accounts` are what it is limited to.
+    """
+
+    kind: str = WEBHOOK
+    options: Mapping[str, str] = {}
+    secret: str = ""
+    applications: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Wanted({self.kind})"
+
+
+WEBHOOK_FOR_ALL = Wanted()
 
 
 async def add_endpoint(  # noqa: PLR0913 - what is said of an endpoint, and what it takes to check and keep it
@@ -96,17 +132,21 @@ async def add_endpoint(  # noqa: PLR0913 - what is said of an endpoint, and what
     url: str,
     types: Sequence[str],
     *,
+    wanted: Wanted = WEBHOOK_FOR_ALL,
     allow_private: bool,
     seal: Seal,
     resolve: Resolve,
     now: datetime,
 ) -> tuple[Endpoint, str]:
-    """Add an endpoint and return it with its secret. Raises `Invalid`, `Conflict`.
+    """Add an endpoint and return it with its secret: of an ed25519 pair the public half. Raises `Invalid`, `Conflict`.
 
     `resolve` gives the addresses that a host has now, none when it is not known: the check here is for the operator, who
     sees at once what would be refused later. What is sent is checked when it is sent.
     """
-    wanted, host = read_types(types), read_url(url).hostname or ""
+    kinds, host = read_types(types), read_url(url).hostname or ""
+    options = read_options(wanted.options) if wanted.kind == WEBHOOK else wanted.options
+    if wanted.kind != WEBHOOK:
+        kinds = _of_connector(kinds)
     private = [] if allow_private else [address for address in await resolve(host) if not is_public(address)]
     if private:
         found = host if host == private[0] else f"{host}, which is {private[0]}"
@@ -115,27 +155,69 @@ async def add_endpoint(  # noqa: PLR0913 - what is said of an endpoint, and what
             f"{found}: not a public address",
             "a public one, or --allow-private if it is your own network",
         )
+    if max(len(wanted.applications), len(wanted.accounts)) > MAX_NAMED:
+        raise Invalid("endpoint", f"more than {MAX_NAMED} applications or accounts", "fewer, or all of them")
     if len(await store.endpoints()) >= MAX_ENDPOINTS:
         raise Conflict(f"there are {MAX_ENDPOINTS} endpoints already, and no more can be had")
-    secret = new_secret()
+    secret = wanted.secret or new_secret(options.get(SIGNING, HMAC))
     endpoint = Endpoint(
         id=ID_PREFIX + secrets.token_hex(8),
         url=url,
-        types=wanted,
+        types=kinds,
         allow_private=allow_private,
         created_at=now,
         sealed_secrets=(seal(secret),),
+        kind=wanted.kind,
+        options=options,
+        applications=wanted.applications,
+        accounts=wanted.accounts,
     )
-    return await store.perform(KeepEndpoint(endpoint=endpoint)), secret
+    return await store.perform(KeepEndpoint(endpoint=endpoint)), shown(secret)
 
 
-async def rotate_endpoint(store: Store, named: str, *, seal: Seal, old_until: datetime) -> str:
-    """Give an endpoint a new secret and return it. Raises `NotFound`."""
-    secret = new_secret()
+def _of_connector(types: tuple[RecordType, ...]) -> tuple[RecordType, ...]:
+    """A CRM has one entry for a call: what else is told of it would be a second one. Raises `Invalid`."""
+    for kind in types:
+        if kind not in OF_CONNECTORS:
+            raise Invalid("events", repr(str(kind)), f"for a connector only {', '.join(OF_CONNECTORS)}")
+    return types or OF_CONNECTORS
+
+
+async def rotate_endpoint(
+    store: Store, named: str, *, seal: Seal, old_until: datetime, credentials: str | None = None
+) -> str:
+    """Give an endpoint a new secret and return it: of an ed25519 pair the public half. A connector gets `credentials`, and
+    those before are dropped. Raises `NotFound`, `Invalid`.
+    """
+    endpoint = await known_endpoint(store, named)
+    is_webhook = endpoint.kind == WEBHOOK
+    if is_webhook == (credentials is not None):
+        expected = "callgate endpoint rotate" if is_webhook else "callgate endpoint token"
+        raise Invalid("endpoint", f"{named}, which is of kind {endpoint.kind}", f"for that one {expected}")
+    secret = credentials or new_secret(endpoint.options.get(SIGNING, HMAC))
     await store.perform(RotateEndpoint(id=named, sealed=seal(secret), old_until=old_until))
-    return secret
+    return shown(secret)
 
 
-def new_secret() -> str:
+async def known_endpoint(store: Store, named: str) -> Endpoint:
+    """Return the endpoint. Raises `NotFound`."""
+    for endpoint in await store.endpoints():
+        if endpoint.id == named:
+            return endpoint
+    raise _unknown(named)
+
+
+def new_secret(signing: str = HMAC) -> str:
     """A fresh secret as Standard Webhooks show it."""
-    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    prefix = PRIVATE_PREFIX if signing == ED25519 else SECRET_PREFIX
+    return prefix + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def shown(secret: str) -> str:
+    """What the receiver needs to know of it."""
+    if not secret.startswith(PRIVATE_PREFIX):
+        return secret
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - few need it
+
+    private = Ed25519PrivateKey.from_private_bytes(base64.b64decode(secret.removeprefix(PRIVATE_PREFIX)))
+    return PUBLIC_PREFIX + base64.b64encode(private.public_key().public_bytes_raw()).decode()

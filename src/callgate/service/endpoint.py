@@ -4,7 +4,7 @@ Records of every application go to every endpoint that wants their type; each re
 """
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -25,11 +25,32 @@ SECRET_BYTES = 32
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret begins with
 """What the base64 of a symmetric secret is shown behind. Source: Standard Webhooks 1.0.0."""
 
+PRIVATE_PREFIX, PUBLIC_PREFIX = "whsk_", "whpk_"
+"""The same for the two halves of an ed25519 pair."""
+
+WEBHOOK = "webhook"
+"""The kind of endpoint that is no connector: records are posted to it as they are."""
+
+PER_S, SIGNING = "per_s", "signing"
+"""Options of a webhook: deliveries a second, and how they are signed."""
+
+MAX_PER_S = 10_000
+
+HMAC, ED25519 = "hmac", "ed25519"
+"""How records are signed: with a secret that both sides know, or with one that only we know."""
+
+MAX_NAMED = 100
+"""Applications, and accounts, that one endpoint may be limited to."""
+
 
 class RecordType(StrEnum):
     """What an endpoint can be sent."""
 
     CALL_ENDED = "call.ended"
+
+
+OF_CONNECTORS = (RecordType.CALL_ENDED,)
+"""What a CRM is told."""
 
 
 class EndpointState(StrEnum):
@@ -40,10 +61,12 @@ class EndpointState(StrEnum):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A receiver as it is stored. Its secrets, newest first, are encrypted.
+    """A receiver as it is stored. Its secrets, newest first, are encrypted: what a webhook is signed with, or what a
+    connector proves itself with.
 
-    `types` empty means all. `old_secret_until` is when the second secret stops being signed with. `why` says why it is
-    disabled, empty when it is not.
+    `kind` is `WEBHOOK` or names a connector, `options` what the operator has set for it. `types`, `applications` and
+    `accounts` are what it is sent, empty for all. `old_secret_until` is when the second secret stops being signed with.
+    `failing_since` is None while it is well. `why` says why it is disabled or failing, empty when it is neither.
     """
 
     id: str
@@ -55,9 +78,19 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     old_secret_until: datetime | None = None
     state: EndpointState = EndpointState.ACTIVE
     why: str = ""
+    kind: str = WEBHOOK
+    options: Mapping[str, str] = {}
+    applications: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    failing_since: datetime | None = None
 
-    def wants(self, kind: RecordType) -> bool:
-        return self.state is EndpointState.ACTIVE and (not self.types or kind in self.types)
+    def wants(self, kind: RecordType, application: str, account: str) -> bool:
+        return (
+            self.state is EndpointState.ACTIVE
+            and (not self.types or kind in self.types)
+            and (not self.applications or application in self.applications)
+            and (not self.accounts or account in self.accounts)
+        )
 
 
 class Receiver(NamedTuple):
@@ -73,6 +106,18 @@ class Receiver(NamedTuple):
         """What to sign with: the new secret, and the old one while it is still good."""
         until = self.endpoint.old_secret_until
         return self.secrets if until is not None and now < until else self.secrets[:1]
+
+
+def read_options(given: Mapping[str, str]) -> dict[str, str]:
+    """Check the options of a webhook. Raises `Invalid`."""
+    for name, value in given.items():
+        if name == SIGNING and value not in {HMAC, ED25519}:
+            raise Invalid(f"option {SIGNING}", repr(value[:40]), f"{HMAC} or {ED25519}")
+        if name == PER_S and not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= MAX_PER_S):
+            raise Invalid(f"option {PER_S}", repr(value[:40]), f"deliveries a second, from 1 to {MAX_PER_S}")
+        if name not in {SIGNING, PER_S}:
+            raise Invalid("option", repr(name[:40]), f"{PER_S} or {SIGNING}")
+    return dict(given)
 
 
 def read_types(words: Sequence[str]) -> tuple[RecordType, ...]:

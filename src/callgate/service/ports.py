@@ -14,7 +14,7 @@ from callgate.service.books import AccountKey, DeckHead, Job
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
 from callgate.service.open_account import OpenedAccount
-from callgate.service.records import Call, Callback
+from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
 
@@ -26,6 +26,22 @@ class CallPosition(NamedTuple):
 
     decided_at: datetime
     key: CallKey
+
+
+class RecordPosition(NamedTuple):
+    """A place among all call records, in the order in which calls ended."""
+
+    ended_at: datetime
+    record_id: str
+
+
+class RecordRange(NamedTuple):
+    """Records of calls that ended from `since` on and before `until`; of all applications and accounts unless named."""
+
+    since: datetime
+    until: datetime
+    application: str | None = None
+    account: str | None = None
 
 
 class Store(Protocol):
@@ -106,6 +122,9 @@ class Store(Protocol):
 
     async def parked_since(self, before: datetime, limit: int) -> Sequence[Call]:
         """Ends that came without a start, and have waited since before this time."""
+
+    async def records(self, wanted: RecordRange, *, after: RecordPosition | None, limit: int) -> Sequence[CallRecord]:
+        """Records in the order in which calls ended, those behind the position `after`."""
 
     async def token(self, digest: str) -> Token | None: ...
 

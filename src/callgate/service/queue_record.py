@@ -26,7 +26,7 @@ def queue_record(books: Books, record: CallRecord, endpoints: Sequence[Endpoint]
     """Write the record and what is to be sent of it. `endpoints` are looked up outside the lock, like decks."""
     books.records.add(record)
     kind = RecordType.CALL_ENDED
-    wanted = [endpoint for endpoint in endpoints if endpoint.wants(kind)]
+    wanted = [endpoint for endpoint in endpoints if endpoint.wants(kind, record.key.application, record.account)]
     if not wanted:
         return
     body = _encode(Message(type=kind, timestamp=rfc3339(record.ended_at), data=report_record(record)))

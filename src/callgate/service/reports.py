@@ -109,13 +109,20 @@ class RecordReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndpointReport(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint without its secrets. `events` empty means all; `why` says why it is disabled."""
+    """An endpoint without its secrets. `events`, `applications` and `accounts` empty mean all; `why` says why it is disabled,
+    or what fails, since `failing_since`.
+    """
 
     id: str
+    kind: str
     url: str
+    options: dict[str, str]
     events: tuple[str, ...]
+    applications: tuple[str, ...]
+    accounts: tuple[str, ...]
     allow_private: bool
     state: str
+    failing_since: str | None
     why: str
     created_at: str
 
@@ -294,10 +301,15 @@ async def endpoint_reports(store: Store) -> list[EndpointReport]:
 def report_endpoint(endpoint: Endpoint) -> EndpointReport:
     return EndpointReport(
         id=endpoint.id,
+        kind=endpoint.kind,
         url=endpoint.url,
+        options=dict(endpoint.options),
         events=endpoint.types,
+        applications=endpoint.applications,
+        accounts=endpoint.accounts,
         allow_private=endpoint.allow_private,
         state=endpoint.state,
+        failing_since=None if endpoint.failing_since is None else rfc3339(endpoint.failing_since),
         why=endpoint.why,
         created_at=rfc3339(endpoint.created_at),
     )

@@ -15,6 +15,10 @@ PORTION = 200
 """Deliveries that are put back at once, so that decisions go on between them."""
 
 
+AGAIN = "sent again by hand"
+"""Noted of a delivery that had not failed before."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Resend:
     """Put deliveries back, with all their attempts before them. Safe to repeat. `endpoints` are those they go to."""
@@ -46,6 +50,7 @@ class Resend:
             state=DeliveryState.NEXT if is_next else DeliveryState.WAITING,
             attempt_count=0,
             due_at=self.now,
+            why=delivery.why or AGAIN,  # so that who must not do it twice looks first
         )
 
 

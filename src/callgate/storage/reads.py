@@ -19,8 +19,8 @@ from callgate.service.books import AccountKey, DeckHead
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
 from callgate.service.open_account import OpenedAccount
-from callgate.service.ports import CallPosition
-from callgate.service.records import Call, Callback
+from callgate.service.ports import CallPosition, RecordPosition, RecordRange
+from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
 from callgate.storage import rows
@@ -126,6 +126,18 @@ class Reads(ABC):
         statement = f"""{select("calls", rows.CALL)} WHERE state = 'parked' AND decided_at <= ?
             ORDER BY decided_at LIMIT ?"""
         return [rows.to_call(row) for row in await self.fetch(statement, rows.to_us(before), limit)]
+
+    async def records(self, wanted: RecordRange, *, after: RecordPosition | None, limit: int) -> Sequence[CallRecord]:
+        conditions = ["ended_at < ?", "ended_at >= ?" if after is None else "(ended_at, record_id) > (?, ?)"]
+        values: list[object] = [rows.to_us(wanted.until)]
+        values += [rows.to_us(wanted.since)] if after is None else [rows.to_us(after.ended_at), after.record_id]
+        for name, value in (("application", wanted.application), ("account", wanted.account)):
+            if value is not None:
+                conditions.append(f"{name} = ?")
+                values.append(value)
+        statement = f"""SELECT record FROM records WHERE {" AND ".join(conditions)}
+            ORDER BY ended_at, record_id LIMIT ?"""  # noqa: S608 - names are ours
+        return [rows.to_record(row) for row in await self.fetch(statement, *values, limit)]
 
     # -- tokens and faults ---------------------------------------------------------------------------------------------
 

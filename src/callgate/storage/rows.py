@@ -54,6 +54,9 @@ _decode_ended = msgspec.json.Decoder(CallEnded).decode
 _decode_limits = msgspec.json.Decoder(Limits).decode
 _decode_settings = msgspec.json.Decoder(ApplicationSettings).decode
 _decode_secrets = msgspec.json.Decoder(tuple[SealedSecret, ...]).decode
+_decode_record = msgspec.json.Decoder(CallRecord).decode
+_decode_options = msgspec.json.Decoder(dict[str, str]).decode
+_decode_words = msgspec.json.Decoder(tuple[str, ...]).decode
 _decode_sealed = msgspec.json.Decoder(tuple[bytes, ...]).decode
 
 
@@ -341,6 +344,11 @@ def from_record(record: CallRecord) -> Row:
     )
 
 
+def to_record(row: Row) -> CallRecord:
+    """From the column `record` alone, which has all of it."""
+    return _decode_record(row[0])
+
+
 TOKEN_KEY = ("digest",)
 TOKEN = (*TOKEN_KEY, "name", "role", "hint", "created_at")
 
@@ -357,6 +365,7 @@ def to_token(row: Row) -> Token:
 ENDPOINT_KEY = ("id",)
 ENDPOINT = (
     *ENDPOINT_KEY, "url", "types", "allow_private", "created_at", "sealed_secrets", "old_secret_until", "state", "why",
+    "kind", "options", "applications", "accounts", "failing_since",
 )  # fmt: skip
 
 
@@ -371,6 +380,11 @@ def from_endpoint(endpoint: Endpoint) -> Row:
         _to_us(endpoint.old_secret_until),
         endpoint.state,
         endpoint.why,
+        endpoint.kind,
+        _encode(endpoint.options).decode(),
+        _encode(endpoint.applications).decode(),
+        _encode(endpoint.accounts).decode(),
+        _to_us(endpoint.failing_since),
     )
 
 
@@ -383,6 +397,10 @@ def to_endpoint(row: Row) -> Endpoint:
         "sealed_secrets": _decode_sealed(named["sealed_secrets"]),
         "old_secret_until": _from_us(named["old_secret_until"]),
         "state": EndpointState(named["state"]),
+        "options": _decode_options(named["options"]),
+        "applications": _decode_words(named["applications"]),
+        "accounts": _decode_words(named["accounts"]),
+        "failing_since": _from_us(named["failing_since"]),
     }
     return Endpoint(**named)
 

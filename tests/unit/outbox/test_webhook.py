@@ -4,10 +4,13 @@ import base64
 from datetime import UTC, datetime
 
 import pytest
+import svix.webhooks
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from callgate.outbox.webhook import PrivateAddress, public_socket, sign
-from callgate.service.add_endpoint import new_secret
+from callgate.service.add_endpoint import new_secret, shown
 
 NOW = datetime.now(UTC)
 BODY = b'{"type":"call.ended"}'
@@ -63,3 +66,27 @@ def test_no_socket_is_made_for_what_is_not_a_public_address(address: str) -> Non
 def test_a_socket_is_made_for_a_public_address() -> None:
     """Making one sends nothing."""
     public_socket((2, 1, 6, "", ("8.8.8.8", 80))).close()
+
+
+def test_a_pair_of_keys_signs_what_its_public_half_verifies() -> None:
+    """`v1a`, ed25519 over the same bytes. Source: Standard Webhooks 1.0.0; checked by a library that is not ours."""
+    secret = new_secret("ed25519")
+    assert secret.startswith("whsk_")
+    public = shown(secret)
+    headers = sign("msg_1", NOW, BODY, [secret, new_secret()])
+    first, second = headers["webhook-signature"].split()
+    assert (first.partition(",")[0], second.partition(",")[0]) == ("v1a", "v1")
+    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public.removeprefix("whpk_")))
+    signed = b".".join((b"msg_1", headers["webhook-timestamp"].encode(), BODY))
+    key.verify(base64.b64decode(first.removeprefix("v1a,")), signed)
+    with pytest.raises(InvalidSignature):
+        key.verify(base64.b64decode(first.removeprefix("v1a,")), signed + b" ")
+
+
+def test_svix_accepts_our_signature() -> None:
+    """The second library that receivers use, with the names of headers that it was made for too."""
+    secret = new_secret()
+    headers = sign("msg_1", NOW, BODY, [secret])
+    svix.webhooks.Webhook(secret).verify(BODY, headers)
+    with pytest.raises(svix.webhooks.WebhookVerificationError):
+        svix.webhooks.Webhook(secret).verify(BODY + b" ", headers)

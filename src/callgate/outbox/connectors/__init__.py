@@ -5,6 +5,8 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 
+import msgspec
+
 from callgate.errors import Invalid
 from callgate.outbox.connector import ENTRY_POINTS, Connector, Setup
 
@@ -59,13 +61,11 @@ def complete(kind: type[Connector], given: Mapping[str, str]) -> dict[str, str]:
             raise Invalid(f"option {name}", repr(value[:40]), f"one of {', '.join(CHOICES[name])}")
         options[name] = value
     try:
-        is_pace = 0 < float(options["per_s"]) <= MAX_PER_S
+        is_pace = 1 <= float(options["per_s"]) <= MAX_PER_S
     except ValueError:
         is_pace = False
     if not is_pace:
-        raise Invalid(
-            "option per_s", repr(options["per_s"][:40]), f"requests a second, above 0 and up to {MAX_PER_S:g}"
-        )
+        raise Invalid("option per_s", repr(options["per_s"][:40]), f"requests a second, from 1 to {MAX_PER_S:g}")
     return options
 
 
@@ -78,3 +78,21 @@ def build(
         raise Invalid("endpoint URL", "none", "your own address at this CRM, such as https://example.my.salesforce.com")
     make: Callable[[Setup], Connector] = kind
     return make(setup), setup
+
+
+def check(kind: str, url: str, given: Mapping[str, str], words: str) -> tuple[str, str]:
+    """Return where a connector's CRM is and its credentials as they are kept. `words` are a token, or JSON of several parts.
+
+    Raises `Invalid`, which repeats none of them.
+    """
+    if not words:
+        raise Invalid("credentials", "nothing", "a token, or JSON with the parts of the credentials")
+    try:
+        credentials = _read(words) if words.startswith("{") else {"token": words}
+    except msgspec.DecodeError as error:
+        raise Invalid("credentials", "JSON that cannot be read", "an object of names and texts") from error
+    _, setup = build(connector_class(kind), url, given, credentials)
+    return setup.url, msgspec.json.encode(credentials).decode()
+
+
+_read = msgspec.json.Decoder(dict[str, str]).decode
