@@ -1,10 +1,11 @@
 # Works on a fresh clone with make and Python 3.11 or newer: everything else is installed here, into .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench lock clean
+.PHONY: help install run test test-crm lint bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
+CRM := .venv-crm
 export PYTHON
 
 # The lock files name every package with its version and hashes, so pip has nothing to resolve. Byte code is left to the
@@ -25,6 +26,9 @@ test: $(VENV)/.dev ## all tests (T=path for some of them)
 	@tools/need-chromium
 	@$(BIN)/python -m pytest $(if $(T),$(T),--numprocesses auto --dist worksteal)
 
+test-crm: $(VENV)/.dev $(CRM)/.installed ## a real CRM, Tryton, gets a contact and a call from an emulated call
+	@$(BIN)/python tools/test_crm.py $(CRM)
+
 lint: $(VENV)/.dev ## formatting, lint, strict types, import directions
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -37,11 +41,12 @@ bench: $(VENV)/.dev ## the whole decision against its peers, and the goals (B='-
 
 lock: $(VENV)/.dev ## renew requirements/ after a change of pyproject.toml (UPGRADE=1 takes newer versions)
 	@$(UV_COMPILE) --group build --output-file requirements/build.txt
+	@$(UV_COMPILE) --group crm --output-file requirements/crm.txt
 	@$(UV_COMPILE) pyproject.toml --extra server --output-file requirements/server.txt
 	@$(UV_COMPILE) pyproject.toml --extra dev --constraints requirements/server.txt --output-file requirements/dev.txt
 
 clean: ## forget everything that was installed or cached here
-	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CRM) .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Each stamp is written last, so that an interrupted step is done again.
@@ -57,4 +62,10 @@ $(VENV)/.server: $(VENV)/.created pyproject.toml requirements/build.txt requirem
 
 $(VENV)/.dev: $(VENV)/.server requirements/dev.txt
 	@$(PIP_INSTALL) --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+# The CRM has packages of its own, which ours must not have to agree with.
+$(CRM)/.installed: $(VENV)/.created requirements/crm.txt
+	@$(BIN)/python -m venv --clear $(CRM)
+	@$(CRM)/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/crm.txt
 	@touch $@

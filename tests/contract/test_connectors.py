@@ -7,11 +7,12 @@ from fake_crm import FakeCrm
 from fake_hubspot import FakeHubSpot, FakeHubSpotWithOAuth
 from fake_pipedrive import FakePipedrive
 from fake_salesforce import FakeSalesforce
+from fake_tryton import FakeTryton
 from fake_zendesk import FakeZendesk
 
 from callgate.outbox.contract import CASES, Case
 
-PLAYED = (FakeHubSpot, FakeHubSpotWithOAuth, FakeSalesforce, FakePipedrive, FakeZendesk)
+PLAYED = (FakeHubSpot, FakeHubSpotWithOAuth, FakeSalesforce, FakePipedrive, FakeZendesk, FakeTryton)
 
 
 @pytest.mark.parametrize("played", PLAYED, ids=lambda each: each.__name__.removeprefix("Fake"))

@@ -7,7 +7,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -24,7 +24,7 @@ class FakeCrm:
     kind: type[Connector]
     credentials: Mapping[str, str] = {}
     options: Mapping[str, str] = {}
-    is_renewed: ClassVar[bool] = False
+    is_renewed = False
     prefix = ""
     """Where its calls and contacts are; what lies elsewhere is not there."""
 
