@@ -16,17 +16,19 @@ from callgate.http.api.app import build_api
 from callgate.http.api.desk import Desk
 from callgate.platform.platforms import platforms
 from callgate.protocol import WireRequest, sinch
-from callgate.protocol.call import CallArrived, CallKey
+from callgate.protocol.call import CallArrived, CallEnded, CallKey, CallResult, Endpoint, EndpointKind
 from callgate.rating.deck import Deck
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.authorize import Authorize
 from callgate.service.catalog import Catalogs
+from callgate.service.endpoint import RecordType
 from callgate.service.import_deck import import_deck
 from callgate.service.issue_token import issue_token
 from callgate.service.open_account import OpenAccount
-from callgate.service.reports import ledger_verdict
+from callgate.service.reports import RecordReport, ledger_verdict
+from callgate.service.settle import Settle
 from callgate.service.token import Role
 from callgate.service.top_up import TopUp
 from callgate.storage.sqlite import SqliteStore
@@ -96,6 +98,7 @@ ROUTES = [
     ("GET", "/api/v1/calls", None, Role.VIEWER),
     ("GET", "/api/v1/calls/c1", None, Role.VIEWER),
     ("POST", "/api/v1/calls/c1/hangup", None, Role.OPERATOR),
+    ("GET", "/api/v1/cdrs", None, Role.VIEWER),
 ]
 RANK = [Role.VIEWER, Role.OPERATOR, Role.ADMIN]
 
@@ -321,3 +324,62 @@ def test_only_a_live_call_is_hung_up(platform: Any) -> None:
 
     asyncio.run(scenario())
     assert platform.heard == []
+
+
+def test_records_are_a_page_or_a_file() -> None:
+    """By `format` or by `Accept`; pages meet without a gap, and a file has all of them."""
+
+    async def scenario() -> None:
+        async with api(Role.VIEWER) as (ask, store):
+            for number in range(5):
+                await settle_call(store, f"c{number}")
+            every = (await ask("GET", "/api/v1/cdrs?since=2026-11-01T00:00:00Z&until=2026-12-01T00:00:00Z")).json()
+            assert [each["call_id"] for each in every["items"]] == ["c0", "c1", "c2", "c3", "c4"]
+            assert every["next"] is None
+            found, path = [], "/api/v1/cdrs?since=2026-11-01T00:00:00Z&until=2026-12-01T00:00:00Z&limit=2"
+            cursor = ""
+            while cursor is not None:
+                reply = (await ask("GET", path + (f"&cursor={cursor}" if cursor else ""))).json()
+                found += [each["call_id"] for each in reply["items"]]
+                cursor = reply["next"]
+            assert found == ["c0", "c1", "c2", "c3", "c4"]
+            csv = await ask("GET", f"{path}&format=csv")
+            assert csv.headers["content-type"] == "text/csv; charset=utf-8"
+            assert len(csv.text.splitlines()) == 6
+            lines = await ask("GET", path, headers={"accept": "application/x-ndjson"})
+            assert [json.loads(line) for line in lines.text.splitlines()] == every["items"]
+            assert (await ask("GET", f"{path}&format=parquet")).content[:4] == b"PAR1"
+            assert (await ask("GET", f"{path}&format=xml")).status_code == 400
+            assert (await ask("GET", f"{path}&cursor=zzz")).status_code in {400, 422}
+            assert (await ask("GET", f"{path}&account=bob&format=ndjson")).text == ""
+
+    asyncio.run(scenario())
+
+
+async def settle_call(store: SqliteStore, call_id: str) -> None:
+    """An end that was never begun: it leaves a record when it is given up."""
+    await place_call(store, call_id)
+    number = int(call_id.removeprefix("c"))
+    ended = CallEnded(
+        key=CallKey("APP", call_id), name="dice", result=CallResult.ANSWERED, reason="callerhangup", duration_s=61,
+        user="alice", destination=Endpoint(EndpointKind.NUMBER, "+46700000001"),
+    )  # fmt: skip
+    await store.perform(Settle(ended=ended, body=b"{}", provider=sinch, now=NOW + timedelta(seconds=number)))
+
+
+def test_what_endpoints_are_sent_is_described() -> None:
+    """AsyncAPI, open; each type of record has a message with a schema that a real body keeps to."""
+
+    async def scenario() -> None:
+        async with api() as (ask, _):
+            found = (await ask("GET", "/api/v1/asyncapi.json", bearer="")).json()
+            assert found["asyncapi"] == "3.0.0"
+            assert [each["name"] for each in found["components"]["messages"].values()] == list(RecordType)
+            record = found["components"]["schemas"]["RecordReport"]
+            assert list(record["properties"]) == list(RecordReport.__struct_fields__)
+            for message in found["components"]["messages"].values():
+                assert (
+                    message["payload"]["$ref"].removeprefix("#/components/schemas/") in found["components"]["schemas"]
+                )
+
+    asyncio.run(scenario())

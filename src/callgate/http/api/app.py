@@ -17,6 +17,7 @@ from callgate.http.api.cdrs import list_records
 from callgate.http.api.desk import Desk
 from callgate.http.api.faults import on_bug, on_error, on_http_error
 from callgate.http.api.quotes import show_quote
+from callgate.service.asyncapi import describe
 
 MAX_BODY_BYTES = 65_536
 
@@ -25,6 +26,12 @@ MAX_BODY_BYTES = 65_536
 async def show_openapi(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
     """The reference for programs; open to everybody."""
     return Response(request.app.openapi_schema.to_schema(), media_type=MediaType.JSON)
+
+
+@get("/asyncapi.json", include_in_schema=False)
+async def show_asyncapi() -> Response[dict[str, Any]]:
+    """What endpoints are sent, for programs; open to everybody."""
+    return Response(describe(), media_type=MediaType.JSON)
 
 
 def build_api(desk: Desk) -> Litestar:
@@ -36,7 +43,7 @@ def build_api(desk: Desk) -> Litestar:
             show_quote,
             list_calls, show_call, hang_up,
             list_records,
-            show_openapi,
+            show_openapi, show_asyncapi,
         ],
         security=[{"token": []}],
     )  # fmt: skip

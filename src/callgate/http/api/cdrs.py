@@ -60,7 +60,7 @@ async def list_records(
         return Response(await _page(desk, wanted, cursor, limit))
     content = _parquet(desk, wanted) if form is FileFormat.PARQUET else lines(desk.store, wanted, form)
     headers = {"content-disposition": f'attachment; filename="cdrs.{form}"'}
-    return Stream(content, media_type=MEDIA_TYPES[form], headers=headers)
+    return Stream(content, media_type=MEDIA_TYPES[form].partition(";")[0], headers=headers)
 
 
 async def _page(desk: Desk, wanted: RecordRange, cursor: str | None, limit: int) -> Page[RecordReport]:

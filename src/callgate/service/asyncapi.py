@@ -1,0 +1,71 @@
+"""What is sent to endpoints, described for programs: AsyncAPI 3.0, with a JSON Schema for each type of record."""
+
+from typing import Any
+
+import msgspec
+
+from callgate import __version__
+from callgate.service.endpoint import RecordType
+from callgate.service.queue_record import Message
+from callgate.service.reports import RecordReport
+
+ABOUT = {
+    RecordType.CALL_ENDED: "A call that had a payer was settled.",
+}
+"""What each type says; the reference has the same."""
+
+HEADERS = {
+    "webhook-id": "Names the delivery: the same in every attempt and every resend.",
+    "webhook-timestamp": "Seconds since 1970 of this attempt.",
+    "webhook-signature": "Signatures with blanks between: `v1,` HMAC-SHA256 or `v1a,` ed25519, in base64.",
+}
+
+
+def describe() -> dict[str, Any]:
+    """The whole document."""
+    (_,), components = msgspec.json.schema_components([RecordReport], ref_template="#/components/schemas/{name}")
+    names = {kind: kind.value.replace(".", "_") for kind in RecordType}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Callgate records",
+            "version": __version__,
+            "description": "Posted as Standard Webhooks 1.0.0.",
+        },
+        "defaultContentType": "application/json",
+        "channels": {
+            "endpoint": {
+                "address": None,
+                "description": "The URL of an endpoint, as `callgate endpoint add` was told it.",
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names.values()},
+            }
+        },
+        "operations": {"send": {"action": "send", "channel": {"$ref": "#/channels/endpoint"}}},
+        "components": {
+            "messages": {name: _message(kind, name) for kind, name in names.items()},
+            "schemas": components | {name: _schema(kind) for kind, name in names.items()},
+        },
+    }
+
+
+def _message(kind: RecordType, name: str) -> dict[str, Any]:
+    headers = {each: {"type": "string", "description": about} for each, about in HEADERS.items()}
+    return {
+        "name": kind.value,
+        "summary": ABOUT.get(kind, ""),
+        "headers": {"type": "object", "properties": headers, "required": list(headers)},
+        "payload": {"$ref": f"#/components/schemas/{name}"},
+    }
+
+
+def _schema(kind: RecordType) -> dict[str, Any]:
+    """Of one body. Fields may be added by later versions."""
+    return {
+        "type": "object",
+        "properties": {
+            "type": {"const": kind.value},
+            "timestamp": {"type": "string", "format": "date-time"},
+            "data": {"$ref": "#/components/schemas/RecordReport"},
+        },
+        "required": list(Message.__struct_fields__),
+    }
