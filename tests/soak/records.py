@@ -24,6 +24,7 @@ from typing import Any
 
 import httptools
 
+from callgate.logs import configure_logs
 from callgate.outbox.worker import Worker
 from callgate.service.add_endpoint import add_endpoint
 from callgate.service.catalog import Catalogs
@@ -286,6 +287,7 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="measure with a receiver that takes everything")
     parser.add_argument("--deliver", type=int, help="with --plain: of the backlog only so many")
     asked = parser.parse_args()
+    configure_logs("critical")
     with tempfile.TemporaryDirectory(prefix="callgate-soak-") as folder:
         if asked.plain:
             by_clock, by_cpu, memory_mb = _run(
