@@ -9,6 +9,8 @@ from callgate.protocol import Provider
 from callgate.protocol.call import CallAnswered, GoOn, HangUp
 from callgate.protocol.life import LIVE, CallState
 from callgate.service.books import Books, Keys
+from callgate.service.due import first_ask_at
+from callgate.service.elastic import talks_since
 from callgate.service.outcome import Outcome
 from callgate.service.records import Call, Callback, Flag
 
@@ -41,5 +43,8 @@ class GoAhead:
 
     def _applied(self, call: Call) -> Call:
         if call.state is CallState.ARRIVED:
-            return msgspec.structs.replace(call, state=CallState.ANSWERED, answered_at=self.now)
+            answered = msgspec.structs.replace(call, state=CallState.ANSWERED, answered_at=self.now)
+            return msgspec.structs.replace(
+                answered, ask_at=first_ask_at(answered), elastic=talks_since(answered.elastic, self.now)
+            )
         return call if call.state in LIVE else call.flagged(Flag.STRAY_ANSWER)

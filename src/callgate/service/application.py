@@ -1,6 +1,9 @@
 """A provider application: who signs callbacks with which secrets, and what the operator has set for it."""
 
+import re
+from collections.abc import Callable
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
@@ -10,17 +13,34 @@ from callgate.policy.limits import Limits
 
 DEFAULT_FRESHNESS_S = 300
 
+DEFAULT_LOCALE = "en-US"
+
+MAX_WARNING = 600
+"""Longest text that is spoken to a caller. Source: Sinch Voice API reference, text-to-speech."""
+
 NUMBER = "number"
 """The one thing, beside the platform's own word, that an application can be told to trust: the caller's number."""
 
 
+class LostEnd(StrEnum):
+    """How a call is settled whose end nobody can tell. AUTO: in full where its answer was heard, else not at all."""
+
+    AUTO = "auto"
+    POST_FULL = "post_full"
+    VOID = "void"
+
+
 class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `app set` sets. `trust` names what may prove a caller beyond the platform's own authentication: all of it can
-    be forged, so that nothing is trusted unless named. `freshness` is in seconds, either way.
+    be forged, so that nothing is trusted unless named. `freshness` is in seconds, either way. `warning` is what a caller
+    hears before the credit ends, in the language of `locale`; empty for our own words.
     """
 
     trust: tuple[str, ...] = ()
     freshness: int = DEFAULT_FRESHNESS_S
+    lost_dice: LostEnd = LostEnd.AUTO
+    locale: str = DEFAULT_LOCALE
+    warning: str = ""
 
     def changed(self, words: list[str]) -> "ApplicationSettings":
         """Apply `NAME=VALUE` words in order. Raises `Invalid` naming the word that cannot be used."""
@@ -38,7 +58,13 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def shown(self) -> dict[str, str]:
         """Every setting in the words that would set it, those that cannot be changed yet included."""
-        given = {"trust": ",".join(self.trust) or "none", "freshness": str(self.freshness)}
+        given = {
+            "trust": ",".join(self.trust) or "none",
+            "freshness": str(self.freshness),
+            "lost_dice": str(self.lost_dice),
+            "locale": self.locale,
+            "warning": self.warning or "none",
+        }
         return given | {name: value for name, value in FIXED.items() if value}
 
 
@@ -47,7 +73,6 @@ FIXED = {
     "in_app": "refuse",
     "conference": "refuse",
     "sip": "refuse",
-    "lost_dice": "",
     "home_country": "",
 }
 """Settings with one value in this version, which is what calls meet; nothing reads those that have none."""
@@ -71,7 +96,32 @@ def _freshness(value: str) -> int:
     return int(value)
 
 
-_READ = {"trust": _trust, "freshness": _freshness}
+def _lost_dice(value: str) -> LostEnd:
+    try:
+        return LostEnd(value)
+    except ValueError:
+        raise Invalid("lost_dice", repr(value[:50]), f"one of {', '.join(LostEnd)}") from None
+
+
+def _locale(value: str) -> str:
+    if not re.fullmatch(r"[a-z]{2,3}(-[A-Z][a-z]{3})?-[A-Z]{2}", value):
+        raise Invalid("locale", repr(value[:50]), "a language and a country, such as en-US or sv-SE")
+    return value
+
+
+def _warning(value: str) -> str:
+    if len(value) > MAX_WARNING or not value.isprintable():
+        raise Invalid("warning", repr(value[:50]), f"at most {MAX_WARNING} printable characters, or none for our own words")
+    return "" if value == "none" else value
+
+
+_READ: dict[str, Callable[[str], object]] = {
+    "trust": _trust,
+    "freshness": _freshness,
+    "lost_dice": _lost_dice,
+    "locale": _locale,
+    "warning": _warning,
+}
 
 
 class SealedSecret(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,8 @@ from callgate.rating.deck import Deck
 from callgate.service.application import NUMBER, ApplicationRow
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys
 from callgate.service.decide import Facts, Verdict, decide
+from callgate.service.due import due_at
+from callgate.service.elastic import ElasticTerms, begin
 from callgate.service.endpoint import Endpoint
 from callgate.service.outcome import Outcome
 from callgate.service.records import Call, Callback, Flag
@@ -34,6 +36,7 @@ class Authorize:
     now: datetime
     orphan_after: timedelta
     endpoints: Sequence[Endpoint] = ()  # who may want its record, where its end came first
+    elastic: ElasticTerms = ElasticTerms()
 
     def keys(self) -> Keys:
         identities = tuple(key for key in (self._user(), self._number()) if key is not None)
@@ -83,6 +86,7 @@ class Authorize:
             refusal=verdict.refusal,
             trace=msgspec.json.encode(verdict.trace),
             decided_at=self.now,
+            resource=self.call.resource,
         )
         if verdict.refusal is not None:
             return msgspec.structs.replace(call, answer=self._hang_up())
@@ -96,14 +100,16 @@ class Authorize:
         connect = Connect(
             number=call.destination, max_duration_s=verdict.granted_s, cli=self._screened_cli(books, payer.account)
         )
-        return msgspec.structs.replace(
+        connected = msgspec.structs.replace(
             call,
             state=CallState.ARRIVED,
             granted_s=verdict.granted_s,
             rate=verdict.rate,
             hold=Hold(amount_micros=verdict.hold_micros, placed_at=self.now),
             answer=self.provider.answer(self.call, connect).body,
+            elastic=begin(verdict.slice_s, self.now) if verdict.slice_s else None,
         )
+        return msgspec.structs.replace(connected, ask_at=due_at(connected))
 
     def _facts(self, books: Books) -> Facts:
         payer = self._payer(books)
@@ -115,6 +121,7 @@ class Authorize:
             wallet=None if payer is None else books.wallets.get(payer),
             deck=None if account is None else self.decks.get(account.deck),
             now=self.now,
+            elastic=self.elastic,
         )
 
     def _payer(self, books: Books) -> AccountKey | None:

@@ -19,8 +19,7 @@ from typing import TypeVar
 import msgspec
 
 from callgate.errors import StorageUnavailable
-from callgate.ledger.accounts import is_of_house, overruns_owed
-from callgate.ledger.accounts import wallet as wallet_name
+from callgate.ledger.accounts import is_of_house
 from callgate.ledger.transfer import Transfer
 from callgate.ledger.verify import Balance, EndedCall, LedgerRows, Moved, OpenHolds
 from callgate.ledger.wallet import Wallet
@@ -43,7 +42,7 @@ T = TypeVar("T")
 K = TypeVar("K")
 V = TypeVar("V")
 
-SCHEMA = "0004"
+SCHEMA = "0006"
 """The migration that this code was written for."""
 
 MEMORY = ":memory:"
@@ -257,20 +256,14 @@ class SqliteStore:
 
     async def transfers(self, key: AccountKey, limit: int) -> tuple[Wallet, Sequence[Transfer]] | None:
         # In the order in which they were written: rows of one moment, and of one batch, have equal times.
-        sql = f"""{select("transfers", rows.TRANSFER)} WHERE application = :application
-            AND (debit IN (:wallet, :owed) OR credit IN (:wallet, :owed)) ORDER BY rowid DESC LIMIT :limit"""
-        named = {
-            "application": key.application,
-            "wallet": wallet_name(key.account),
-            "owed": overruns_owed(key.account),
-            "limit": limit,
-        }
+        sql = f"""{select("transfers", rows.TRANSFER)} WHERE application = ? AND account = ?
+            ORDER BY rowid DESC LIMIT ?"""
 
         def look(db: sqlite3.Connection) -> tuple[Wallet, Sequence[Transfer]] | None:
             wallet = db.execute(_WALLET, key).fetchone()
             if wallet is None:
                 return None
-            return rows.to_wallet(wallet), [rows.to_transfer(row) for row in db.execute(sql, named)]
+            return rows.to_wallet(wallet), [rows.to_transfer(row) for row in db.execute(sql, (*key, limit))]
 
         return await self._read(look)
 
@@ -325,6 +318,12 @@ class SqliteStore:
         sql = f"{select('calls', rows.CALL)} WHERE state = 'parked' AND decided_at <= ? ORDER BY decided_at LIMIT ?"
         return await self._read(lambda db: [rows.to_call(row) for row in db.execute(sql, (rows.to_us(before), limit))])
 
+    async def calls_to_ask(self, now: datetime, limit: int) -> Sequence[CallKey]:
+        return await self._read(lambda db: _due(db, "ask_at", now, limit))
+
+    async def calls_to_extend(self, now: datetime, limit: int) -> Sequence[CallKey]:
+        return await self._read(lambda db: _due(db, "extend_at", now, limit))
+
     async def token(self, digest: str) -> Token | None:
         found = await self._read(lambda db: db.execute(_TOKEN, (digest,)).fetchone())
         return None if found is None else rows.to_token(found)
@@ -373,6 +372,13 @@ class SqliteStore:
         sql = "DELETE FROM replies WHERE scope IN (SELECT scope FROM replies WHERE at < ? LIMIT ?)"
         with self._writing() as connection:
             connection.execute(sql, (rows.to_us(before), STAGE_PORTION))
+
+    async def forget_deliveries(self, before: datetime) -> None:
+        await asyncio.to_thread(self._forget_deliveries, before)
+
+    def _forget_deliveries(self, before: datetime) -> None:
+        with self._writing() as connection:
+            sqlite_outbox.forget_delivered(connection, before, STAGE_PORTION)
 
     # -- decks, in portions --------------------------------------------------------------------------------------------
 
@@ -436,6 +442,12 @@ _FORGET_FAULTS = """DELETE FROM signature_faults WHERE is_known = ?
     AND id NOT IN (SELECT id FROM signature_faults WHERE is_known = ? ORDER BY id DESC LIMIT ?)"""
 _ADD_TO_HOUSE = """INSERT INTO house_accounts (application, currency, name, posted_micros) VALUES (?, ?, ?, ?)
     ON CONFLICT (application, currency, name) DO UPDATE SET posted_micros = posted_micros + excluded.posted_micros"""
+
+
+def _due(db: sqlite3.Connection, timer: str, now: datetime, limit: int) -> list[CallKey]:
+    """Calls with a timer that has gone off; few have one set, and an index has those alone."""
+    sql = f"{select('calls', rows.CALL_KEY)} WHERE {timer} <= ? ORDER BY {timer} LIMIT ?"
+    return [CallKey(*row) for row in db.execute(sql, (rows.to_us(now), limit))]
 
 
 def _opened(db: sqlite3.Connection, row: rows.Row) -> OpenedAccount:
@@ -563,11 +575,17 @@ def _ledger_rows(db: sqlite3.Connection) -> LedgerRows:
             for row in db.execute(
                 """SELECT application, call_id, hold_state, CASE WHEN state = 'ended' THEN charge_micros END,
                 (SELECT coalesce(sum(amount_micros), 0) FROM transfers AS t
-                  WHERE t.application = k.application AND t.call_id = k.call_id AND t.kind IN ('charge', 'overrun')),
+                  WHERE t.application = k.application AND t.call_id = k.call_id
+                  AND t.kind IN ('charge', 'overrun', 'correction') AND t.credit LIKE 'revenue:%'),
                 (SELECT count(*) FROM records AS r
                   WHERE r.application = k.application AND r.call_id = k.call_id AND r.corrects IS NULL),
                 (SELECT coalesce(sum(amount_micros), 0) FROM transfers AS t
-                  WHERE t.application = k.application AND t.call_id = k.call_id AND t.kind = 'refund')
+                  WHERE t.application = k.application AND t.call_id = k.call_id AND t.kind = 'refund'),
+                (SELECT coalesce(sum(amount_micros), 0) FROM transfers AS t
+                  WHERE t.application = k.application AND t.call_id = k.call_id
+                  AND t.kind = 'correction' AND t.debit LIKE 'revenue:%'),
+                (SELECT count(*) FROM records AS r
+                  WHERE r.application = k.application AND r.call_id = k.call_id AND r.corrects IS NOT NULL)
                 FROM (SELECT application, call_id FROM calls WHERE state = 'ended'
                   UNION SELECT application, call_id FROM transfers WHERE call_id IS NOT NULL
                   UNION SELECT application, call_id FROM records) AS k

@@ -54,6 +54,12 @@ def deliveries(db: sqlite3.Connection, state: DeliveryState | None, limit: int) 
     return [rows.to_delivery(row) for row in db.execute(statement, (limit,))]
 
 
+def forget_delivered(db: sqlite3.Connection, before: datetime, limit: int) -> None:
+    statement = f"""DELETE FROM deliveries WHERE number IN (SELECT number FROM deliveries
+        WHERE {_in(DeliveryState.DELIVERED)} AND occurred_at < ? LIMIT ?)"""
+    db.execute(statement, (rows.to_us(before), limit))
+
+
 def deliveries_since(db: sqlite3.Connection, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:
     statement = f"""{select("deliveries", ("id", "endpoint"))}
         WHERE {_in(state)} AND occurred_at >= ? ORDER BY number"""
