@@ -20,6 +20,7 @@ from callgate.http.problems import STARTING
 from callgate.http.protocol import CallbackProtocol
 from callgate.logs import log
 from callgate.service.catalog import Catalogs
+from callgate.service.elastic import ElasticTerms
 from callgate.service.expire import expire_parked
 from callgate.service.faults import FaultWatch
 from callgate.service.idempotent import KEPT_FOR
@@ -55,6 +56,7 @@ class Gate:
             clock,
             decision_deadline_s=settings.decision_deadline_ms / 1000,
             orphan_after=timedelta(seconds=settings.orphan_after_s),
+            elastic=ElasticTerms(slice_s=settings.elastic_slice_s, max_s=settings.elastic_max_s),
         )
         self._callbacks: AsgiApp = CallbackEdge(
             self.catalogs, self.responder, self.faults, clock, settings.public_prefix
@@ -129,12 +131,13 @@ class Gate:
         await Worker(self._store, self.catalogs, clock).work()
 
     async def _sweep(self) -> None:
-        """Ends whose start never came, and replies that nobody will ask for again."""
+        """Ends whose start never came; replies and delivered records that nobody will ask for again."""
         while True:
             before = clock() - timedelta(seconds=self._settings.orphan_after_s)
             try:
                 await expire_parked(self._store, self.catalogs.now, before=before)
                 await self._store.forget_replies(clock() - KEPT_FOR)
+                await self._store.forget_deliveries(clock() - timedelta(days=self._settings.delivered_kept_days))
             except StorageUnavailable as error:
                 log.warning("sweep.failed", error=str(error))
             await asyncio.sleep(SWEEP_S)

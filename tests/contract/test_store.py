@@ -27,6 +27,7 @@ from callgate.service.open_account import OpenAccount
 from callgate.service.probe import Probe
 from callgate.service.set_limits import SetAccountLimits, SetApplicationLimits
 from callgate.service.top_up import TopUp
+from callgate.storage import rows
 from callgate.storage.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -372,8 +373,21 @@ def test_more_jobs_than_a_batch_takes(engine: Engine) -> None:
         "DELETE FROM transfers",
         "UPDATE records SET account = 'bob'",
         "DELETE FROM records",
-        "INSERT INTO transfers SELECT * FROM transfers",
-        "INSERT INTO records SELECT * FROM records",
+        *(
+            f"{verb} INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM {table}"  # noqa: S608
+            for verb in ("INSERT", "INSERT OR REPLACE", "REPLACE")
+            for table, columns in (("transfers", rows.TRANSFER), ("records", rows.RECORD))
+        ),
+        *(
+            f"INSERT OR REPLACE INTO {table} (rowid, {', '.join(columns)}) SELECT rowid, {', '.join(others)} FROM {table}"  # noqa: S608
+            for table, columns, others in (
+                ("transfers", rows.TRANSFER, (*rows.TRANSFER[:1], "'x'", *rows.TRANSFER[2:])),
+                ("records", rows.RECORD, ("'x'", *rows.RECORD[1:4], "9", *rows.RECORD[5:])),
+            )
+        ),
+        "UPDATE OR REPLACE transfers SET id = 'x'",
+        "UPDATE calls SET ask_at = 1",
+        "UPDATE calls SET extend_at = 1",
         "UPDATE calls SET hold_state = 'open'",
         "UPDATE calls SET state = 'arrived'",
         "UPDATE calls SET hold_micros = -1",

@@ -111,7 +111,9 @@ def _locale(value: str) -> str:
 
 def _warning(value: str) -> str:
     if len(value) > MAX_WARNING or not value.isprintable():
-        raise Invalid("warning", repr(value[:50]), f"at most {MAX_WARNING} printable characters, or none for our own words")
+        raise Invalid(
+            "warning", repr(value[:50]), f"at most {MAX_WARNING} printable characters, or none for our own words"
+        )
     return "" if value == "none" else value
 
 

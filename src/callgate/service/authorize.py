@@ -17,7 +17,7 @@ from callgate.service.application import NUMBER, ApplicationRow
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys
 from callgate.service.decide import Facts, Verdict, decide
 from callgate.service.due import due_at
-from callgate.service.elastic import ElasticTerms, begin
+from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms, begin
 from callgate.service.endpoint import Endpoint
 from callgate.service.outcome import Outcome
 from callgate.service.records import Call, Callback, Flag
@@ -36,7 +36,7 @@ class Authorize:
     now: datetime
     orphan_after: timedelta
     endpoints: Sequence[Endpoint] = ()  # who may want its record, where its end came first
-    elastic: ElasticTerms = ElasticTerms()
+    elastic: ElasticTerms = DEFAULT_TERMS
 
     def keys(self) -> Keys:
         identities = tuple(key for key in (self._user(), self._number()) if key is not None)

@@ -20,7 +20,7 @@ from callgate.rating.charge import affordable_duration_s, charge_micros
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
-from callgate.service.elastic import ElasticTerms
+from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     wallet: Wallet | None
     deck: Deck | None
     now: datetime
-    elastic: ElasticTerms = ElasticTerms()
+    elastic: ElasticTerms = DEFAULT_TERMS
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -96,9 +96,7 @@ def decide(facts: Facts) -> Verdict:
     if account.is_elastic and granted_s > facts.elastic.slice_s:
         granted_s, slice_s = min(facts.elastic.max_s, longest_s), facts.elastic.slice_s
     hold_micros = charge_micros(rate, slice_s or granted_s)
-    return Verdict(
-        trace=tuple(trace), rate=rate, granted_s=granted_s, hold_micros=hold_micros, slice_s=slice_s
-    )
+    return Verdict(trace=tuple(trace), rate=rate, granted_s=granted_s, hold_micros=hold_micros, slice_s=slice_s)
 
 
 def find_rate(deck: Deck | None, account: Account, destination: Endpoint, at: datetime) -> Rate | None:

@@ -30,7 +30,7 @@ def first_ask_at(call: Call) -> datetime | None:
 
 def next_ask_at(ask_count: int, now: datetime) -> datetime:
     """When to ask again, after this many times: soon at first, then once an hour."""
-    return now + min(_FIRST_WAIT * 2 ** min(ask_count - 1, 16), _LONGEST_WAIT)
+    return now + min(_FIRST_WAIT * (1 << min(ask_count - 1, 16)), _LONGEST_WAIT)
 
 
 def is_too_old(call: Call, now: datetime) -> bool:

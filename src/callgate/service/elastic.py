@@ -22,6 +22,9 @@ class ElasticTerms(msgspec.Struct, frozen=True, kw_only=True):
     max_s: int = 1_800
 
 
+DEFAULT_TERMS = ElasticTerms()
+
+
 class Elastic(msgspec.Struct, frozen=True, kw_only=True):
     """How far the hold of an elastic call reaches. `look_at` is its timer, None when there is nothing more to extend.
 

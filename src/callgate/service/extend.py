@@ -58,9 +58,7 @@ class ExtendHold:
         begins_at = call.answered_at if call.answered_at is not None else call.decided_at
         wallet = books.wallet(call.key.application, call.account)
         credit_micros = call.hold.amount_micros + wallet.available_micros
-        held_s = affordable_duration_s(
-            call.rate, credit_micros, wanted_s(elastic, call.granted_s, begins_at, self.now)
-        )
+        held_s = affordable_duration_s(call.rate, credit_micros, wanted_s(elastic, call.granted_s, begins_at, self.now))
         if held_s <= elastic.held_s:
             return self._refuse(books, call, elastic, begins_at)
         hold = call.hold.grow(charge_micros(call.rate, held_s))

@@ -13,7 +13,7 @@ from callgate.logs import log
 from callgate.protocol.call import CallEnded, CallKey, CallOngoing
 from callgate.service.ask import SettleAsked, SettleByEstimate, TakeTurn
 from callgate.service.catalog import Catalogs
-from callgate.service.extend import Extension, ExtendHold, HungUp
+from callgate.service.extend import ExtendHold, Extension, HungUp
 from callgate.service.ports import Platform, Store
 from callgate.service.records import Call
 from callgate.service.warning import warning_of

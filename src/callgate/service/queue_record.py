@@ -23,7 +23,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def queue_record(
-    books: Books, record: CallRecord, endpoints: Sequence[Endpoint], kinds: Sequence[RecordType] = (RecordType.CALL_ENDED,)
+    books: Books,
+    record: CallRecord,
+    endpoints: Sequence[Endpoint],
+    kinds: Sequence[RecordType] = (RecordType.CALL_ENDED,),
 ) -> None:
     """Write the record and what is to be sent of it, under each of these types. `endpoints` are looked up outside the
     lock, like decks.

@@ -17,6 +17,7 @@ from callgate.policy.limits import Limits
 from callgate.policy.refusal import SENTENCES
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import LIVE
+from callgate.rating.charge import charge_micros
 from callgate.service.books import AccountKey
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
@@ -29,8 +30,20 @@ RECENT = 50
 MAX_LIST = 1_000
 
 
+class ExposureReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What live calls of an account with elastic holds may use: a slice each while the server lives, and all that the
+    platform lets them have while it does not.
+    """
+
+    call_count: int
+    seconds: int
+    amount: str
+    seconds_if_down: int
+    amount_if_down: str
+
+
 class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
-    """An account and its money."""
+    """An account and its money. `exposure` is None where its calls hold all of their money at once."""
 
     id: str
     application: str
@@ -44,6 +57,8 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     deck: str
     identities: tuple[str, ...]
     limits: Limits
+    elastic: bool
+    exposure: ExposureReport | None
 
 
 class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,10 +169,16 @@ class FaultReport(msgspec.Struct, frozen=True, kw_only=True):
 async def account_report(store: Store, key: AccountKey) -> AccountReport | None:
     """Return the account, or None when there is none of that id."""
     found = await store.account(key)
-    return None if found is None else report_account(*found)
+    if found is None:
+        return None
+    live = await store.calls(key.application, account=key.account, only_live=True, limit=MAX_LIST)
+    return report_account(*found, live=live)
 
 
-def report_account(account: Account, wallet: Wallet, identities: tuple[str, ...]) -> AccountReport:
+def report_account(
+    account: Account, wallet: Wallet, identities: tuple[str, ...], live: Sequence[Call] = ()
+) -> AccountReport:
+    """Say what is known of an account; `live` are its calls that are up, as far as its exposure is of interest."""
     return AccountReport(
         id=account.id,
         application=account.application,
@@ -171,6 +192,23 @@ def report_account(account: Account, wallet: Wallet, identities: tuple[str, ...]
         deck=account.deck,
         identities=identities,
         limits=account.limits,
+        elastic=account.is_elastic,
+        exposure=_exposure(account, live),
+    )
+
+
+def _exposure(account: Account, live: Sequence[Call]) -> ExposureReport | None:
+    """None for an account that is not elastic and has no elastic call left."""
+    calls = [(call, call.elastic, call.rate) for call in live]
+    elastic = [(call, elastic, rate) for call, elastic, rate in calls if elastic is not None and rate is not None]
+    if not elastic and not account.is_elastic:
+        return None
+    return ExposureReport(
+        call_count=len(elastic),
+        seconds=sum(each.slice_s for _, each, _ in elastic),
+        amount=format_micros(sum(charge_micros(rate, each.slice_s) for _, each, rate in elastic)),
+        seconds_if_down=sum(call.granted_s for call, _, _ in elastic),
+        amount_if_down=format_micros(sum(charge_micros(rate, call.granted_s) for call, _, rate in elastic)),
     )
 
 

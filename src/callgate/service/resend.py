@@ -63,7 +63,8 @@ async def resend_since(store: Store, state: DeliveryState, since: datetime, now:
     """Send again what is in this state and happened since then; return how many. Endpoints that are disabled are left out."""
     active = {endpoint.id for endpoint in await store.endpoints() if endpoint.state is EndpointState.ACTIVE}
     found = [each for each in await store.deliveries_since(state, since) if each[1] in active]
+    count = 0
     for start in range(0, len(found), PORTION):
         ids, endpoints = zip(*found[start : start + PORTION], strict=True)
-        await store.perform(Resend(ids=ids, endpoints=frozenset(endpoints), now=now))
-    return len(found)
+        count += await store.perform(Resend(ids=ids, endpoints=frozenset(endpoints), now=now))
+    return count

@@ -170,7 +170,17 @@ def correct_estimate(
         kinds.append(RecordType.OVERRUN)
     ended_at, corrects = when_ended(call, ended, now), record_id(call.key)
     return close(
-        books, call, movement, ended, ended_at, billed_s, charged_micros, SettledBy.DISCONNECT, endpoints, kinds, corrects
+        books,
+        call,
+        movement,
+        ended,
+        ended_at,
+        billed_s,
+        charged_micros,
+        SettledBy.DISCONNECT,
+        endpoints,
+        kinds,
+        corrects,
     )
 
 

@@ -8,12 +8,6 @@ from alembic import op
 revision = "0006"
 down_revision = "0004"
 
-_BEFORE = """application, call_id, state, account, caller, destination, fingerprint, refusal, granted_s, trace, answer, rate,
-    hold_micros, hold_placed_at, hold_state, parked, decided_at, answered_at, ended_at, result, reason, duration_s, billed_s,
-    charge_micros, currency, settled_by, flags"""
-
-_APPEND_ONLY = "BEGIN SELECT RAISE(ABORT, '{table} are append-only'); END"
-
 STATEMENTS = (
     "ALTER TABLE calls RENAME TO calls_before",
     """
@@ -59,8 +53,8 @@ STATEMENTS = (
     ) STRICT
     """,
     # Open holds of before are due like all others; those whose end was unclear, at once.
-    f"""
-    INSERT INTO calls SELECT {_BEFORE}, '',
+    """
+    INSERT INTO calls SELECT calls_before.*, '',
         CASE WHEN hold_state IS NOT 'open' THEN NULL
             WHEN ' ' || flags || ' ' LIKE '% end_unclear %' THEN decided_at
             ELSE coalesce(answered_at, decided_at + 180000000) + (granted_s + 120) * 1000000 END,
@@ -81,19 +75,19 @@ STATEMENTS = (
     """,
     "CREATE INDEX transfers_by_account ON transfers (application, account)",
     # INSERT OR REPLACE deletes without a word to triggers that forbid it.
-    f"""
+    """
     CREATE TRIGGER transfers_are_never_replaced BEFORE INSERT ON transfers
     WHEN EXISTS (SELECT 1 FROM transfers WHERE application = NEW.application AND id = NEW.id)
         OR EXISTS (SELECT 1 FROM transfers WHERE rowid = NEW.rowid)
-    {_APPEND_ONLY.format(table="transfers")}
+    BEGIN SELECT RAISE(ABORT, 'transfers are append-only'); END
     """,
-    f"""
+    """
     CREATE TRIGGER records_are_never_replaced BEFORE INSERT ON records
     WHEN EXISTS (SELECT 1 FROM records WHERE record_id = NEW.record_id)
         OR EXISTS (SELECT 1 FROM records
             WHERE application = NEW.application AND account = NEW.account AND sequence = NEW.sequence)
         OR EXISTS (SELECT 1 FROM records WHERE rowid = NEW.rowid)
-    {_APPEND_ONLY.format(table="records")}
+    BEGIN SELECT RAISE(ABORT, 'records are append-only'); END
     """,
     "CREATE INDEX deliveries_delivered ON deliveries (occurred_at) WHERE state = 'delivered'",
 )
