@@ -50,6 +50,7 @@ from callgate.service.heal import Healer
 from callgate.service.open_account import OpenAccount
 from callgate.service.outcome import Outcome
 from callgate.service.overrule import Overrule
+from callgate.service.ports import Platform
 from callgate.service.records import Call, CallRecord
 from callgate.service.set_account import SetAccount
 from callgate.service.set_limits import SetAccountLimits
@@ -321,7 +322,11 @@ class House:
 
     def heal(self, told: CallEnded | CallOngoing | PlatformFailed | None = None) -> int:
         """The healer asks about every call that is due; the platform says the same of each, None that it knows none."""
-        return self.run(self._healer(Exchange(told)).ask_due())
+        return self.ask(Exchange(told))
+
+    def ask(self, platform: Platform) -> int:
+        """As `heal`, of a platform that tells calls apart."""
+        return self.run(self._healer(platform).ask_due())
 
     def extend(self, exchange: "Exchange | None" = None) -> list[tuple[str, str]]:
         """Timers that have gone off are dealt with; return what the platform was asked to do, and for which call."""
@@ -329,10 +334,10 @@ class House:
         self.run(self._healer(exchange).extend_due())
         return exchange.done
 
-    def _healer(self, exchange: "Exchange") -> Healer:
+    def _healer(self, platform: Platform) -> Healer:
         catalogs = Catalogs(self.store, lambda sealed: sealed.decode())
         catalogs.now = self.catalog()
-        return Healer(self.store, exchange, catalogs, lambda: self.now)
+        return Healer(self.store, platform, catalogs, lambda: self.now)
 
     def catalog(self) -> Catalog:
         """What a responder is handed with a request."""
@@ -341,6 +346,7 @@ class House:
         known = Application(row=self.application, secrets=(("c2VjcmV0", None),))
         return Catalog(applications={APP: known}, decks=self.decks, endpoints=self.endpoints)
 
+    exchange = Exchange
     hang_up = b'{"action":{"name":"hangup"}}'
     go_on = b'{"action":{"name":"continue"}}'
 
@@ -447,6 +453,12 @@ def new_house(memory_store: Callable[..., SqliteStore]) -> Callable[..., Abstrac
             house.close()
 
     return make
+
+
+@pytest.fixture(scope="session")
+def exchange() -> type[Exchange]:
+    """Platforms that tests hand to the healer, to see what it asks of them."""
+    return Exchange
 
 
 @pytest.fixture

@@ -89,8 +89,6 @@ def test_an_unclear_end_corrects_nothing(house: "House") -> None:
 def test_what_is_given_back_pays_first_what_is_owed(house: "House") -> None:
     """Like all money that comes in."""
     estimate(house, "post_full", credit="0.04")
-    house.open("bob", "0.05")
-    house.set_wallet("bob")
     house.perform(house.job(house.ended("orphan", 61)))
     house.tick(600)
     house.expire()
