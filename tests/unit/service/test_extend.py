@@ -8,7 +8,7 @@ from callgate.errors import Invalid
 from callgate.policy.account import Status
 from callgate.protocol.call import CallResult
 from callgate.service.books import AccountKey
-from callgate.service.extend import Extension, ExtendHold
+from callgate.service.extend import ExtendHold, Extension
 from callgate.service.records import Flag
 from callgate.service.reports import account_report
 from callgate.service.set_account import SetAccount
