@@ -19,11 +19,14 @@ from callgate.http.health import HEALTH_PATHS, Health
 from callgate.http.problems import STARTING
 from callgate.http.protocol import CallbackProtocol
 from callgate.logs import log
+from callgate.service.application import Application
 from callgate.service.catalog import Catalogs
 from callgate.service.elastic import ElasticTerms
 from callgate.service.expire import expire_parked
 from callgate.service.faults import FaultWatch
+from callgate.service.heal import Healer
 from callgate.service.idempotent import KEPT_FOR
+from callgate.service.ports import Platform
 from callgate.service.respond import Responder
 from callgate.settings import Settings
 from callgate.storage.sqlite import SqliteStore
@@ -58,6 +61,7 @@ class Gate:
             orphan_after=timedelta(seconds=settings.orphan_after_s),
             elastic=ElasticTerms(slice_s=settings.elastic_slice_s, max_s=settings.elastic_max_s),
         )
+        self._platform: Platform | None = None
         self._callbacks: AsgiApp = CallbackEdge(
             self.catalogs, self.responder, self.faults, clock, settings.public_prefix
         )
@@ -81,13 +85,25 @@ class Gate:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Everything that goes on beside the requests, for as long as the block runs."""
+        from callgate.platform.platforms import platforms  # noqa: PLC0415 - commands borrow this module without it
+
         await self.catalogs.refresh()
+        async with platforms(self._application, clock) as self._platform, self._beside():
+            yield
+
+    def _application(self, key: str) -> Application | None:
+        return self.catalogs.now.applications.get(key)
+
+    @asynccontextmanager
+    async def _beside(self) -> AsyncIterator[None]:
         beside = [
             asyncio.create_task(_tireless(each))
             for each in (
                 self.catalogs.keep_current,
                 self._sweep,
                 self._deliver,
+                self._ask,
+                self._extend,
                 self.faults.work,
                 self._load_pages,
             )
@@ -110,7 +126,8 @@ class Gate:
         from callgate.http.api.app import build_api  # noqa: PLC0415 - see above
         from callgate.http.api.desk import Desk  # noqa: PLC0415
 
-        return cast("AsgiApp", build_api(Desk(self._store, self.catalogs, clock)))
+        assert self._platform is not None, "pages are loaded while the server works"
+        return cast("AsgiApp", build_api(Desk(self._store, self.catalogs, self._platform, clock)))
 
     def _build_dashboard(self) -> AsgiApp:
         from callgate.web.app import build_dashboard  # noqa: PLC0415 - see above
@@ -129,6 +146,18 @@ class Gate:
         from callgate.outbox.worker import Worker  # noqa: PLC0415 - see above
 
         await Worker(self._store, self.catalogs, clock).work()
+
+    async def _ask(self) -> None:
+        """Calls whose end does not come."""
+        await self._healer().ask_for_ever()
+
+    async def _extend(self) -> None:
+        """Calls that hold their money in slices."""
+        await self._healer().extend_for_ever()
+
+    def _healer(self) -> Healer:
+        assert self._platform is not None, "the healer works while the server does"
+        return Healer(self._store, self._platform, self.catalogs, clock)
 
     async def _sweep(self) -> None:
         """Ends whose start never came; replies and delivered records that nobody will ask for again."""

@@ -10,6 +10,7 @@ import msgspec
 from callgate.errors import Invalid
 from callgate.policy.account import Status
 from callgate.policy.limits import Limits
+from callgate.protocol.base_url import is_url, read_base_url
 
 DEFAULT_FRESHNESS_S = 300
 
@@ -20,6 +21,9 @@ MAX_WARNING = 600
 
 NUMBER = "number"
 """The one thing, beside the platform's own word, that an application can be told to trust: the caller's number."""
+
+USUAL = "default"
+"""How operators call the provider's usual region."""
 
 
 class LostEnd(StrEnum):
@@ -33,7 +37,8 @@ class LostEnd(StrEnum):
 class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `app set` sets. `trust` names what may prove a caller beyond the platform's own authentication: all of it can
     be forged, so that nothing is trusted unless named. `freshness` is in seconds, either way. `warning` is what a caller
-    hears before the credit ends, in the language of `locale`; empty for our own words.
+    hears before the credit ends, in the language of `locale`; empty for our own words. `platform` is where the provider's
+    own interface is: a region of it, an URL, or empty for the provider's usual one.
     """
 
     trust: tuple[str, ...] = ()
@@ -41,6 +46,7 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     lost_dice: LostEnd = LostEnd.AUTO
     locale: str = DEFAULT_LOCALE
     warning: str = ""
+    platform: str = ""
 
     def changed(self, words: list[str]) -> "ApplicationSettings":
         """Apply `NAME=VALUE` words in order. Raises `Invalid` naming the word that cannot be used."""
@@ -64,6 +70,7 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
             "lost_dice": str(self.lost_dice),
             "locale": self.locale,
             "warning": self.warning or "none",
+            "platform": self.platform or USUAL,
         }
         return given | {name: value for name, value in FIXED.items() if value}
 
@@ -117,12 +124,20 @@ def _warning(value: str) -> str:
     return "" if value == "none" else value
 
 
+def _platform(value: str) -> str:
+    """Read the name of a region, which the use case compares with those that the provider has, or an URL."""
+    if is_url(value):
+        return read_base_url(value, "platform")
+    return "" if value == USUAL else value
+
+
 _READ: dict[str, Callable[[str], object]] = {
     "trust": _trust,
     "freshness": _freshness,
     "lost_dice": _lost_dice,
     "locale": _locale,
     "warning": _warning,
+    "platform": _platform,
 }
 
 
@@ -158,3 +173,8 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Application({self.row.key})"
+
+
+def opened(row: ApplicationRow, unseal: Callable[[bytes], str]) -> Application:
+    """Return the application with its secrets in clear."""
+    return Application(row=row, secrets=tuple((unseal(each.sealed), each.until) for each in row.sealed_secrets))

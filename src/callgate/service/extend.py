@@ -90,7 +90,7 @@ class ExtendHold:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HungUp:
+class ConfirmHangUp:
     """The platform ended a call because we asked it to. Its end should come now; where it does not, it is asked about."""
 
     call: CallKey

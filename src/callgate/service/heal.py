@@ -13,7 +13,7 @@ from callgate.logs import log
 from callgate.protocol.call import CallEnded, CallKey, CallOngoing
 from callgate.service.ask import SettleAsked, SettleByEstimate, TakeTurn
 from callgate.service.catalog import Catalogs
-from callgate.service.extend import ExtendHold, Extension, HungUp
+from callgate.service.extend import ConfirmHangUp, ExtendHold, Extension
 from callgate.service.ports import Platform, Store
 from callgate.service.records import Call
 from callgate.service.warning import warning_of
@@ -112,7 +112,7 @@ class Healer:
                     await self._platform.warn(key, resource, *warning_of(self._catalogs.now, key.application))
                 else:
                     await self._platform.hang_up(key, resource)
-                    await self._store.perform(HungUp(call=key, now=self._clock()))
+                    await self._store.perform(ConfirmHangUp(call=key, now=self._clock()))
         except (PlatformFailed, StorageUnavailable) as error:
             log.error("call.not_reached", call_id=key.call_id, wanted=outcome.name.lower(), error=str(error))
         else:

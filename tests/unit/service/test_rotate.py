@@ -146,6 +146,7 @@ def test_settings_take_what_this_version_honours() -> None:
             "lost_dice=void",
             "locale=sv-SE",
             "warning=Hej",
+            "platform=euc1",
             "fallback=hangup",
             "in_app=refuse",
             "conference=refuse",
