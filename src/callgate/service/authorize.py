@@ -16,7 +16,7 @@ from callgate.rating.deck import Deck
 from callgate.service.application import NUMBER, ApplicationRow
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys
 from callgate.service.decide import Facts, Verdict, decide
-from callgate.service.due import due_at
+from callgate.service.due import RINGING, due_after
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms, begin
 from callgate.service.endpoint import Endpoint
 from callgate.service.outcome import Outcome
@@ -100,7 +100,7 @@ class Authorize:
         connect = Connect(
             number=call.destination, max_duration_s=verdict.granted_s, cli=self._screened_cli(books, payer.account)
         )
-        connected = msgspec.structs.replace(
+        return msgspec.structs.replace(
             call,
             state=CallState.ARRIVED,
             granted_s=verdict.granted_s,
@@ -108,8 +108,8 @@ class Authorize:
             hold=Hold(amount_micros=verdict.hold_micros, placed_at=self.now),
             answer=self.provider.answer(self.call, connect).body,
             elastic=begin(verdict.slice_s, self.now) if verdict.slice_s else None,
+            ask_at=due_after(self.now + RINGING, verdict.granted_s),
         )
-        return msgspec.structs.replace(connected, ask_at=due_at(connected))
 
     def _facts(self, books: Books) -> Facts:
         payer = self._payer(books)

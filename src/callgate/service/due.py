@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from callgate.service.records import Call, Flag
+from callgate.service.records import Call
 
 RINGING = timedelta(seconds=180)
 """A call that nobody answered by then was answered without our knowing, or is over."""
@@ -19,13 +19,12 @@ _LONGEST_WAIT = timedelta(hours=1)
 
 def due_at(call: Call) -> datetime:
     """When the end of a live call should have come: its grant counts from the answer, else from the longest ringing."""
-    begins_at = call.answered_at if call.answered_at is not None else call.decided_at + RINGING
-    return begins_at + timedelta(seconds=call.granted_s) + SLACK
+    return due_after(call.answered_at if call.answered_at is not None else call.decided_at + RINGING, call.granted_s)
 
 
-def first_ask_at(call: Call) -> datetime | None:
-    """When to ask about a live call first. An end that came and is unclear is asked about at once."""
-    return call.ask_at if Flag.END_UNCLEAR in call.flags else due_at(call)
+def due_after(begins_at: datetime, granted_s: int) -> datetime:
+    """When the end should have come of a call that was let talk for so long from then."""
+    return begins_at + timedelta(seconds=granted_s) + SLACK
 
 
 def next_ask_at(ask_count: int, now: datetime) -> datetime:
