@@ -17,7 +17,7 @@ from callgate.service.books import Books, Keys
 from callgate.service.due import is_too_old, next_ask_at
 from callgate.service.elastic import over
 from callgate.service.endpoint import Endpoint
-from callgate.service.records import Call, Callback, Flag, SettledBy
+from callgate.service.records import Call, Callback, Flag, SettledBy, held_s
 from callgate.service.settle import Ending, read_ending, settle, when_ended
 
 NAME = "asked"
@@ -128,11 +128,7 @@ def estimate(call: Call, rule: LostEnd) -> CallEnded:
     is_posted = rule is LostEnd.POST_FULL or (rule is LostEnd.AUTO and call.answered_at is not None)
     if not is_posted:
         return CallEnded(key=call.key, name=NAME, result=CallResult.NONE)
-    return CallEnded(key=call.key, name=NAME, result=CallResult.ANSWERED, duration_s=_held_s(call))
-
-
-def _held_s(call: Call) -> int:
-    return call.granted_s if call.elastic is None else call.elastic.held_s
+    return CallEnded(key=call.key, name=NAME, result=CallResult.ANSWERED, duration_s=held_s(call))
 
 
 def _log(books: Books, key: CallKey, now: datetime, body: bytes, note: str) -> None:

@@ -13,6 +13,7 @@ from callgate.logs import log
 from callgate.protocol.call import CallEnded, CallKey, CallOngoing
 from callgate.service.ask import SettleAsked, SettleByEstimate, TakeTurn
 from callgate.service.catalog import Catalogs
+from callgate.service.due import is_too_old
 from callgate.service.extend import ConfirmHangUp, ExtendHold, Extension
 from callgate.service.ports import Platform, Store
 from callgate.service.records import Call
@@ -97,6 +98,8 @@ class Healer:
             settled = await self._store.perform(SettleAsked(ended=found, now=self._clock(), endpoints=endpoints))
             if settled is not None:
                 return _report(settled)
+        if found is not None and not is_too_old(call, self._clock()):
+            return None  # it is asked about again, at the time that its turn was given
         estimated = await self._store.perform(
             SettleByEstimate(call=call.key, is_unknown=found is None, now=self._clock(), endpoints=endpoints)
         )

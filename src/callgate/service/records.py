@@ -79,6 +79,11 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         return self if flag in self.flags else msgspec.structs.replace(self, flags=(*self.flags, flag))
 
 
+def held_s(call: Call) -> int:
+    """How long a call may go on for what is held."""
+    return call.granted_s if call.elastic is None else call.elastic.held_s
+
+
 class Callback(msgspec.Struct, frozen=True, kw_only=True):
     """One callback as it came and what we answered: the event log. Append-only.
 

@@ -22,7 +22,7 @@ from callgate.service.books import AccountKey
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
 from callgate.service.ports import Store
-from callgate.service.records import Call, Callback, CallRecord
+from callgate.service.records import Call, Callback, CallRecord, held_s
 
 RECENT = 50
 """Calls that a list shows unless told otherwise."""
@@ -72,7 +72,9 @@ class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One call. `decision` is None for an end that came without a start. `hold` is what is held now."""
+    """One call. `decision` is None for an end that came without a start. `hold` is what is held now, and for `held_s`
+    seconds. `ask_at` is when the platform is asked what became of it, if nothing is heard before; it was `ask_count` times.
+    """
 
     call_id: str
     application: str
@@ -82,6 +84,7 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
     destination: str
     decision: DecisionReport | None
     hold: str | None
+    held_s: int | None
     charge: str | None
     currency: str | None
     rate_per_minute: str | None
@@ -93,6 +96,8 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
     result: str | None
     reason: str | None
     settled_by: str | None
+    ask_at: str | None
+    ask_count: int
     flags: tuple[str, ...]
     seconds_left: int | None
     events: list[dict[str, Any]]
@@ -240,6 +245,7 @@ def report_call(call: Call, now: datetime, callbacks: Sequence[Callback] = ()) -
         destination=call.destination,
         decision=_decision(call),
         hold=format_micros(call.hold.amount_micros) if call.hold is not None and is_live else None,
+        held_s=held_s(call) if is_live else None,
         charge=None if call.charge_micros is None else format_micros(call.charge_micros),
         currency=call.currency,
         rate_per_minute=None if call.rate is None else format_nanos(call.rate.rate_nanos_per_min),
@@ -251,6 +257,8 @@ def report_call(call: Call, now: datetime, callbacks: Sequence[Callback] = ()) -
         result=call.result,
         reason=call.reason,
         settled_by=call.settled_by,
+        ask_at=None if call.ask_at is None else rfc3339(call.ask_at),
+        ask_count=call.ask_count,
         flags=call.flags,
         seconds_left=_seconds_left(call, now) if is_live else None,
         events=[_event(callback) for callback in callbacks],
