@@ -97,9 +97,8 @@ async def show(call_id: str, *, app: InApp = None, config: Config = None, json: 
     if report.flags:
         say(f"flags: {', '.join(report.flags)}")
     for event in report.events:
-        say(
-            f"  {event['at']}  {event['event']:<6}  {_short(event['sent'] if event['answer'] == '' else event['answer'])}  {event['note']}".rstrip()
-        )
+        told = event["sent"] if event["answer"] == "" else event["answer"]  # what we did ourselves has no answer
+        say(f"  {event['at']}  {event['event']:<6}  {_short(told)}  {event['note']}".rstrip())
     return 0
 
 
