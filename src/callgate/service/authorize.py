@@ -55,14 +55,15 @@ class Authorize:
 
     def _decide(self, books: Books) -> Outcome:
         """The first time that we hear of this call."""
-        call = self._authorized(books)
+        call = self._authorized(books, self.elastic)
         books.calls.put(call.key, call)
         return self._answer(books, call.answer)
 
     def _decide_after_its_end(self, books: Books, parked: Call) -> Outcome:
         """Its end overtook it. Decide as usual; where it would have connected, the end applies at once."""
         assert parked.parked is not None, "a parked call keeps its end"
-        call = self._authorized(books)
+        whole = ElasticTerms(slice_s=self.elastic.max_s, max_s=self.elastic.max_s)  # there is no time left to grow in
+        call = self._authorized(books, whole)
         if call.hold is not None:
             call = settle(books, call, parked.parked, ended_at=parked.decided_at, endpoints=self.endpoints)
         elif read_ending(parked.parked) is not Ending.UNANSWERED:
@@ -71,9 +72,9 @@ class Authorize:
         books.calls.put(call.key, msgspec.structs.replace(call, answer=hang_up))
         return self._answer(books, hang_up, note="its end came first")
 
-    def _authorized(self, books: Books) -> Call:
+    def _authorized(self, books: Books, elastic: ElasticTerms) -> Call:
         """Decide, and return the call's row; the hold of one that is let through is placed."""
-        facts = self._facts(books)
+        facts = self._facts(books, elastic)
         verdict = decide(facts)
         call = Call(
             key=self.call.key,
@@ -111,7 +112,7 @@ class Authorize:
             ask_at=due_after(self.now + RINGING, verdict.granted_s),
         )
 
-    def _facts(self, books: Books) -> Facts:
+    def _facts(self, books: Books, elastic: ElasticTerms) -> Facts:
         payer = self._payer(books)
         account = None if payer is None else books.accounts.get(payer)
         return Facts(
@@ -121,7 +122,7 @@ class Authorize:
             wallet=None if payer is None else books.wallets.get(payer),
             deck=None if account is None else self.decks.get(account.deck),
             now=self.now,
-            elastic=self.elastic,
+            elastic=elastic,
         )
 
     def _payer(self, books: Books) -> AccountKey | None:

@@ -114,7 +114,7 @@ class Store(Protocol):
         """Remove replies kept for an `Idempotency-Key` since before this time, a portion of them."""
 
     async def forget_deliveries(self, before: datetime) -> None:
-        """Remove what was delivered and had happened before this time, a portion of it."""
+        """Remove what was delivered and had happened before this time, in portions, so that decisions go on between them."""
 
     async def has_tokens(self) -> bool: ...
 

@@ -176,7 +176,8 @@ async def account_report(store: Store, key: AccountKey) -> AccountReport | None:
     found = await store.account(key)
     if found is None:
         return None
-    live = await store.calls(key.application, account=key.account, only_live=True, limit=MAX_LIST)
+    is_exposed = found.account.is_elastic or found.wallet.held_micros > 0
+    live = await store.calls(key.application, account=key.account, only_live=True, limit=MAX_LIST) if is_exposed else ()
     return report_account(*found, live=live)
 
 

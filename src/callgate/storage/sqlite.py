@@ -295,10 +295,12 @@ class SqliteStore:
         before: CallPosition | None = None,
         limit: int,
     ) -> Sequence[Call]:
-        conditions = ["state IN ('arrived', 'answered')"] if only_live else ["TRUE"]
+        conditions = ["hold_state = 'open'"] if only_live else ["TRUE"]  # a live call's is; an index has those alone
         named: dict[str, object] = {"limit": limit}
         if application is not None:
-            conditions.append("application = :application")
+            # Few calls are live: SQLite, without statistics, would rather look through all that the application ever had.
+            column = "+application" if only_live and account is None else "application"
+            conditions.append(f"{column} = :application")
             named["application"] = application
         if account is not None:
             conditions.append("account = :account")
@@ -374,11 +376,12 @@ class SqliteStore:
             connection.execute(sql, (rows.to_us(before), STAGE_PORTION))
 
     async def forget_deliveries(self, before: datetime) -> None:
-        await asyncio.to_thread(self._forget_deliveries, before)
+        while await asyncio.to_thread(self._forget_deliveries, before) == STAGE_PORTION:
+            pass
 
-    def _forget_deliveries(self, before: datetime) -> None:
+    def _forget_deliveries(self, before: datetime) -> int:
         with self._writing() as connection:
-            sqlite_outbox.forget_delivered(connection, before, STAGE_PORTION)
+            return sqlite_outbox.forget_delivered(connection, before, STAGE_PORTION)
 
     # -- decks, in portions --------------------------------------------------------------------------------------------
 

@@ -54,10 +54,11 @@ def deliveries(db: sqlite3.Connection, state: DeliveryState | None, limit: int) 
     return [rows.to_delivery(row) for row in db.execute(statement, (limit,))]
 
 
-def forget_delivered(db: sqlite3.Connection, before: datetime, limit: int) -> None:
+def forget_delivered(db: sqlite3.Connection, before: datetime, limit: int) -> int:
+    """Return how many were removed."""
     statement = f"""DELETE FROM deliveries WHERE number IN (SELECT number FROM deliveries
         WHERE {_in(DeliveryState.DELIVERED)} AND occurred_at < ? LIMIT ?)"""  # noqa: S608 - names are ours
-    db.execute(statement, (rows.to_us(before), limit))
+    return db.execute(statement, (rows.to_us(before), limit)).rowcount
 
 
 def deliveries_since(db: sqlite3.Connection, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:

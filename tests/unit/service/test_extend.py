@@ -246,3 +246,14 @@ def test_the_exposure_is_shown(house: "House") -> None:
     assert report is not None and report.exposure is None
     with pytest.raises(Invalid, match="on or off"):
         house.perform(SetAccount(application="app", account="alice", words=("elastic=maybe",)))
+
+
+def test_an_end_that_overtook_its_start_is_held_as_a_whole(house: "House") -> None:
+    """There was no time for the hold to grow in; the books say the same as if it had."""
+    house.open("alice", "1")
+    house.set_elastic()
+    house.hear(house.ended(seconds=1_800))
+    house.hear(house.arrived())
+    call = house.call()
+    assert (call.granted_s, call.charge_micros, call.flags) == (1_800, 6 * SLICE, ())
+    assert (house.wallet().posted_micros, house.faults()) == (1_000_000 - 6 * SLICE, ())
