@@ -1,14 +1,13 @@
 """The emulator's phone in a real browser: dial with the pad, press a key in a menu, hang up, send a callback again."""
 
 import asyncio
-import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 
 import pytest
 from aiohttp import web
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from callgate.emulator.applications import Application, CallbackUrls
 from callgate.emulator.clock import RealClock
@@ -17,7 +16,6 @@ from callgate.emulator.emulated import Platform
 from callgate.emulator.place import opened
 from callgate.emulator.serve import serving
 
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 PATIENCE_MS = 10_000
 
 MENU = {"action": {"name": "runMenu", "menus": [{"id": "main", "maxDigits": 1, "timeoutMills": 600_000}]}}
@@ -57,17 +55,6 @@ def url() -> Iterator[str]:
     loop.call_soon_threadsafe(stop.set)
     thread.join(timeout=20)
     assert not thread.is_alive()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's chromium."""
-    found = shutil.which("chromium")
-    assert found, "no chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 def test_a_call_is_led_with_the_pad(url: str, browser: Browser) -> None:

@@ -71,12 +71,12 @@ def test_a_conference_is_managed() -> None:
             for command in ("mute", "onhold"):
                 await client.send(rest.UpdateParticipant(conference_id="room", call_id=placed.call_id, command=command))
             (inside,) = (await client.send(rest.GetConference(conference_id="room"))).participants
-            assert (inside.call_id, inside.muted, inside.onhold) == (placed.call_id, True, True)
+            assert (inside.call_id, inside.is_muted, inside.is_on_hold) == (placed.call_id, True, True)
             say = sinch.Svaml(instructions=(sinch.Say(text="Hello"),), action=sinch.Continue())
             await client.send(rest.UpdateLeg(call_id=placed.call_id, leg="callee", svaml=say))
             await client.send(rest.KickParticipant(conference_id="room", call_id=placed.call_id))
             await platform.calls[placed.call_id].task  # type: ignore[misc]
-            with pytest.raises(PlatformRefused, match="room"):
+            with pytest.raises(PlatformRefused, match="40400"):
                 await client.send(rest.GetConference(conference_id="room"))
 
     asyncio.run(steps())
