@@ -162,9 +162,7 @@ _LATER = {
     "prompts": "prompts",
     "registration_token": "token",
     "rest": "rest",
-    **dict.fromkeys(
-        ("REGIONS", "ask", "base_url", "hang_up", "read_done", "read_told", "warn"), "orders"
-    ),
+    **dict.fromkeys(("REGIONS", "ask", "base_url", "hang_up", "read_done", "read_told", "warn"), "orders"),
 }
 """The module of each name that is loaded later."""
 
