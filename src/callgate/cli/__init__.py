@@ -69,7 +69,7 @@ COMMANDS = {
     "call": "Place one emulated call and print its timeline.",
     "scenario run": "Play scenario files, draw each call, and say what was not as expected.",
     "scenario list": "List the scenarios that come with the emulator, with where they lie.",
-    "emulate": "Serve the emulated platform: REST interface, control API, a phone pad and the journal.",
+    "emulate": "Serve the emulated platform: its REST interface, a control API, and pages with a phone pad and a journal.",
     "completions": "Print the script that completes these commands in a shell.",
 }
 """Every command and the sentence of its help. `app add` is the function `add` in `callgate.cli.app`, `sinch callbacks get`
