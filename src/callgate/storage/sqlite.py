@@ -65,6 +65,8 @@ class SqliteStore:
     while another process holds the lock; once the store is closing it waits no longer.
     """
 
+    connection_class = sqlite3.Connection
+
     def __init__(self, path: str, *, queue_limit: int = 10_000, patience_s: float = 30.0) -> None:
         self._path = path
         self._patience_s = patience_s
@@ -172,7 +174,11 @@ class SqliteStore:
     def _connect(self) -> sqlite3.Connection:
         try:
             connection = sqlite3.connect(
-                self._path, isolation_level=None, check_same_thread=False, cached_statements=256
+                self._path,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=256,
+                factory=self.connection_class,
             )
             connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
             connection.execute("PRAGMA journal_mode = WAL")

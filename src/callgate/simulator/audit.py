@@ -1,0 +1,192 @@
+"""Are the books as the oracle says: looked at after each commit, at what it touched, and from time to time at everything.
+
+Reads the database past the engine, with SQL of its own.
+"""
+
+import sqlite3
+from collections import defaultdict
+
+from callgate.simulator.oracle import Case, Oracle
+
+Wallet = tuple[int, int, int, int, int]
+
+
+class Audit:
+    """Each look returns the first fault that it finds, a sentence, or an empty string.
+
+    Transfers are replayed as they come, so that balances are compared with them to the micro all along.
+    """
+
+    def __init__(self, path: str, oracle: Oracle) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._oracle = oracle
+        self._last_transfer = 0
+        self._last_record = 0
+        self._replayed: dict[tuple[str, str, str], int] = defaultdict(int)
+        self._moved: dict[tuple[str, str], int] = defaultdict(int)  # charges of calls
+        self._given_back: dict[tuple[str, str], int] = defaultdict(int)
+        self._records: dict[tuple[str, str], int] = defaultdict(int)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def commit(self) -> str:
+        """Look at what the last commit touched, by the oracle and by the rows that it added."""
+        oracle = self._oracle
+        cases, oracle.touched_cases = oracle.touched_cases, set()
+        purses, oracle.touched_purses = oracle.touched_purses, set()
+        fault, houses = self._new_transfers(cases, purses)
+        self._new_records(cases)
+        for key in purses:
+            fault = fault or self._purse(key)
+        for house in houses:
+            fault = fault or self._house(house)
+        for key in cases:
+            fault = fault or self._case(key)
+        return fault
+
+    def everything(self) -> str:
+        """All wallets, all of the house's accounts, and what is held for calls."""
+        fault = self.commit()
+        oracle = self._oracle
+        count = self._db.execute("SELECT count(*) FROM wallets").fetchone()[0]
+        if count != len(oracle.purses):
+            fault = fault or f"there are {count} wallets, {len(oracle.purses)} were opened"
+        for purse in oracle.purses:
+            fault = fault or self._purse(purse)
+        stored = self._db.execute("SELECT application, currency, name FROM house_accounts").fetchall()
+        for house in {*stored, *oracle.house}:
+            fault = fault or self._house(house)
+        sums: dict[str, int] = defaultdict(int)
+        for currency, micros in self._db.execute(
+            """SELECT currency, posted_micros FROM house_accounts
+            UNION ALL SELECT currency, posted_micros - owed_micros FROM wallets"""
+        ):
+            sums[currency] += micros
+        for currency, micros in sums.items():
+            if micros:
+                fault = fault or f"all accounts in {currency} add up to {micros}, not to 0"
+        held = self._db.execute(
+            "SELECT application, call_id FROM calls WHERE hold_state = 'open'"
+        ).fetchall()  # fmt: skip
+        for key in held:
+            if (case := oracle.cases.get(key)) is None or case.state != "live":
+                fault = fault or f"call {key} holds money, and must not"
+        live = sum(case.state == "live" for case in oracle.cases.values())
+        if live != len(held):
+            fault = fault or f"{len(held)} calls hold money, {live} must"
+        return fault
+
+    def all_calls(self) -> str:
+        fault = ""
+        for key in self._oracle.cases:
+            fault = fault or self._case(key)
+        count = self._db.execute("SELECT count(*) FROM calls").fetchone()[0]
+        if count != len(self._oracle.cases):
+            fault = fault or f"there are {count} calls, {len(self._oracle.cases)} were heard of"
+        return fault
+
+    def _new_transfers(
+        self, cases: set[tuple[str, str]], purses: set[tuple[str, str]]
+    ) -> tuple[str, set[tuple[str, str, str]]]:
+        houses = set()
+        fault = ""
+        for rowid, application, kind, debit, credit, micros, currency, call in self._db.execute(
+            """SELECT rowid, application, kind, debit, credit, amount_micros, currency, call_id
+            FROM transfers WHERE rowid > ? ORDER BY rowid""",
+            (self._last_transfer,),
+        ):
+            self._last_transfer = rowid
+            if micros <= 0:
+                fault = fault or f"a transfer of {micros} micros"
+            for side, signed in ((debit, -micros), (credit, micros)):
+                self._replayed[application, currency, side] += signed
+                what, _, whose = side.partition(":")
+                if what in ("wallet", "owed"):
+                    purses.add((application, whose))
+                else:
+                    houses.add((application, currency, side))
+            if call is not None:
+                cases.add((application, call))
+                if kind in ("charge", "overrun"):
+                    self._moved[application, call] += micros
+                elif kind == "refund":
+                    self._given_back[application, call] += micros
+        return fault, houses
+
+    def _new_records(self, cases: set[tuple[str, str]]) -> None:
+        for rowid, application, call in self._db.execute(
+            "SELECT rowid, application, call_id FROM records WHERE rowid > ? ORDER BY rowid", (self._last_record,)
+        ):
+            self._last_record = rowid
+            self._records[application, call] += 1
+            cases.add((application, call))
+
+    def _purse(self, key: tuple[str, str]) -> str:
+        row = self._db.execute(
+            """SELECT posted_micros, held_micros, credit_limit_micros, owed_micros, record_count FROM wallets
+            WHERE application = ? AND account = ?""",
+            key,
+        ).fetchone()
+        purse = self._oracle.purses.get(key)
+        if purse is None:
+            return f"wallet {key} exists, and must not" if row is not None else ""
+        expected = (purse.posted, purse.held, purse.credit, purse.owed, purse.records)
+        if row != expected:
+            return f"wallet {key} is (posted, held, credit limit, owed, records) {row}, must be {expected}"
+        if not row[0] + row[2] >= row[1] >= 0:
+            return f"wallet {key} breaks its law: posted, held, credit limit {row[:3]}"
+        for name, stored in ((f"wallet:{key[1]}", row[0]), (f"owed:{key[1]}", -row[3])):
+            replayed = self._replayed.get((key[0], purse.currency, name), 0)
+            if replayed != stored:
+                return f"{name} ({key[0]}) is stored as {stored}, its transfers give {replayed}"
+        return ""
+
+    def _house(self, key: tuple[str, str, str]) -> str:
+        row = self._db.execute(
+            "SELECT posted_micros FROM house_accounts WHERE application = ? AND currency = ? AND name = ?", key
+        ).fetchone()
+        stored, expected, replayed = row[0] if row else 0, self._oracle.house.get(key, 0), self._replayed.get(key, 0)
+        if not stored == expected == replayed:
+            return f"{key[2]} ({key[0]}) is {stored}, must be {expected}, its transfers give {replayed}"
+        return ""
+
+    def _case(self, key: tuple[str, str]) -> str:
+        row = self._db.execute(
+            """SELECT state, hold_state, hold_micros, charge_micros, granted_s FROM calls
+            WHERE application = ? AND call_id = ?""",
+            key,
+        ).fetchone()
+        case = self._oracle.cases.get(key)
+        if case is None:
+            return f"call {key} is stored, and must not be" if row is not None else ""
+        if row is None:
+            return f"call {key} is not stored, must be {case.state}"
+        return self._compare(key, case, *row)
+
+    def _compare(  # noqa: PLR0913, PLR0917 - the columns of a call
+        self,
+        key: tuple[str, str],
+        case: Case,
+        state: str,
+        hold_state: str | None,
+        hold: int | None,
+        charge: int | None,
+        granted_s: int,
+    ) -> str:
+        if ("live" if state in ("arrived", "answered") else state) != case.state:
+            return f"call {key} is {state}, must be {case.state}"
+        held = hold if hold_state == "open" else 0
+        if held != case.hold or (hold_state == "open") != (case.state == "live"):
+            return f"call {key} holds {held} ({hold_state}), must hold {case.hold}"
+        if case.state == "live" and granted_s != case.granted_s:
+            return f"call {key} was granted {granted_s} s, must be {case.granted_s}"
+        if charge != case.charge:
+            return f"call {key} was charged {charge}, must be {case.charge}"
+        if (moved := self._moved.get(key, 0)) != (case.charge or 0):
+            return f"for call {key} {moved} moved, must be {case.charge or 0}"
+        if (records := self._records.get(key, 0)) != (case.charge is not None):
+            return f"call {key} has {records} records, was charged {case.charge}"
+        if (back := self._given_back.get(key, 0)) != sum(case.refunds.values()) or back > (case.charge or 0):
+            return f"of call {key} {back} was given back, must be {sum(case.refunds.values())} of {case.charge}"
+        return ""

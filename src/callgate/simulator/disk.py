@@ -1,0 +1,236 @@
+"""Where the server writes: the real engine on a real file, stepped by the agenda instead of by a thread.
+
+The engine has seams. At each the rest of the world goes on for a while, the process may die, or the file may fail.
+"""
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, Generic, TypeVar
+
+from callgate.service.books import Books, Job, Keys
+from callgate.simulator.loop import Agenda
+from callgate.storage.queue import Waiting, Writer
+from callgate.storage.sqlite import SqliteStore
+
+T = TypeVar("T")
+
+CAUSE: ContextVar[Any] = ContextVar("CAUSE", default=None)
+"""For what the code that runs now was called: a delivery, an order of an operator, a sweep."""
+
+COMMIT_S = 0.002
+"""How long a commit takes; meanwhile calls come in."""
+
+
+class Killed(BaseException):
+    """The process is gone: whatever it was doing stops here."""
+
+
+class Step:
+    """A job that ran in a transaction, what it was for, and what came of it."""
+
+    __slots__ = ("cause", "error", "job", "now_us", "result")
+
+    def __init__(self, job: Job[Any], cause: Any, now_us: int) -> None:
+        self.job, self.cause, self.now_us = job, cause, now_us
+        self.result: Any = None
+        self.error: Exception | None = None
+
+
+class _Recorded(Generic[T]):
+    """A job, with a note of its having run."""
+
+    __slots__ = ("_disk", "_job", "_step")
+
+    def __init__(self, job: Job[T], step: Step, disk: "Disk") -> None:
+        self._job, self._step, self._disk = job, step, disk
+
+    def keys(self) -> Keys:
+        return self._job.keys()
+
+    def run(self, books: Books) -> T:
+        step = self._step
+        self._disk.runs(step)
+        try:
+            result = step.result = self._job.run(books)
+        except Exception as error:
+            step.error = error
+            raise
+        step.error = None
+        return result
+
+
+class Disk:
+    """One process's view of the file, and its threads, which are run one at a time.
+
+    `pass_seam` lets the world go on, and raises what happens there; `committed` is told what a commit made durable.
+    """
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        pass_seam: Callable[[str], None],
+        committed: Callable[[list[Step]], None],
+        now_us: Callable[[], int],
+    ) -> None:
+        self.pass_seam = pass_seam
+        self.now_us = now_us
+        self.failing = ""  # the seam at which the file fails now
+        self._agenda = agenda
+        self._committed = committed
+        self._ran: list[Step] = []
+        self._has_saved = False
+        self._threads: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._is_busy = False
+
+    # -- threads -------------------------------------------------------------------------------------------------------
+
+    def thread(self, work: Callable[..., None], *args: Any) -> None:
+        """Do the work beside the event loop, when the threads before it are done."""
+        self._threads.append((work, args))
+        if not self._is_busy and len(self._threads) == 1:
+            self._agenda.at(self._agenda.now, self._run_thread)
+
+    def _run_thread(self) -> None:
+        work, args = self._threads.popleft()
+        self._is_busy = True
+        try:
+            work(*args)
+        except Killed:
+            self._threads.clear()
+            return
+        finally:
+            self._is_busy = False
+        if self._threads:
+            self._agenda.at(self._agenda.now, self._run_thread)
+
+    @property
+    def is_busy(self) -> bool:
+        return self._is_busy
+
+    # -- a transaction -------------------------------------------------------------------------------------------------
+
+    def runs(self, step: Step) -> None:
+        if not self._ran:
+            self.pass_seam("run")
+        self._ran.append(step)
+
+    def begin(self, execute: Callable[[str], sqlite3.Cursor], sql: str) -> sqlite3.Cursor:
+        self.pass_seam("begin")
+        self.fail_at("begin")
+        self._forget()
+        cursor = execute(sql)
+        self.pass_seam("begun")
+        return cursor
+
+    def commit(self, execute: Callable[[str], sqlite3.Cursor], sql: str) -> sqlite3.Cursor:
+        self.pass_seam("commit")
+        self.fail_at("commit")
+        cursor = execute(sql)
+        ran, self._ran = self._ran, []
+        self._committed(ran)
+        self.pass_seam("committed")
+        return cursor
+
+    def roll_back(self, execute: Callable[[str], sqlite3.Cursor], sql: str) -> sqlite3.Cursor:
+        self._forget()
+        return execute(sql)
+
+    def save(self) -> None:
+        if not self._has_saved:
+            self._has_saved = True
+            self.pass_seam("save")
+        self.fail_at("save")
+
+    def _forget(self) -> None:
+        self._ran = []
+        self._has_saved = False
+
+    def fail_at(self, seam: str) -> None:
+        if self.failing == seam:
+            self.pass_seam("failed")
+            error = sqlite3.OperationalError("disk I/O error, as the simulation has it")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+            raise error
+
+
+_TRANSACTION = {"BEGIN IMMEDIATE": Disk.begin, "COMMIT": Disk.commit, "ROLLBACK": Disk.roll_back}
+
+
+class _Connection(sqlite3.Connection):
+    """The engine's connection; the writer's has a disk."""
+
+    disk: Disk | None = None
+
+    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        if (disk := self.disk) is None:
+            return super().execute(sql, parameters)
+        if (step := _TRANSACTION.get(sql)) is not None:
+            return step(disk, super().execute, sql)
+        if disk.failing == "load":
+            disk.fail_at("load")
+        return super().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Any) -> sqlite3.Cursor:
+        if (disk := self.disk) is not None:
+            disk.save()
+        return super().executemany(sql, parameters)
+
+
+class _StepWriter(Writer):
+    """The writer without its thread: it takes a batch whenever the agenda lets it."""
+
+    def __init__(self, commit: Callable[[list[Waiting]], None], *, queue_limit: int, disk: Disk) -> None:
+        super().__init__(commit, queue_limit=queue_limit)
+        self._disk = disk
+
+    def start(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self._is_closing = True
+        while self._queue:
+            self._write(self._next_batch())
+
+    def _wake_writer(self, loop: Any) -> None:
+        self._waking.discard(loop)
+        self._disk.thread(self._step)
+
+    def _step(self) -> None:
+        if self._queue:
+            self._write(self._next_batch())
+        if self._queue:
+            self._disk.thread(self._step)
+
+    def _answer(self, batch: list[Waiting]) -> None:
+        self._disk.pass_seam("answering")
+        super()._answer(batch)
+
+
+class SteppedStore(SqliteStore):
+    """The engine, recorded and interruptible."""
+
+    connection_class = _Connection
+
+    def __init__(self, path: str, disk: Disk) -> None:
+        super().__init__(path)
+        self._disk = disk
+        self._writer = _StepWriter(self._commit, queue_limit=10_000, disk=disk)
+
+    async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
+        step = Step(job, CAUSE.get(), self._disk.now_us())
+        return await super().perform(_Recorded(job, step, self._disk), is_urgent=is_urgent)
+
+    def _open(self) -> None:
+        super()._open()
+        assert isinstance(self._connection, _Connection)
+        self._connection.disk = self._disk
+
+    def die(self) -> None:
+        """What the system does with a process's files: what was not committed never was."""
+        for connection in (self._connection, *self._reading):
+            if connection is not None:
+                if isinstance(connection, _Connection):
+                    connection.disk = None
+                connection.close()

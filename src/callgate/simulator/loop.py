@@ -1,0 +1,201 @@
+"""Virtual time: one agenda of all that will happen, and event loops that live on it. Nothing here waits or reads a clock."""
+
+import asyncio
+import contextvars
+import heapq
+from asyncio import events
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Entry:
+    """Something on the agenda, or ready to run on a loop; asyncio calls it a handle."""
+
+    __slots__ = ("args", "callback", "context", "is_off", "number", "when")
+
+    def __init__(
+        self,
+        when: float,
+        number: int,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: contextvars.Context | None,
+    ) -> None:
+        self.when = when
+        self.number = number
+        self.callback = callback
+        self.args = args
+        self.context = context
+        self.is_off = False
+
+    def cancel(self) -> None:
+        self.is_off = True
+
+    def cancelled(self) -> bool:
+        return self.is_off
+
+    def __lt__(self, other: "Entry") -> bool:
+        return (self.when, self.number) < (other.when, other.number)
+
+
+class Agenda:
+    """What happens when. `now` is in seconds since the simulation began; it moves only from one entry to the next."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._entries: list[Entry] = []
+        self._number = 0
+        self.loop: VirtualLoop | None = None  # the one whose ready callbacks run between entries
+
+    def at(self, when: float, callback: Callable[..., object], *args: Any) -> Entry:
+        """Do it then; at once where that has passed, behind what is due before it."""
+        self._number += 1
+        entry = Entry(when, self._number, callback, args, None)
+        heapq.heappush(self._entries, entry)
+        return entry
+
+    def run(self, until: float = float("inf")) -> None:
+        """Do all that is due up to `until`, which may add to it. May be called by what it does."""
+        entries = self._entries
+        while True:
+            if (loop := self.loop) is not None and loop.ready:
+                loop.run_ready()
+                continue  # it may have died, or another lives
+            if not entries or entries[0].when > until:
+                break
+            entry = heapq.heappop(entries)
+            if entry.is_off:
+                continue
+            self.now = max(self.now, entry.when)
+            entry.callback(*entry.args)
+        if until != float("inf"):
+            self.now = max(self.now, until)
+
+
+class VirtualLoop(asyncio.AbstractEventLoop):
+    """An event loop whose clock is the agenda's, and whose threads are entries on it.
+
+    A loop that was killed runs nothing any more: that is how a process dies here. `fail` is told of every exception that
+    nobody caught. `threads` takes functions that asyncio would run in an executor.
+    """
+
+    def __init__(
+        self, agenda: Agenda, *, fail: Callable[[str, BaseException | None], None], threads: Callable[..., None]
+    ) -> None:
+        self._agenda = agenda
+        self._fail = fail
+        self._threads = threads
+        self.ready: deque[Entry] = deque()
+        self.is_dead = False
+        self.step_limit: int | None = None  # callbacks until `on_limit` is called
+        self.on_limit: Callable[[], None] = lambda: None
+
+    def kill(self) -> None:
+        self.is_dead = True
+        self.ready.clear()
+
+    def run_ready(self) -> None:
+        """Run what is ready, and what that makes ready, in order."""
+        ready = self.ready
+        events._set_running_loop(self)
+        try:
+            while ready:
+                entry = ready.popleft()
+                if not entry.is_off:
+                    if entry.context is None:
+                        entry.callback(*entry.args)
+                    else:
+                        entry.context.run(entry.callback, *entry.args)
+                if self.step_limit is not None:
+                    self.step_limit -= 1
+                    if self.step_limit <= 0:
+                        self.step_limit = None
+                        self.on_limit()
+        finally:
+            events._set_running_loop(None)
+
+    # -- what asyncio asks of a loop -----------------------------------------------------------------------------------
+
+    def time(self) -> float:
+        return self._agenda.now
+
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> Entry:  # type: ignore[override]
+        entry = Entry(0.0, 0, callback, args, context)
+        if not self.is_dead:
+            self.ready.append(entry)
+        return entry
+
+    call_soon_threadsafe = call_soon  # type: ignore[assignment]
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> Entry:  # type: ignore[override]
+        entry = self._agenda.at(when, self._due)
+        entry.args = (entry, callback, args, context)
+        return entry
+
+    def call_later(
+        self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> Entry:  # type: ignore[override]
+        return self.call_at(self._agenda.now + delay, callback, *args, context=context)
+
+    def _due(
+        self,
+        timer: Entry,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: contextvars.Context | None,
+    ) -> None:
+        if not self.is_dead:
+            # The same handle: what is cancelled after it is due but before it has run does not run.
+            timer.callback, timer.args, timer.context = callback, args, context
+            self.ready.append(timer)
+
+    def create_future(self) -> "asyncio.Future[Any]":
+        return asyncio.Future(loop=self)
+
+    def create_task(  # type: ignore[override]
+        self,
+        coro: Coroutine[Any, Any, T],
+        *,
+        name: str | None = None,
+        context: contextvars.Context | None = None,
+    ) -> "asyncio.Task[T]":
+        return asyncio.Task(coro, loop=self, name=name, context=context)
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: object, func: Callable[..., T], *args: Any
+    ) -> "asyncio.Future[T]":
+        future: asyncio.Future[T] = self.create_future()
+        self._threads(self._run_thread, future, func, args)
+        return future
+
+    def _run_thread(self, future: "asyncio.Future[Any]", func: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        if self.is_dead or future.cancelled():
+            return
+        try:
+            result = func(*args)
+        except Exception as error:  # noqa: BLE001 - as an executor does
+            if not future.cancelled():
+                future.set_exception(error)
+        else:
+            if not future.cancelled():
+                future.set_result(result)
+
+    def get_debug(self) -> bool:
+        return False
+
+    def is_running(self) -> bool:
+        return not self.is_dead
+
+    def is_closed(self) -> bool:
+        return self.is_dead
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        if not self.is_dead:
+            self._fail(str(context.get("message")), context.get("exception"))
