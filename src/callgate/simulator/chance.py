@@ -15,7 +15,7 @@ VALID = (
 INVALID = ("+4612", "+999123456789", "+46701", "1234", "+467017406051234")
 PREFIXES = ("46", "4670", "467017", "4673", "49", "4917", "44", "447", "33", "336", "1", "1212", "358", "47")
 CURRENCIES = ("USD", "EUR")
-SEAMS = ("begin", "begun", "run", "save", "commit", "committed", "answering")
+SEAMS = ("begin", "begun", "run", "save", "commit", "committed")
 INCREMENTS = ((60, 60), (1, 1), (6, 6), (30, 6), (60, 1), (12, 7), (1, 60))
 MANY_S = 10**9
 

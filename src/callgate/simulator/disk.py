@@ -3,6 +3,7 @@
 The engine has seams. At each the rest of the world goes on for a while, the process may die, or the file may fail.
 """
 
+import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable
@@ -77,6 +78,7 @@ class Disk:
         self.pass_seam = pass_seam
         self.now_us = now_us
         self.failing = ""  # the seam at which the file fails now
+        self.died: Callable[[], None] = lambda: None  # called when a thread has noticed that its process is dead
         self._agenda = agenda
         self._committed = committed
         self._ran: list[Step] = []
@@ -99,6 +101,7 @@ class Disk:
             work(*args)
         except Killed:
             self._threads.clear()
+            self.died()
             return
         finally:
             self._is_busy = False
@@ -107,6 +110,7 @@ class Disk:
 
     @property
     def is_busy(self) -> bool:
+        """Whether a thread of this process is at work, and so holds the file."""
         return self._is_busy
 
     # -- a transaction -------------------------------------------------------------------------------------------------
@@ -178,12 +182,13 @@ class _Connection(sqlite3.Connection):
         return super().executemany(sql, parameters)
 
 
-class _StepWriter(Writer):
-    """The writer without its thread: it takes a batch whenever the agenda lets it."""
+class _SteppedWriter(Writer):
+    """The writer without its thread: it takes what waits whenever the agenda lets it, and works it off as it always does."""
 
     def __init__(self, commit: Callable[[list[Waiting]], None], *, queue_limit: int, disk: Disk) -> None:
         super().__init__(commit, queue_limit=queue_limit)
         self._disk = disk
+        self._is_fresh = False
 
     def start(self) -> None:
         pass
@@ -191,21 +196,22 @@ class _StepWriter(Writer):
     def close(self) -> None:
         self._is_closing = True
         while self._queue:
-            self._write(self._next_batch())
+            self._step()
 
-    def _wake_writer(self, loop: Any) -> None:
+    def _wake_writer(self, loop: asyncio.AbstractEventLoop) -> None:
         self._waking.discard(loop)
         self._disk.thread(self._step)
 
     def _step(self) -> None:
-        if self._queue:
-            self._write(self._next_batch())
-        if self._queue:
+        """One turn of the thread's loop."""
+        self._is_fresh = True
+        self._work()
+        if self._queue and not self._is_closing:
             self._disk.thread(self._step)
 
-    def _answer(self, batch: list[Waiting]) -> None:
-        self._disk.pass_seam("answering")
-        super()._answer(batch)
+    def _next_batch(self) -> list[Waiting]:
+        is_fresh, self._is_fresh = self._is_fresh, False
+        return super()._next_batch() if is_fresh and self._queue else []
 
 
 class SteppedStore(SqliteStore):
@@ -216,7 +222,7 @@ class SteppedStore(SqliteStore):
     def __init__(self, path: str, disk: Disk) -> None:
         super().__init__(path)
         self._disk = disk
-        self._writer = _StepWriter(self._commit, queue_limit=10_000, disk=disk)
+        self._writer = _SteppedWriter(self._commit, queue_limit=10_000, disk=disk)
 
     async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
         step = Step(job, CAUSE.get(), self._disk.now_us())

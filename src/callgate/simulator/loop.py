@@ -57,10 +57,14 @@ class Agenda:
         heapq.heappush(self._entries, entry)
         return entry
 
-    def run(self, until: float = float("inf")) -> None:
-        """Do all that is due up to `until`, which may add to it. May be called by what it does."""
+    def run(self, until: float = float("inf"), *, unless_dead: "VirtualLoop | None" = None) -> None:
+        """Do all that is due up to `until`, which may add to it. May be called by what it does; then it ends at once when
+        the loop on whose behalf it goes on has died.
+        """
         entries = self._entries
         while True:
+            if unless_dead is not None and unless_dead.is_dead:
+                return
             if (loop := self.loop) is not None and loop.ready:
                 loop.run_ready()
                 continue  # it may have died, or another lives

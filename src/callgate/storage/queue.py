@@ -104,21 +104,17 @@ class Writer:
 
     def _work(self) -> None:
         while batch := self._next_batch():
-            self._write(batch)
-
-    def _write(self, batch: list[Waiting]) -> None:
-        """Commit what is still wanted, then answer."""
-        wanted = [waiting for waiting in batch if not waiting.future.cancelled()]
-        try:
-            if wanted:
-                self._commit(wanted)
-        except StorageUnavailable as error:
-            log.error("store.unavailable", jobs=len(wanted), error=str(error))
-            self._fail(wanted, error)
-        except Exception as error:  # noqa: BLE001 - the writer lives on, whatever happened
-            log.exception("store.batch_failed", jobs=len(wanted))
-            self._fail(wanted, error)
-        self._answer(wanted)
+            wanted = [waiting for waiting in batch if not waiting.future.cancelled()]
+            try:
+                if wanted:
+                    self._commit(wanted)
+            except StorageUnavailable as error:
+                log.error("store.unavailable", jobs=len(wanted), error=str(error))
+                self._fail(wanted, error)
+            except Exception as error:  # noqa: BLE001 - the writer lives on, whatever happened
+                log.exception("store.batch_failed", jobs=len(wanted))
+                self._fail(wanted, error)
+            self._answer(wanted)
 
     def _fail(self, batch: list[Waiting], error: Exception) -> None:
         for waiting in batch:
