@@ -64,6 +64,7 @@ COMMANDS = {
     "sinch token": "Print a token with which an in-app user registers with the platform.",
     "ledger verify": "Check the four invariants of the ledger on the live database; exit 1 when one does not hold.",
     "call": "Place one emulated call and print its timeline.",
+    "simulate": "Put the server through faults on a virtual clock and check its books after each commit; exit 1 when they break.",
     "completions": "Print the script that completes these commands in a shell.",
 }
 """Every command and the sentence of its help. `app add` is the function `add` in `callgate.cli.app`."""

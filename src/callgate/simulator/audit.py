@@ -8,7 +8,7 @@ from collections import defaultdict
 
 from callgate.simulator.oracle import Case, Oracle
 
-Wallet = tuple[int, int, int, int, int]
+_PURSE = ("posted", "held", "credit limit", "owed", "records", "status", "deck")
 
 
 class Audit:
@@ -124,16 +124,17 @@ class Audit:
 
     def _purse(self, key: tuple[str, str]) -> str:
         row = self._db.execute(
-            """SELECT posted_micros, held_micros, credit_limit_micros, owed_micros, record_count FROM wallets
-            WHERE application = ? AND account = ?""",
+            """SELECT posted_micros, held_micros, credit_limit_micros, owed_micros, record_count, status, deck
+            FROM wallets AS w JOIN accounts AS a ON a.application = w.application AND a.id = w.account
+            WHERE w.application = ? AND w.account = ?""",
             key,
         ).fetchone()
         purse = self._oracle.purses.get(key)
         if purse is None:
             return f"wallet {key} exists, and must not" if row is not None else ""
-        expected = (purse.posted, purse.held, purse.credit, purse.owed, purse.records)
+        expected = (purse.posted, purse.held, purse.credit, purse.owed, purse.records, purse.status, purse.deck)
         if row != expected:
-            return f"wallet {key} is (posted, held, credit limit, owed, records) {row}, must be {expected}"
+            return f"account {key} is {dict(zip(_PURSE, row))}, must be {dict(zip(_PURSE, expected))}"
         if not row[0] + row[2] >= row[1] >= 0:
             return f"wallet {key} breaks its law: posted, held, credit limit {row[:3]}"
         for name, stored in ((f"wallet:{key[1]}", row[0]), (f"owed:{key[1]}", -row[3])):

@@ -56,15 +56,15 @@ class Chances:
         self.seed = seed
         self.dice = dice = Dice(seed)
         self.now = 0.0
-        self.applications = tuple(f"app{n}" for n in range(dice.whole(1, 3)))
+        self.applications = tuple(f"app{n}" for n in range(dice.whole(2, 3)))
         self.decks = tuple(
-            s.DeckPlan(name=f"{currency.lower()}{n}", currency=currency, prices=self._prices(dice.whole(3, 9)))
+            s.DeckPlan(name=f"{currency.lower()}{n}", currency=currency, prices=self._prices(dice.whole(12, 30)))
             for currency in CURRENCIES
             for n in range(2)
         )
         self.plan = s.Plan(
             applications=self.applications,
-            trusting=tuple(key for key in self.applications if dice.often(0.5)),
+            trusting=self.applications[1:],
             decks=self.decks,
         )
         self.accounts: list[Account] = []
@@ -93,13 +93,13 @@ class Chances:
     def _next(self) -> Iterator[s.Any_]:
         dice = self.dice
         chance = dice.roll()
-        if chance < 0.80:
+        if chance < 0.79:
             yield self._call(dice.one(self.accounts) if not self.is_hot or dice.often(0.3) else self.accounts[0])
-        elif chance < 0.82:
+        elif chance < 0.81:
             yield from self._rush()
-        elif chance < 0.975:
+        elif chance < 0.96:
             yield from self._work()
-        elif chance < 0.98:
+        elif chance < 0.965:
             yield from self._account()
         else:
             yield self._fault()
@@ -244,8 +244,8 @@ class Chances:
             yield s.LimitTo(**its, seconds=dice.one((0, 7, 30, 60, 61, 600)))
         elif chance < 0.91:
             yield s.Credit(**its, micros=dice.one((0, 0, self._micros())))
-        elif chance < 0.94:
-            yield s.MoveDeck(**its, deck=dice.one(self.decks).name)
+        elif chance < 0.95:
+            yield s.MoveDeck(**its, deck=dice.one(self.decks).name, credit=dice.one((-1, 0, self._micros())))
         elif chance < 0.96:
             yield s.Status(at=self.now, application=account.application, status=dice.one(("suspended", "active", "active")))
             yield s.Status(at=round(self.now + dice.time(1, 30), 6), application=account.application, status="active")

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
 from callgate.service.books import Books, Job, Keys
-from callgate.simulator.loop import Agenda
+from callgate.simulator.loop import Agenda, Killed
 from callgate.storage.queue import Waiting, Writer
 from callgate.storage.sqlite import SqliteStore
 
@@ -22,10 +22,6 @@ CAUSE: ContextVar[Any] = ContextVar("CAUSE", default=None)
 
 COMMIT_S = 0.002
 """How long a commit takes; meanwhile calls come in."""
-
-
-class Killed(BaseException):
-    """The process is gone: whatever it was doing stops here."""
 
 
 class Step:
@@ -225,6 +221,8 @@ class SteppedStore(SqliteStore):
         self._writer = _SteppedWriter(self._commit, queue_limit=10_000, disk=disk)
 
     async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
+        if asyncio.get_running_loop().is_closed():
+            raise Killed
         step = Step(job, CAUSE.get(), self._disk.now_us())
         return await super().perform(_Recorded(job, step, self._disk), is_urgent=is_urgent)
 

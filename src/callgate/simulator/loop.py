@@ -6,26 +6,24 @@ import heapq
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
+class Killed(BaseException):
+    """The process is gone: whatever it was doing stops here."""
+
+
 class Entry:
     """Something on the agenda, or ready to run on a loop; asyncio calls it a handle."""
 
-    __slots__ = ("args", "callback", "context", "is_off", "number", "when")
+    __slots__ = ("args", "callback", "context", "is_off")
 
     def __init__(
-        self,
-        when: float,
-        number: int,
-        callback: Callable[..., object],
-        args: tuple[Any, ...],
-        context: contextvars.Context | None,
+        self, callback: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context | None = None
     ) -> None:
-        self.when = when
-        self.number = number
         self.callback = callback
         self.args = args
         self.context = context
@@ -37,24 +35,21 @@ class Entry:
     def cancelled(self) -> bool:
         return self.is_off
 
-    def __lt__(self, other: "Entry") -> bool:
-        return (self.when, self.number) < (other.when, other.number)
-
 
 class Agenda:
     """What happens when. `now` is in seconds since the simulation began; it moves only from one entry to the next."""
 
     def __init__(self) -> None:
         self.now = 0.0
-        self._entries: list[Entry] = []
+        self._entries: list[tuple[float, int, Entry]] = []
         self._number = 0
         self.loop: VirtualLoop | None = None  # the one whose ready callbacks run between entries
 
     def at(self, when: float, callback: Callable[..., object], *args: Any) -> Entry:
         """Do it then; at once where that has passed, behind what is due before it."""
         self._number += 1
-        entry = Entry(when, self._number, callback, args, None)
-        heapq.heappush(self._entries, entry)
+        entry = Entry(callback, args)
+        heapq.heappush(self._entries, (when, self._number, entry))
         return entry
 
     def run(self, until: float = float("inf"), *, unless_dead: "VirtualLoop | None" = None) -> None:
@@ -68,12 +63,12 @@ class Agenda:
             if (loop := self.loop) is not None and loop.ready:
                 loop.run_ready()
                 continue  # it may have died, or another lives
-            if not entries or entries[0].when > until:
+            if not entries or entries[0][0] > until:
                 break
-            entry = heapq.heappop(entries)
+            when, _, entry = heapq.heappop(entries)
             if entry.is_off:
                 continue
-            self.now = max(self.now, entry.when)
+            self.now = max(self.now, when)
             entry.callback(*entry.args)
         if until != float("inf"):
             self.now = max(self.now, until)
@@ -92,13 +87,25 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._agenda = agenda
         self._fail = fail
         self._threads = threads
+        self._tasks: dict[asyncio.Task[Any], None] = {}
         self.ready: deque[Entry] = deque()
         self.is_dead = False
         self.step_limit: int | None = None  # callbacks until `on_limit` is called
         self.on_limit: Callable[[], None] = lambda: None
 
     def kill(self) -> None:
+        """Nothing runs any more. What was suspended is ended here, where all it tries is in vain, and not by the garbage
+        collector at a time of its own.
+        """
         self.is_dead = True
+        tasks, self._tasks = self._tasks, {}
+        events._set_running_loop(self)
+        try:
+            for task in tasks:
+                with suppress(BaseException):
+                    task.get_coro().close()  # type: ignore[union-attr]
+        finally:
+            events._set_running_loop(None)
         self.ready.clear()
 
     def run_ready(self) -> None:
@@ -129,7 +136,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def call_soon(
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> Entry:  # type: ignore[override]
-        entry = Entry(0.0, 0, callback, args, context)
+        entry = Entry(callback, args, context)
         if not self.is_dead:
             self.ready.append(entry)
         return entry
@@ -170,11 +177,22 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         name: str | None = None,
         context: contextvars.Context | None = None,
     ) -> "asyncio.Task[T]":
-        return asyncio.Task(coro, loop=self, name=name, context=context)
+        if self.is_dead:
+            coro.close()
+            raise Killed
+        task = asyncio.Task(coro, loop=self, name=name, context=context)
+        self._tasks[task] = None
+        task.add_done_callback(self._forget_task)
+        return task
+
+    def _forget_task(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.pop(task, None)
 
     def run_in_executor(  # type: ignore[override]
         self, executor: object, func: Callable[..., T], *args: Any
     ) -> "asyncio.Future[T]":
+        if self.is_dead:
+            raise Killed
         future: asyncio.Future[T] = self.create_future()
         self._threads(self._run_thread, future, func, args)
         return future

@@ -11,8 +11,8 @@ from callgate.service.catalog import Catalogs
 from callgate.service.expire import expire_parked
 from callgate.service.faults import FaultWatch
 from callgate.service.respond import Responder
-from callgate.simulator.disk import CAUSE, Disk, Killed, SteppedStore
-from callgate.simulator.loop import Agenda, VirtualLoop
+from callgate.simulator.disk import CAUSE, Disk, SteppedStore
+from callgate.simulator.loop import Agenda, Killed, VirtualLoop
 from callgate.simulator.oracle import Setup
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

@@ -400,6 +400,7 @@ class Oracle:
         if status == "closed" and purse.open_calls:
             return "Conflict"
         purse.status = status
+        self._touch(purse)
         return None
 
     def limits(self, application: str, account: str, seconds: int) -> str | None:
@@ -419,13 +420,16 @@ class Oracle:
         self._touch(purse)
         return None
 
-    def moves_to_deck(self, application: str, account: str, deck: str) -> str | None:
+    def moves_to_deck(self, application: str, account: str, deck: str, credit: int) -> str | None:
         purse = self.purses.get((application, account))
         if purse is None or deck not in self.setup.decks:
             return "NotFound"
         if self.setup.decks[deck][0] != purse.currency:
             return "Conflict"
+        if credit >= 0 and (error := self.lends(application, account, credit)) is not None:
+            return error
         purse.deck = deck
+        self._touch(purse)
         return None
 
     def suspends(self, application: str, status: str) -> None:

@@ -130,9 +130,12 @@ class Credit(Entry, frozen=True, kw_only=True):
 
 
 class MoveDeck(Entry, frozen=True, kw_only=True, tag="deck"):
+    """`credit`, where it is at least 0, sets the credit limit too: both or none."""
+
     application: str
     account: str
     deck: str
+    credit: int = -1
 
 
 class Import(Entry, frozen=True, kw_only=True):

@@ -31,7 +31,7 @@ from callgate.service.set_status import SetAccountStatus, SetApplicationStatus
 from callgate.service.top_up import TopUp
 from callgate.simulator import schedule as s
 from callgate.simulator.audit import Audit
-from callgate.simulator.disk import COMMIT_S, Disk, Killed, Step
+from callgate.simulator.disk import COMMIT_S, Disk, Step
 from callgate.simulator.loop import Agenda, VirtualLoop
 from callgate.simulator.node import DEADLINE_S, EPOCH, MICROSECOND, ORPHAN_AFTER_S, Node
 from callgate.simulator.oracle import GO_ON, HANG_UP, NOTHING, End, Oracle, Start
@@ -677,18 +677,18 @@ class World:
             )
 
     def _lend(self, e: s.Credit) -> None:
-        amount = f"{e.micros // 1_000_000}.{e.micros % 1_000_000:06}"
         self._job(
             f"credit {e.account} {e.micros}",
-            SetAccount(application=e.application, account=e.account, words=(f"credit_limit={amount}",)),
+            SetAccount(application=e.application, account=e.account, words=(_credit(e.micros),)),
             lambda: self.oracle.lends(e.application, e.account, e.micros),
         )
 
     def _move_deck(self, e: s.MoveDeck) -> None:
+        words = (f"deck={e.deck}", *([_credit(e.credit)] if e.credit >= 0 else []))
         self._job(
-            f"deck {e.account} {e.deck}",
-            SetAccount(application=e.application, account=e.account, words=(f"deck={e.deck}",)),
-            lambda: self.oracle.moves_to_deck(e.application, e.account, e.deck),
+            f"deck {e.account} {e.deck} {e.credit}",
+            SetAccount(application=e.application, account=e.account, words=words),
+            lambda: self.oracle.moves_to_deck(e.application, e.account, e.deck, e.credit),
         )
 
     def _import(self, e: s.Import) -> None:
@@ -720,6 +720,8 @@ class World:
         for key in self._plan.trusting:
             self._job(f"trust {key}", SetApplication(key=key, words=("trust=number",)), lambda: None)
         for deck in self._plan.decks:
+            if not deck.prices:  # shrunk away
+                continue
             self._import(
                 s.Import(at=0.0, deck=deck.name, currency=deck.currency, prices=deck.prices, mode="merge")
             )  # fmt: skip
@@ -794,6 +796,10 @@ _DOES: dict[type, Callable[[World, Any], None]] = {
     s.Slow: World._slow,
     s.Outage: World._fail_disk,
 }
+
+
+def _credit(micros: int) -> str:
+    return f"credit_limit={micros // 1_000_000}.{micros % 1_000_000:06}"
 
 
 def _ends_of(entry: s.Place) -> tuple[str, str, str, bool]:
