@@ -43,7 +43,11 @@ BUGS: dict[str, tuple[Change, ...]] = {
         ),
     ),
     "charge on a duplicate": (
-        Change("service/settle.py", "        if call.state in LIVE:\n", "        if call.state in LIVE or call.hold is not None:\n"),
+        Change(
+            "service/settle.py",
+            "        if call.state in LIVE:\n",
+            "        if call.state in LIVE or call.hold is not None:\n",
+        ),
         Change("ledger/hold.py", '        assert self.state is HoldState.OPEN, f"hold is {self.state} already"\n', ""),
     ),
     "acknowledge before the commit": (
@@ -72,7 +76,11 @@ BUGS: dict[str, tuple[Change, ...]] = {
         ),
     ),
     "settle again after a restart": (
-        Change("service/respond.py", "        self._deciding: dict", "        self._settled = set()\n        self._deciding: dict"),
+        Change(
+            "service/respond.py",
+            "        self._deciding: dict",
+            "        self._settled = set()\n        self._deciding: dict",
+        ),
         Change(
             "service/respond.py",
             "                job = Settle(ended=event,",
@@ -80,27 +88,45 @@ BUGS: dict[str, tuple[Change, ...]] = {
             "                self._settled.add(event.key)\n"
             "                job = Settle(is_known=is_known, ended=event,",
         ),
-        Change("service/settle.py", "    ended: CallEnded\n    body: bytes\n", "    ended: CallEnded\n    is_known: bool\n    body: bytes\n"),
+        Change(
+            "service/settle.py",
+            "    ended: CallEnded\n    body: bytes\n",
+            "    ended: CallEnded\n    is_known: bool\n    body: bytes\n",
+        ),
         Change(
             "service/settle.py",
             "        if call.state in LIVE:\n",
             "        if call.state in LIVE or (call.hold is not None and not self.is_known):\n",
         ),
-        Change("service/settle.py", "Occasion(subject=call.key.call_id,", "Occasion(subject=f'{call.key.call_id} {at}',"),
+        Change(
+            "service/settle.py", "Occasion(subject=call.key.call_id,", "Occasion(subject=f'{call.key.call_id} {at}',"
+        ),
         Change("service/settle.py", 'record_id=f"', 'record_id=f"{sequence}/'),
         Change("ledger/hold.py", '        assert self.state is HoldState.OPEN, f"hold is {self.state} already"\n', ""),
     ),
     "lose the overrule": (
-        Change("service/respond.py", "            self._overrule(overrule, may_be_held=isinstance(error, TimeoutError))\n", ""),
+        Change(
+            "service/respond.py",
+            "            self._overrule(overrule, may_be_held=isinstance(error, TimeoutError))\n",
+            "",
+        ),
     ),
     "forget what is owed": (
         Change("ledger/wallet.py", "    owed_micros = amount_micros - taken_micros\n", "    owed_micros = 0\n"),
     ),
     "post more than the hold": (
-        Change("ledger/wallet.py", "    posted_micros = min(held_micros, charge_micros)\n", "    posted_micros = charge_micros\n"),
+        Change(
+            "ledger/wallet.py",
+            "    posted_micros = min(held_micros, charge_micros)\n",
+            "    posted_micros = charge_micros\n",
+        ),
     ),
     "pay nothing of what is owed": (
-        Change("ledger/wallet.py", "    repaid_micros = min(amount_micros, wallet.owed_micros)\n", "    repaid_micros = 0\n"),
+        Change(
+            "ledger/wallet.py",
+            "    repaid_micros = min(amount_micros, wallet.owed_micros)\n",
+            "    repaid_micros = 0\n",
+        ),
     ),
     "decide a repeat anew": (
         Change(
@@ -146,7 +172,9 @@ BUGS: dict[str, tuple[Change, ...]] = {
             "        if before is not None:\n            return",
             "        if before is not None and not wallet:\n            return",
         ),
-        Change("service/top_up.py", "Occasion(subject=self.reference,", "Occasion(subject=f'{self.reference} {self.now}',"),
+        Change(
+            "service/top_up.py", "Occasion(subject=self.reference,", "Occasion(subject=f'{self.reference} {self.now}',"
+        ),
     ),
     "do not end calls of suspended accounts": (
         Change(
@@ -177,7 +205,9 @@ BUGS: dict[str, tuple[Change, ...]] = {
         ),
     ),
     "answer after the deadline": (
-        Change("service/respond.py", "time() + self._decision_deadline_s\n", "time() + 2 * self._decision_deadline_s\n"),
+        Change(
+            "service/respond.py", "time() + self._decision_deadline_s\n", "time() + 2 * self._decision_deadline_s\n"
+        ),
     ),
     "take any age for fresh": (
         Change("http/callbacks.py", "now, freshness_s=freshness_s)", "now, freshness_s=86_400)"),

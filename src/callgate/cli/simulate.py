@@ -1,7 +1,9 @@
 """`callgate simulate`: the seeded fault simulator of the ledger. Needs no settings and no database."""
 
+import re
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,27 +13,28 @@ from callgate.cli.desk import AsJson, Whole, say, say_json
 from callgate.errors import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from callgate.simulator.run import Outcome
     from callgate.simulator.schedule import Schedule
 
 
-def _read_count(_: type[int], tokens: "Sequence[Token]") -> int:
+def _read_count(_: type[int], tokens: Sequence[Token]) -> int:
     """Read a count as people write it: `250000` or `1e6`."""
-    digits, _, zeros = tokens[0].value.partition("e")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 9 and zeros in {"", *map(str, range(10))}):  # noqa: PLR2004
+    found = re.fullmatch(r"([0-9]{1,9})(?:e([0-9]))?", tokens[0].value, re.ASCII)
+    if found is None:
         raise ValueError(f"{tokens[0].value[:40]!r} is not a count, such as 250000 or 1e6")
-    return int(digits) * 10 ** int(zeros or "0")
+    return int(found[1]) * int(f"1{'0' * int(found[2] or '0')}")
+
+
+Count = Annotated[int, Parameter(converter=_read_count)]
 
 
 def simulate(
     *,
     seed: Whole = 1,
-    events: Annotated[int, Parameter(name="--events", converter=_read_count)] = 10_000,
-    replay: Annotated[Path | None, Parameter(name="--replay")] = None,
-    save: Annotated[Path | None, Parameter(name="--save")] = None,
-    shrink_s: Annotated[int, Parameter(name="--shrink-s", converter=_read_count)] = 60,
+    events: Count = 10_000,
+    replay: Path | None = None,
+    save: Path | None = None,
+    shrink_s: Count = 60,
     json: AsJson = False,
 ) -> int:
     """Put the server through faults on a virtual clock and check its books after each commit; exit 1 when they break.

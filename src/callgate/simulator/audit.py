@@ -134,7 +134,7 @@ class Audit:
             return f"wallet {key} exists, and must not" if row is not None else ""
         expected = (purse.posted, purse.held, purse.credit, purse.owed, purse.records, purse.status, purse.deck)
         if row != expected:
-            return f"account {key} is {dict(zip(_PURSE, row))}, must be {dict(zip(_PURSE, expected))}"
+            return f"account {key} is {_named(row)}, must be {_named(expected)}"
         if not row[0] + row[2] >= row[1] >= 0:
             return f"wallet {key} breaks its law: posted, held, credit limit {row[:3]}"
         for name, stored in ((f"wallet:{key[1]}", row[0]), (f"owed:{key[1]}", -row[3])):
@@ -191,3 +191,7 @@ class Audit:
         if (back := self._given_back.get(key, 0)) != sum(case.refunds.values()) or back > (case.charge or 0):
             return f"of call {key} {back} was given back, must be {sum(case.refunds.values())} of {case.charge}"
         return ""
+
+
+def _named(values: tuple[object, ...]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in zip(_PURSE, values, strict=True))

@@ -11,28 +11,34 @@ from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
 from callgate.service.books import Books, Job, Keys
+from callgate.simulator.causes import AnyCause, CallId
 from callgate.simulator.loop import Agenda, Killed
 from callgate.storage.queue import Waiting, Writer
 from callgate.storage.sqlite import SqliteStore
 
 T = TypeVar("T")
 
-CAUSE: ContextVar[Any] = ContextVar("CAUSE", default=None)
-"""For what the code that runs now was called: a delivery, an order of an operator, a sweep."""
-
-COMMIT_S = 0.002
-"""How long a commit takes; meanwhile calls come in."""
+CAUSE: ContextVar[AnyCause] = ContextVar("CAUSE")
+"""For what the code that runs now was called."""
 
 
 class Step:
     """A job that ran in a transaction, what it was for, and what came of it."""
 
-    __slots__ = ("cause", "error", "job", "now_us", "result")
+    __slots__ = ("cause", "error", "job", "now_us")
 
-    def __init__(self, job: Job[Any], cause: Any, now_us: int) -> None:
+    def __init__(self, job: Job[Any], cause: AnyCause, now_us: int) -> None:
         self.job, self.cause, self.now_us = job, cause, now_us
-        self.result: Any = None
         self.error: Exception | None = None
+
+    @property
+    def name(self) -> str:
+        return type(self.job).__name__
+
+    @property
+    def call(self) -> CallId:
+        """The first call that the job names."""
+        return self.job.keys().calls[0]
 
 
 class _Recorded(Generic[T]):
@@ -50,7 +56,7 @@ class _Recorded(Generic[T]):
         step = self._step
         self._disk.runs(step)
         try:
-            result = step.result = self._job.run(books)
+            result = self._job.run(books)
         except Exception as error:
             step.error = error
             raise

@@ -7,9 +7,11 @@ from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
+PRUNE_AT = 1_000
+"""Tasks that a loop remembers before it looks which of them are done."""
 
 
 class Killed(BaseException):
@@ -74,8 +76,8 @@ class Agenda:
             self.now = max(self.now, until)
 
 
-class VirtualLoop(asyncio.AbstractEventLoop):
-    """An event loop whose clock is the agenda's, and whose threads are entries on it.
+class VirtualLoop:
+    """An event loop whose clock is the agenda's, and whose threads are entries on it: as much of one as our server asks for.
 
     A loop that was killed runs nothing any more: that is how a process dies here. `fail` is told of every exception that
     nobody caught. `threads` takes functions that asyncio would run in an executor.
@@ -87,31 +89,38 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._agenda = agenda
         self._fail = fail
         self._threads = threads
-        self._tasks: dict[asyncio.Task[Any], None] = {}
+        self._self = cast("asyncio.AbstractEventLoop", self)
+        self._tasks: list[asyncio.Task[Any]] = []  # of which some may be done
+        self._prune_at = PRUNE_AT
         self.ready: deque[Entry] = deque()
         self.is_dead = False
-        self.step_limit: int | None = None  # callbacks until `on_limit` is called
-        self.on_limit: Callable[[], None] = lambda: None
+        self._steps_left = -1
+        self._after_steps: Callable[[], None] = lambda: None
 
     def kill(self) -> None:
         """Nothing runs any more. What was suspended is ended here, where all it tries is in vain, and not by the garbage
         collector at a time of its own.
         """
         self.is_dead = True
-        tasks, self._tasks = self._tasks, {}
-        events._set_running_loop(self)
+        tasks, self._tasks = self._tasks, []
+        events._set_running_loop(self._self)  # noqa: SLF001 - what event loops are meant to call
         try:
             for task in tasks:
-                with suppress(BaseException):
-                    task.get_coro().close()  # type: ignore[union-attr]
+                if not task.done() and (coroutine := task.get_coro()) is not None:
+                    with suppress(BaseException):
+                        cast("Coroutine[Any, Any, Any]", coroutine).close()
         finally:
-            events._set_running_loop(None)
+            events._set_running_loop(None)  # noqa: SLF001 - see above
         self.ready.clear()
+
+    def after(self, steps: int, do: Callable[[], None]) -> None:
+        """Have it done when so many more callbacks have run."""
+        self._steps_left, self._after_steps = steps, do
 
     def run_ready(self) -> None:
         """Run what is ready, and what that makes ready, in order."""
         ready = self.ready
-        events._set_running_loop(self)
+        events._set_running_loop(self._self)  # noqa: SLF001 - see above
         try:
             while ready:
                 entry = ready.popleft()
@@ -120,13 +129,12 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                         entry.callback(*entry.args)
                     else:
                         entry.context.run(entry.callback, *entry.args)
-                if self.step_limit is not None:
-                    self.step_limit -= 1
-                    if self.step_limit <= 0:
-                        self.step_limit = None
-                        self.on_limit()
+                if self._steps_left > 0:
+                    self._steps_left -= 1
+                    if self._steps_left == 0:
+                        self._after_steps()
         finally:
-            events._set_running_loop(None)
+            events._set_running_loop(None)  # noqa: SLF001 - see above
 
     # -- what asyncio asks of a loop -----------------------------------------------------------------------------------
 
@@ -135,24 +143,24 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def call_soon(
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
-    ) -> Entry:  # type: ignore[override]
+    ) -> Entry:
         entry = Entry(callback, args, context)
         if not self.is_dead:
             self.ready.append(entry)
         return entry
 
-    call_soon_threadsafe = call_soon  # type: ignore[assignment]
+    call_soon_threadsafe = call_soon
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
-    ) -> Entry:  # type: ignore[override]
+    ) -> Entry:
         entry = self._agenda.at(when, self._due)
         entry.args = (entry, callback, args, context)
         return entry
 
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
-    ) -> Entry:  # type: ignore[override]
+    ) -> Entry:
         return self.call_at(self._agenda.now + delay, callback, *args, context=context)
 
     def _due(
@@ -168,36 +176,29 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             self.ready.append(timer)
 
     def create_future(self) -> "asyncio.Future[Any]":
-        return asyncio.Future(loop=self)
+        return asyncio.Future(loop=self._self)
 
-    def create_task(  # type: ignore[override]
-        self,
-        coro: Coroutine[Any, Any, T],
-        *,
-        name: str | None = None,
-        context: contextvars.Context | None = None,
+    def create_task(
+        self, coro: Coroutine[Any, Any, T], *, name: str | None = None, context: contextvars.Context | None = None
     ) -> "asyncio.Task[T]":
         if self.is_dead:
             coro.close()
             raise Killed
-        task = asyncio.Task(coro, loop=self, name=name, context=context)
-        self._tasks[task] = None
-        task.add_done_callback(self._forget_task)
+        task = asyncio.Task(coro, loop=self._self, name=name, context=context)
+        self._tasks.append(task)
+        if len(self._tasks) > self._prune_at:
+            self._tasks = [each for each in self._tasks if not each.done()]
+            self._prune_at = 2 * len(self._tasks) + PRUNE_AT
         return task
 
-    def _forget_task(self, task: "asyncio.Task[Any]") -> None:
-        self._tasks.pop(task, None)
-
-    def run_in_executor(  # type: ignore[override]
-        self, executor: object, func: Callable[..., T], *args: Any
-    ) -> "asyncio.Future[T]":
+    def run_in_executor(self, _: object, func: Callable[..., T], *args: Any) -> "asyncio.Future[T]":
         if self.is_dead:
             raise Killed
         future: asyncio.Future[T] = self.create_future()
         self._threads(self._run_thread, future, func, args)
         return future
 
-    def _run_thread(self, future: "asyncio.Future[Any]", func: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    def _run_thread(self, future: "asyncio.Future[T]", func: Callable[..., T], args: tuple[Any, ...]) -> None:
         if self.is_dead or future.cancelled():
             return
         try:

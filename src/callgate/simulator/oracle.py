@@ -139,7 +139,7 @@ class End:
     to: str
     to_kind: str
     is_valid: bool
-    is_costly: bool = False
+    is_costly: bool = False  # the platform charged us for it
 
 
 @dataclass(slots=True)
@@ -175,7 +175,9 @@ class Oracle:
 
     # -- calls: sections 3 and 4 ---------------------------------------------------------------------------------------
 
-    def starts(self, key: tuple[str, str], start: Start, setup: Setup, delivery: object, now_us: int) -> tuple[object, ...]:
+    def starts(
+        self, key: tuple[str, str], start: Start, setup: Setup, delivery: object, now_us: int
+    ) -> tuple[object, ...]:
         case = self.cases.get(key)
         self.touched_cases.add(key)
         if case is None:

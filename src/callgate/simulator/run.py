@@ -11,10 +11,14 @@ from pathlib import Path
 
 import msgspec
 
+from callgate.simulator import faults, operators, platform
 from callgate.simulator import schedule as s
 from callgate.simulator.chance import Chances
-from callgate.simulator.world import Broken, World
+from callgate.simulator.promises import Broken
+from callgate.simulator.world import Does, World
 from callgate.storage.sqlite import SqliteStore
+
+DOES: dict[type, Does] = platform.DOES | operators.DOES | faults.DOES
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,10 +62,10 @@ def run_entries(
     path = Path(folder, "books.db")
     path.write_bytes(empty_database())
     gc.disable()
-    world = World(plan, entries, path=path, event_limit=event_limit, keep_trace=keep_trace)
+    world = World(plan, entries, DOES, path=path, event_limit=event_limit, keep_trace=keep_trace)
     rule = explanation = ""
     try:
-        world.run()
+        world.run(operators.set_up)
     except Broken as broken:
         rule, explanation = broken.rule, broken.explanation
     finally:
@@ -90,5 +94,3 @@ def run_seed(seed: int, event_limit: int) -> tuple[Outcome, s.Schedule]:
 def run_schedule(schedule: s.Schedule, *, keep_trace: bool = False) -> Outcome:
     entries = iter(schedule.entries)
     return run_entries(schedule.seed, schedule.plan, entries, event_limit=2**62, keep_trace=keep_trace)[0]
-
-

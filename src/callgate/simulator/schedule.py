@@ -4,7 +4,7 @@ An entry says all of its own chances, so that the others mean the same when one 
 the beginning, other times are seconds from there.
 """
 
-
+from typing import TypedDict
 
 import msgspec
 
@@ -71,13 +71,25 @@ class Place(Entry, frozen=True, kw_only=True):
     is_forged: bool = False  # signed with another secret
 
 
+class Oddities(TypedDict, total=False):
+    """Those fields of `Place` that most calls do without."""
+
+    is_deaf: bool
+    connects_anyway: bool
+    muddle: str
+    muddle_s: int | None
+    other_to: str
+    other_after_s: float
+    stale_after_s: float
+    is_forged: bool
+
+
 class OpenAccount(Entry, frozen=True, kw_only=True, tag="open"):
     application: str
     account: str
     currency: str
     deck: str
     identities: tuple[str, ...]
-    credit: int = 0
 
 
 class Pay(Entry, frozen=True, kw_only=True):
@@ -204,5 +216,3 @@ def to_lines(schedule: Schedule) -> bytes:
 
 def from_lines(text: bytes) -> Schedule:
     return msgspec.json.decode(text, type=Schedule)
-
-

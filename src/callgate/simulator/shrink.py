@@ -31,8 +31,8 @@ def shrink(schedule: s.Schedule, rule: str, *, within_s: float = SHRINK_S) -> s.
     schedule = msgspec.structs.replace(schedule, entries=entries)
     for place in range(len(schedule.plan.decks)):
 
-        def still_breaks(prices: Prices, place: int = place) -> bool:
-            return breaks(entries, _with_prices(schedule.plan, place, prices))
+        def still_breaks(prices: Prices, plan: s.Plan = schedule.plan, place: int = place) -> bool:
+            return breaks(entries, _with_prices(plan, place, prices))
 
         prices = schedule.plan.decks[place].prices
         fewer: Prices = () if still_breaks(()) else _fewer(prices, still_breaks)
