@@ -196,8 +196,8 @@ class Chances:
         number = len(self._accounts)
         account = Account(dice.one(self._applications), f"a{number}", f"+4670000{number:04}")
         identities: tuple[str, ...] = (f"user:{account.name}", f"number:{account.number}")
-        if dice.often(0.03) and self._accounts:  # taken, where it is of the same application
-            identities = (f"user:{dice.one(self._accounts).name}",)
+        if dice.often(0.15) and self._accounts:  # the last is taken, where it is of the same application
+            identities = (*identities, f"user:{dice.one(self._accounts).name}")
         deck = dice.one(self._decks)
         self._accounts.append(account)
         yield s.OpenAccount(
@@ -212,6 +212,8 @@ class Chances:
             yield self._pay(account)
         if dice.often(0.5):
             yield self._limit(account)
+        if dice.often(0.25):
+            yield self._lend(account)
 
     def _works(self) -> Iterator[s.Any_]:
         yield _WORKS.draw(self._dice)(self, self._dice.one(self._accounts))
@@ -263,7 +265,7 @@ class Chances:
         return s.LimitTo(at=self._now, application=account.application, account=account.name, seconds=seconds)
 
     def _lend(self, account: Account) -> s.Credit:
-        micros = self._dice.one((0, 0, self._micros()))
+        micros = self._dice.one((0, self._micros()))
         return s.Credit(at=self._now, application=account.application, account=account.name, micros=micros)
 
     def _move_deck(self, account: Account) -> s.MoveDeck:
@@ -272,7 +274,7 @@ class Chances:
             application=account.application,
             account=account.name,
             deck=self._dice.one(self._decks).name,
-            credit=self._dice.one((-1, 0, self._micros())),
+            credit=self._dice.one((-1, 0, 0, self._micros())),
         )
 
     def _limit_all(self, account: Account) -> s.LimitTo:
@@ -352,8 +354,8 @@ _WORKS: Odds[Callable[[Chances, Account], s.Any_]] = Odds(
     (22, Chances._refund),  # noqa: SLF001
     (10, Chances._set_status),  # noqa: SLF001
     (5, Chances._limit),  # noqa: SLF001
-    (5, Chances._lend),  # noqa: SLF001
-    (5, Chances._move_deck),  # noqa: SLF001
+    (6, Chances._lend),  # noqa: SLF001
+    (7, Chances._move_deck),  # noqa: SLF001
     (1, Chances._limit_all),  # noqa: SLF001
     (2, Chances._import),  # noqa: SLF001
 )
