@@ -53,6 +53,8 @@ def simulate(
         How long to look for a shorter schedule after a failure, in seconds.
 
     """
+    from msgspec import structs
+
     from callgate.logs import configure_logs
     from callgate.simulator.run import run_schedule, run_seed
     from callgate.simulator.schedule import to_lines
@@ -68,7 +70,8 @@ def simulate(
     took_s = time.perf_counter() - started
     if outcome.rule and replay is None:
         schedule = shrink(schedule, outcome.rule, within_s=shrink_s)
-        outcome = run_schedule(schedule, keep_trace=True)
+        shortest = run_schedule(schedule, keep_trace=True)
+        outcome = structs.replace(outcome, explanation=shortest.explanation, trace=shortest.trace)
     if outcome.rule and save is not None:
         save.write_bytes(to_lines(schedule))
     if json:
@@ -110,7 +113,7 @@ def _tell(outcome: "Outcome", schedule: "Schedule", took_s: float, *, is_replay:
     if is_replay or outcome.rule:
         say("\n".join(outcome.trace))
     if outcome.rule:
-        say(f"\nseed {outcome.seed} breaks {outcome.rule}: {outcome.explanation}")
+        say(f"\nseed {outcome.seed} breaks {outcome.rule} at event {outcome.events}: {outcome.explanation}")
         say("the shortest schedule that was found; to run it again: callgate simulate --replay FILE\n")
         say(to_lines(schedule).decode())
     else:
