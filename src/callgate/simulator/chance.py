@@ -21,7 +21,7 @@ PREFIXES = ("46", "4670", "467017", "4673", "49", "4917", "44", "447", "33", "33
 CURRENCIES = ("USD", "EUR")
 INCREMENTS = ((60, 60), (1, 1), (6, 6), (30, 6), (60, 1), (12, 7), (1, 60))
 NANOS = (0, 500, 9_500_000, 10_500_000, 20_000_000, 30_000_000, 33_333_333, 1_234_567_891)
-SEAMS = ("begin", "begun", "run", "save", "commit", "committed")
+SEAMS = ("begin", "begun", "loaded", "run", "saved", "commit", "committed")
 FAILING = ("begin", "load", "save", "commit")
 
 LONG_AGO_S = -10_000_000

@@ -8,13 +8,17 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from callgate.service.books import Books, Job, Keys
 from callgate.simulator.causes import AnyCause, CallId
 from callgate.simulator.loop import Agenda, Killed
-from callgate.storage.queue import Waiting, Writer
+from callgate.storage.batch import Step as Stage
+from callgate.storage.batch import Waiting
+from callgate.storage.queue import Commit, Writer
 from callgate.storage.sqlite import SqliteStore
+from callgate.storage.sqlite.connection import connect
 
 T = TypeVar("T")
 
@@ -84,7 +88,7 @@ class Disk:
         self._agenda = agenda
         self._committed = committed
         self._ran: list[Step] = []
-        self._has_saved = False
+        self._fails_at = ""
         self._threads: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._is_busy = False
 
@@ -117,22 +121,25 @@ class Disk:
 
     # -- a transaction -------------------------------------------------------------------------------------------------
 
+    def stage(self, stage: Stage) -> None:
+        """The engine says where a batch stands."""
+        self._fails_at = _FAILS_BEHIND.get(stage, "")
+        if (seam := _SEAMS.get(stage)) is not None:
+            self.pass_seam(seam)
+
     def runs(self, step: Step) -> None:
-        if not self._ran:
-            self.pass_seam("run")
         self._ran.append(step)
 
     def begin(self, execute: Callable[[str], sqlite3.Cursor], sql: str) -> sqlite3.Cursor:
+        self._ran, self._fails_at = [], "begin"
         self.pass_seam("begin")
-        self.fail_at("begin")
-        self._forget()
-        cursor = execute(sql)
-        self.pass_seam("begun")
-        return cursor
+        self.fail()
+        return execute(sql)
 
     def commit(self, execute: Callable[[str], sqlite3.Cursor], sql: str) -> sqlite3.Cursor:
+        self._fails_at = "commit"
         self.pass_seam("commit")
-        self.fail_at("commit")
+        self.fail()
         cursor = execute(sql)
         ran, self._ran = self._ran, []
         self._committed(ran)
@@ -140,32 +147,25 @@ class Disk:
         return cursor
 
     def roll_back(self, execute: Callable[[str], sqlite3.Cursor], sql: str) -> sqlite3.Cursor:
-        self._forget()
+        self._ran = []
         return execute(sql)
 
-    def save(self) -> None:
-        if not self._has_saved:
-            self._has_saved = True
-            self.pass_seam("save")
-        self.fail_at("save")
-
-    def _forget(self) -> None:
-        self._ran = []
-        self._has_saved = False
-
-    def fail_at(self, seam: str) -> None:
-        if self.failing == seam:
+    def fail(self) -> None:
+        """Fail, where the file fails in what is being done now."""
+        if self.failing and self.failing == self._fails_at:
             self.pass_seam("failed")
             error = sqlite3.OperationalError("disk I/O error, as the simulation has it")
             error.sqlite_errorcode = sqlite3.SQLITE_IOERR
             raise error
 
 
+_SEAMS = {Stage.BEGUN: "begun", Stage.LOADED: "loaded", Stage.RUN: "run", Stage.SAVED: "saved"}
+_FAILS_BEHIND = {Stage.BEGUN: "load", Stage.RUN: "save"}
 _TRANSACTION = {"BEGIN IMMEDIATE": Disk.begin, "COMMIT": Disk.commit, "ROLLBACK": Disk.roll_back}
 
 
 class _Connection(sqlite3.Connection):
-    """The engine's connection; the writer's has a disk."""
+    """The writer's connection, whose transactions have seams."""
 
     disk: Disk | None = None
 
@@ -174,20 +174,15 @@ class _Connection(sqlite3.Connection):
             return super().execute(sql, parameters)
         if (step := _TRANSACTION.get(sql)) is not None:
             return step(disk, super().execute, sql)
-        if disk.failing == "load":
-            disk.fail_at("load")
+        if disk.failing:
+            disk.fail()
         return super().execute(sql, parameters)
-
-    def executemany(self, sql: str, parameters: Any) -> sqlite3.Cursor:
-        if (disk := self.disk) is not None:
-            disk.save()
-        return super().executemany(sql, parameters)
 
 
 class _SteppedWriter(Writer):
     """The writer without its thread: it takes what waits whenever the agenda lets it, and works it off as it always does."""
 
-    def __init__(self, commit: Callable[[list[Waiting]], None], *, queue_limit: int, disk: Disk) -> None:
+    def __init__(self, disk: Disk, commit: Commit, *, queue_limit: int) -> None:
         super().__init__(commit, queue_limit=queue_limit)
         self._disk = disk
         self._is_fresh = False
@@ -219,12 +214,10 @@ class _SteppedWriter(Writer):
 class SteppedStore(SqliteStore):
     """The engine, recorded and interruptible."""
 
-    connection_class = _Connection
-
     def __init__(self, path: str, disk: Disk) -> None:
-        super().__init__(path)
+        super().__init__(path, writer=partial(_SteppedWriter, disk), on_step=disk.stage)
         self._disk = disk
-        self._writer = _SteppedWriter(self._commit, queue_limit=10_000, disk=disk)
+        self._checkpointer = None  # it works by the clock on the wall
 
     async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
         if asyncio.get_running_loop().is_closed():
@@ -233,9 +226,9 @@ class SteppedStore(SqliteStore):
         return await super().perform(_Recorded(job, step, self._disk), is_urgent=is_urgent)
 
     def _open(self) -> None:
+        self._connection = connection = connect(self._path, _Connection)
         super()._open()
-        assert isinstance(self._connection, _Connection)
-        self._connection.disk = self._disk
+        connection.disk = self._disk
 
     def die(self) -> None:
         """What the system does with a process's files: what was not committed never was."""

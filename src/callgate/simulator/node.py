@@ -1,7 +1,6 @@
 """One life of the server: everything from its callback edge to its file, on an event loop of its own that can be killed."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
@@ -59,7 +58,7 @@ class Node:
     def is_excused(self, error: BaseException) -> bool:
         """Whether this is what a store says that failed lately."""
         return (
-            isinstance(error, StorageUnavailable | sqlite3.Error) and self.trouble_at >= self._agenda.now - PATIENCE_S
+            isinstance(error, StorageUnavailable) and self.trouble_at >= self._agenda.now - PATIENCE_S
         )
 
     async def start(self) -> None:
