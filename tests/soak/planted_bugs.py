@@ -52,11 +52,13 @@ BUGS: dict[str, tuple[Change, ...]] = {
     ),
     "acknowledge before the commit": (
         Change(
-            "storage/sqlite.py",
-            "                    waiting.run(books)\n",
-            "                    waiting.run(books)\n                self._writer._answer(batch)\n",
+            "storage/sqlite/store.py",
+            "                waiting.run(books)\n",
+            "                waiting.run(books)\n"
+            "            from callgate.storage.queue import _answer\n\n"
+            "            _answer(batch)\n",
         ),
-        Change("storage/queue.py", "        if self.future.cancelled():\n", "        if self.future.done():\n"),
+        Change("storage/batch.py", "        if self.future.cancelled():\n", "        if self.future.done():\n"),
     ),
     "forget the void": (
         Change("service/settle.py", "Movement(void_hold(wallet, held_micros), ()), 0, 0", "Movement(wallet, ()), 0, 0"),
@@ -160,9 +162,25 @@ BUGS: dict[str, tuple[Change, ...]] = {
     ),
     "commit in two halves": (
         Change(
-            "storage/sqlite.py",
-            "    db.executemany(_SAVE_CALL,",
-            '    db.execute("COMMIT")\n    db.execute("BEGIN IMMEDIATE")\n    db.executemany(_SAVE_CALL,',
+            "storage/sqlite/save.py",
+            "        _write(db, change)\n",
+            "        _write(db, change)\n"
+            "        if change.table == 'wallets':\n"
+            '            db.execute("COMMIT")\n'
+            '            db.execute("BEGIN IMMEDIATE")\n',
+        ),
+    ),
+    "keep what another process changed": (
+        Change(
+            "storage/sqlite/kept.py", "        if version != self._version:\n", "        if self._version is None:\n"
+        ),
+    ),
+    "keep what was never committed": (
+        Change("storage/sqlite/store.py", "        self._kept.renew(books)\n", ""),
+        Change(
+            "storage/sqlite/store.py",
+            "            self._on_step(Step.RUN)\n",
+            "            self._on_step(Step.RUN)\n            self._kept.renew(books)\n",
         ),
     ),
     "bill the moment after the cut": (Change("service/settle.py", "CUT_TOLERANCE_S = 2\n", "CUT_TOLERANCE_S = 1\n"),),

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Generic, TypeVar
 
+import msgspec
+
 from callgate.simulator import schedule as s
 
 T = TypeVar("T")
@@ -216,7 +218,9 @@ class Chances:
             yield self._lend(account)
 
     def _works(self) -> Iterator[s.Any_]:
-        yield _WORKS.draw(self._dice)(self, self._dice.one(self._accounts))
+        work = _WORKS.draw(self._dice)(self, self._dice.one(self._accounts))
+        is_beside = self._dice.often(0.2) and isinstance(work, s.Work)
+        yield msgspec.structs.replace(work, is_beside=True) if is_beside else work
 
     def _pay(self, account: Account) -> s.Pay:
         dice = self._dice

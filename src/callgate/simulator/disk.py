@@ -9,14 +9,14 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from callgate.service.books import Books, Job, Keys
 from callgate.simulator.causes import AnyCause, CallId
-from callgate.simulator.loop import Agenda, Killed
+from callgate.simulator.loop import Agenda, Killed, VirtualLoop
 from callgate.storage.batch import Step as Stage
 from callgate.storage.batch import Waiting
-from callgate.storage.queue import Commit, Writer
+from callgate.storage.queue import Commit, Writer, commit_wanted
 from callgate.storage.sqlite import SqliteStore
 from callgate.storage.sqlite.connection import connect
 
@@ -230,6 +230,10 @@ class SteppedStore(SqliteStore):
         super()._open()
         connection.disk = self._disk
 
+    def open_now(self) -> None:
+        """Without an event loop to wait on."""
+        self._open()
+
     def die(self) -> None:
         """What the system does with a process's files: what was not committed never was."""
         for connection in (self._connection, *self._reading):
@@ -237,3 +241,23 @@ class SteppedStore(SqliteStore):
                 if isinstance(connection, _Connection):
                     connection.disk = None
                 connection.close()
+
+
+class Desk:
+    """Another process on the same file, as commands are: it does one thing at a time, when nobody else writes."""
+
+    def __init__(self, path: str, disk: Disk, loop: VirtualLoop) -> None:
+        self._disk, self._loop = disk, cast("asyncio.AbstractEventLoop", loop)
+        self._store = SteppedStore(path, disk)
+
+    def open(self) -> None:
+        self._store.open_now()
+
+    def close(self) -> None:
+        self._store.die()
+
+    def perform(self, job: Job[Any], cause: AnyCause, *, is_failing: bool) -> None:
+        """Run the job as a batch of its own; one that the file does not take is not tried again."""
+        self._disk.failing = "begin" if is_failing else ""
+        waiting = Waiting(_Recorded(job, Step(job, cause, self._disk.now_us()), self._disk), self._loop)
+        commit_wanted([waiting], self._store.commit)

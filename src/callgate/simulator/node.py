@@ -57,9 +57,7 @@ class Node:
 
     def is_excused(self, error: BaseException) -> bool:
         """Whether this is what a store says that failed lately."""
-        return (
-            isinstance(error, StorageUnavailable) and self.trouble_at >= self._agenda.now - PATIENCE_S
-        )
+        return isinstance(error, StorageUnavailable) and self.trouble_at >= self._agenda.now - PATIENCE_S
 
     async def start(self) -> None:
         await self.store.open()

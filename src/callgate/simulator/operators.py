@@ -28,6 +28,9 @@ from callgate.simulator.world import Does, World
 
 WHO, WHY = "simulator", "simulated"
 
+LOCKED_S = 0.001
+"""How long a command waits for the file before it looks again."""
+
 
 def set_up(world: World) -> None:
     """What is there before anything happens."""
@@ -46,8 +49,22 @@ def set_up(world: World) -> None:
     world.agenda.run()
 
 
-def _perform(world: World, name: str, job: Job[Any], apply: Callable[[], str | None]) -> None:
-    _order(world, Order(name, apply), lambda node: node.store.perform(job))
+def _perform(
+    world: World, name: str, job: Job[Any], apply: Callable[[], str | None], *, is_beside: bool = False
+) -> None:
+    if is_beside:
+        _command(world, Order(name, apply), job)
+    else:
+        _order(world, Order(name, apply), lambda node: node.store.perform(job))
+
+
+def _command(world: World, order: Order, job: Job[Any]) -> None:
+    """In a process of its own, which waits while the server writes."""
+    if world.node is not None and world.node.disk.is_busy:
+        world.after(LOCKED_S, _command, world, order, job)
+        return
+    world.count("command")
+    world.desk.perform(job, order, is_failing=bool(world.outages))
 
 
 def _order(world: World, order: Order, work: Callable[[Node], Any]) -> None:
@@ -90,7 +107,7 @@ def _open(world: World, entry: s.OpenAccount) -> None:
         deck=entry.deck,
         identities=entry.identities,
     )
-    _perform(world, f"open {entry.account}", job, lambda: world.oracle.opens(*named))
+    _perform(world, f"open {entry.account}", job, lambda: world.oracle.opens(*named), is_beside=entry.is_beside)
 
 
 def _set_status(world: World, entry: s.Status) -> None:
@@ -98,10 +115,12 @@ def _set_status(world: World, entry: s.Status) -> None:
     name = f"{status} {account or application}"
     if account:
         job = SetAccountStatus(application=application, account=account, status=Status(status))
-        _perform(world, name, job, lambda: world.oracle.sets_status(application, account, status))
+        _perform(
+            world, name, job, lambda: world.oracle.sets_status(application, account, status), is_beside=entry.is_beside
+        )
     else:
         of_all = SetApplicationStatus(key=application, status=Status(status))
-        _perform(world, name, of_all, lambda: world.oracle.suspends(application, status))
+        _perform(world, name, of_all, lambda: world.oracle.suspends(application, status), is_beside=entry.is_beside)
 
 
 def _limit(world: World, entry: s.LimitTo) -> None:
@@ -110,16 +129,30 @@ def _limit(world: World, entry: s.LimitTo) -> None:
     name = f"limit {account or application} {seconds}"
     if account:
         job = SetAccountLimits(application=application, account=account, words=words)
-        _perform(world, name, job, lambda: world.oracle.limits(application, account, seconds))
+        _perform(
+            world, name, job, lambda: world.oracle.limits(application, account, seconds), is_beside=entry.is_beside
+        )
     else:
         of_all = SetApplicationLimits(application=application, words=words)
-        _perform(world, name, of_all, lambda: world.oracle.limits_application(application, seconds))
+        _perform(
+            world,
+            name,
+            of_all,
+            lambda: world.oracle.limits_application(application, seconds),
+            is_beside=entry.is_beside,
+        )
 
 
 def _lend(world: World, entry: s.Credit) -> None:
     application, account, micros = entry.application, entry.account, entry.micros
     job = SetAccount(application=application, account=account, words=(_credit_limit(micros),))
-    _perform(world, f"credit {account} {micros}", job, lambda: world.oracle.lends(application, account, micros))
+    _perform(
+        world,
+        f"credit {account} {micros}",
+        job,
+        lambda: world.oracle.lends(application, account, micros),
+        is_beside=entry.is_beside,
+    )
 
 
 def _move_deck(world: World, entry: s.MoveDeck) -> None:
@@ -127,7 +160,7 @@ def _move_deck(world: World, entry: s.MoveDeck) -> None:
     words = (f"deck={entry.deck}", *([_credit_limit(entry.credit)] if entry.credit >= 0 else []))
     job = SetAccount(application=entry.application, account=entry.account, words=words)
     name = f"deck {entry.account} {entry.deck} {entry.credit}"
-    _perform(world, name, job, lambda: world.oracle.moves_to_deck(*named))
+    _perform(world, name, job, lambda: world.oracle.moves_to_deck(*named), is_beside=entry.is_beside)
 
 
 def _credit_limit(micros: int) -> str:
@@ -149,7 +182,7 @@ def _pay(world: World, entry: s.Pay) -> None:
             who=WHO,
         )
         name = f"topup {entry.account} {micros} {entry.reference}"
-        _perform(world, name, job, lambda: world.oracle.tops_up(*named))
+        _perform(world, name, job, lambda: world.oracle.tops_up(*named), is_beside=entry.is_beside)
 
     pay(entry.micros)
     if entry.again_after_s:
@@ -170,7 +203,7 @@ def _adjust(world: World, entry: s.AdjustBy) -> None:
             who=WHO,
         )
         name = f"adjust {entry.account} {entry.micros} {entry.reference}"
-        _perform(world, name, job, lambda: world.oracle.adjusts(*named))
+        _perform(world, name, job, lambda: world.oracle.adjusts(*named), is_beside=entry.is_beside)
 
     _repeated(world, entry.again_after_s, adjust)
 
@@ -187,7 +220,13 @@ def _refund(world: World, entry: s.GiveBack) -> None:
         )
         name = f"refund {entry.call} {entry.micros} {entry.reference}"
         key = (entry.application, entry.call)
-        _perform(world, name, job, lambda: world.oracle.refunds(key, entry.micros, entry.reference))
+        _perform(
+            world,
+            name,
+            job,
+            lambda: world.oracle.refunds(key, entry.micros, entry.reference),
+            is_beside=entry.is_beside,
+        )
 
     _repeated(world, entry.again_after_s, refund)
 

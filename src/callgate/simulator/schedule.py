@@ -84,7 +84,13 @@ class Oddities(TypedDict, total=False):
     is_forged: bool
 
 
-class OpenAccount(Entry, frozen=True, kw_only=True, tag="open"):
+class Work(Entry, frozen=True, kw_only=True):
+    """What an operator does. `is_beside`: by a command in another process, beside the server or while it is down."""
+
+    is_beside: bool = False
+
+
+class OpenAccount(Work, frozen=True, kw_only=True, tag="open"):
     application: str
     account: str
     currency: str
@@ -92,7 +98,7 @@ class OpenAccount(Entry, frozen=True, kw_only=True, tag="open"):
     identities: tuple[str, ...]
 
 
-class Pay(Entry, frozen=True, kw_only=True):
+class Pay(Work, frozen=True, kw_only=True):
     """A top-up; `again_after_s` repeats it, with `again_micros` where that is not 0."""
 
     application: str
@@ -103,7 +109,7 @@ class Pay(Entry, frozen=True, kw_only=True):
     again_micros: int = 0
 
 
-class AdjustBy(Entry, frozen=True, kw_only=True, tag="adjust"):
+class AdjustBy(Work, frozen=True, kw_only=True, tag="adjust"):
     application: str
     account: str
     micros: int
@@ -111,7 +117,7 @@ class AdjustBy(Entry, frozen=True, kw_only=True, tag="adjust"):
     again_after_s: float = 0.0
 
 
-class GiveBack(Entry, frozen=True, kw_only=True, tag="refund"):
+class GiveBack(Work, frozen=True, kw_only=True, tag="refund"):
     application: str
     call: str
     micros: int
@@ -119,7 +125,7 @@ class GiveBack(Entry, frozen=True, kw_only=True, tag="refund"):
     again_after_s: float = 0.0
 
 
-class Status(Entry, frozen=True, kw_only=True):
+class Status(Work, frozen=True, kw_only=True):
     """`account` empty: of the application."""
 
     application: str
@@ -127,7 +133,7 @@ class Status(Entry, frozen=True, kw_only=True):
     status: str
 
 
-class LimitTo(Entry, frozen=True, kw_only=True, tag="limit"):
+class LimitTo(Work, frozen=True, kw_only=True, tag="limit"):
     """`seconds` 0 lifts it. `account` empty: of the application."""
 
     application: str
@@ -135,13 +141,13 @@ class LimitTo(Entry, frozen=True, kw_only=True, tag="limit"):
     seconds: int
 
 
-class Credit(Entry, frozen=True, kw_only=True):
+class Credit(Work, frozen=True, kw_only=True):
     application: str
     account: str
     micros: int
 
 
-class MoveDeck(Entry, frozen=True, kw_only=True, tag="deck"):
+class MoveDeck(Work, frozen=True, kw_only=True, tag="deck"):
     """`credit`, where it is at least 0, sets the credit limit too: both or none."""
 
     application: str

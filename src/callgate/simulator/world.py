@@ -15,7 +15,7 @@ from callgate.ledger.verify import verify
 from callgate.simulator import schedule as s
 from callgate.simulator.audit import Audit
 from callgate.simulator.causes import Sweep
-from callgate.simulator.disk import Disk, Step
+from callgate.simulator.disk import Desk, Disk, Step
 from callgate.simulator.loop import Agenda, VirtualLoop
 from callgate.simulator.node import EPOCH, MICROSECOND, Node
 from callgate.simulator.oracle import Oracle
@@ -55,10 +55,12 @@ class World:
         keep_trace: bool = False,
     ) -> None:
         self.plan = plan
+        self._path = str(path)
         self.agenda = Agenda()
         self.oracle = Oracle(plan, orphan_after_s=ORPHAN_AFTER_S)
         self.node: Node | None = None  # None while the server is down
         self.offset = timedelta()  # by which its clock is wrong
+        self.desk = self._build_desk()
         self.armed: dict[str, list[s.Crash | s.Slow]] = {}  # for the next time that a seam is passed
         self.outages: list[str] = []
         self.is_set_up = False
@@ -68,7 +70,6 @@ class World:
         self.trace: deque[str] = deque(maxlen=None if keep_trace else TRACE_LINES)
         self.digest = hashlib.blake2b(digest_size=16)
         self._entries, self._does, self._event_limit = entries, does, event_limit
-        self._path = str(path)
         self._audit = Audit(self._path, self.oracle)
         self._is_sweeping = False
         self._next_look, self._next_verify = LOOK_EVERY, VERIFY_EVERY
@@ -89,6 +90,7 @@ class World:
         finally:
             if self.node is not None:
                 self.node.kill()
+            self.desk.close()
             self._audit.close()
         if self._broken is not None:
             raise self._broken
@@ -190,6 +192,12 @@ class World:
     def now_us(self) -> int:
         """The server's clock, in microseconds since the beginning."""
         return (self.clock() - EPOCH) // MICROSECOND
+
+    def _build_desk(self) -> Desk:
+        disk = Disk(self.agenda, lambda _: None, self._committed, self.now_us)
+        desk = Desk(self._path, disk, VirtualLoop(self.agenda, fail=self.uncaught, threads=disk.thread))
+        desk.open()
+        return desk
 
     def begin_node(self) -> None:
         """The server starts."""
