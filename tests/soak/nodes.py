@@ -6,17 +6,24 @@ as one started from the command line and is up within tens of milliseconds.
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, Self
 
 import aiohttp
 import msgspec
@@ -32,6 +39,7 @@ from callgate.server import run, serve
 from callgate.service.add_application import AddApplication
 from callgate.service.import_deck import import_deck
 from callgate.service.open_account import OpenAccount
+from callgate.service.ports import Store
 from callgate.service.set_limits import SetAccountLimits
 from callgate.service.top_up import TopUp
 from callgate.settings import load_settings
@@ -142,7 +150,18 @@ def _wait_for(port: int) -> None:
         time.sleep(0.001)
 
 
-def warm_up() -> None:
+@contextmanager
+def nursery() -> Iterator[Nursery]:
+    """A nursery that has loaded all that a server does. To be opened before anything else."""
+    _warm_up()
+    born = Nursery()
+    try:
+        yield born
+    finally:
+        born.close()
+
+
+def _warm_up() -> None:
     """Be a server for a moment, so that all is loaded that one loads by and by. Leaves no thread behind."""
     configure_logs("error")
     log.debug("loaded")
@@ -154,7 +173,9 @@ def warm_up() -> None:
 
 
 async def _warm_house(folder: Path) -> "House":
-    return await build_house(f"sqlite:///{folder}/warm.db", ("somebody",), credit_micros=MINUTE_MICROS)
+    url = f"sqlite:///{folder}/warm.db"
+    await migrate(url)
+    return await build_house(url, ("somebody",), credit_micros=MINUTE_MICROS)
 
 
 async def _until_pages(port: int) -> None:
@@ -230,8 +251,15 @@ class House(NamedTuple):
     def settings(self, port: int) -> dict[str, str]:
         return environment(self.url, self.secret_key, port)
 
-    def store(self) -> SqliteStore:
-        return build_store(self.url)
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Store]:
+        """The books, as another process sees them."""
+        store = build_store(self.url)
+        await store.open()
+        try:
+            yield store
+        finally:
+            await store.close()
 
 
 def build_store(url: str) -> SqliteStore:
@@ -240,11 +268,14 @@ def build_store(url: str) -> SqliteStore:
 
 
 async def build_house(url: str, users: tuple[str, ...], *, credit_micros: int) -> House:
-    """Make the schema where there is none, and an operator with accounts that are granted a minute a call."""
+    """Make an operator with accounts that are granted a minute a call, in a database that has nothing in it."""
     house = House(url, new_key(), users)
-    store = house.store()
-    await store.migrate()
-    await store.open()
+    async with house.opened() as store:
+        await _furnish(store, house, credit_micros)
+    return house
+
+
+async def _furnish(store: Store, house: House, credit_micros: int) -> None:
     now, seal = datetime.now(UTC), Vault(house.secret_key).seal
     await store.perform(AddApplication(provider="sinch", key=KEY, secret=SECRET, name="", seal=seal, now=now))
     rate = Rate(
@@ -257,13 +288,11 @@ async def build_house(url: str, users: tuple[str, ...], *, credit_micros: int) -
         effective_from=datetime(2020, 1, 1, tzinfo=UTC),
     )
     await import_deck(store, "standard", "USD", [rate], mode=ImportMode.REPLACE, is_dry_run=False, now=now)
-    for user in users:
+    for user in house.users:
         await open_account(store, user, credit_micros=credit_micros)
-    await store.close()
-    return house
 
 
-async def open_account(store: SqliteStore, user: str, *, credit_micros: int) -> None:
+async def open_account(store: Store, user: str, *, credit_micros: int) -> None:
     """Somebody with credit, who is granted a minute a call."""
     now = datetime.now(UTC)
     await store.perform(OpenAccount(application=KEY, account=user, currency="USD"))
@@ -271,18 +300,44 @@ async def open_account(store: SqliteStore, user: str, *, credit_micros: int) -> 
     await store.perform(TopUp(application=KEY, account=user, amount_micros=credit_micros, reference="first", now=now))
 
 
-async def faults_in(store: SqliteStore) -> tuple[str, ...]:
+async def faults_in(store: Store) -> tuple[str, ...]:
     """What breaks an invariant, as `callgate ledger verify` says."""
     return (await store.inspect_ledger(verify)).faults
 
 
-async def template(folder: Path) -> Path:
-    """An empty SQLite database of this version, made once: migrating takes half a second, copying nothing."""
-    path = folder / "empty.db"
-    store = build_store(f"sqlite:///{path}")
+class Engine(AbstractContextManager["Engine"]):
+    """Where databases come from."""
+
+    def database(self) -> AbstractAsyncContextManager[str]:
+        """An empty database of this version, for as long as the block runs; its URL."""
+        raise NotImplementedError
+
+
+class Sqlite(Engine):
+    """A file each, copied from one that was migrated once."""
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="callgate-soak-")
+        self._empty = Path(self._folder.name, "empty.db")
+        asyncio.run(migrate(f"sqlite:///{self._empty}"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[str]:
+        with tempfile.TemporaryDirectory(dir=self._folder.name) as folder:
+            yield f"sqlite:///{shutil.copy(self._empty, folder)}"
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {"sqlite": Sqlite}
+
+
+async def migrate(url: str) -> None:
+    store = build_store(url)
     await store.migrate()
     await store.close()
-    return path
 
 
 def say(text: str) -> None:

@@ -226,9 +226,10 @@ class SteppedStore(SqliteStore):
         return await super().perform(_Recorded(job, step, self._disk), is_urgent=is_urgent)
 
     def _open(self) -> None:
-        self._connection = connection = connect(self._path, _Connection)
+        self._connection = connect(self._path, _Connection)
         super()._open()
-        connection.disk = self._disk
+        assert isinstance(self._connection, _Connection)
+        self._connection.disk = self._disk
 
     def open_now(self) -> None:
         """Without an event loop to wait on."""

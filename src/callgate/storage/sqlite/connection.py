@@ -3,7 +3,6 @@
 import sqlite3
 import threading
 from pathlib import Path
-from typing import TypeVar
 
 from callgate.errors import StorageUnavailable
 from callgate.logs import log
@@ -29,14 +28,11 @@ LONGEST_LOG_PAGES = 100_000
 """Should nobody fold it back, a commit does so at this length."""
 
 
-C = TypeVar("C", bound=sqlite3.Connection)
-
-
-def connect(path: str, factory: type[C] = sqlite3.Connection) -> C:  # type: ignore[assignment] # the default's own type
-    """Connect with a kind of connection of the caller's own, or the plain one. Raises `StorageUnavailable`."""
+def connect(path: str, kind: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
+    """Connect, with a kind of connection of the caller's own where one is named. Raises `StorageUnavailable`."""
     try:
-        connection: C = sqlite3.connect(
-            path, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS, factory=factory
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS, factory=kind
         )
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
         connection.execute("PRAGMA journal_mode = WAL")

@@ -1,0 +1,36 @@
+"""A fiftieth of what `make soak` runs with real servers as processes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SOAK = Path(__file__).parents[1] / "soak"
+ENGINES = ["sqlite"]
+
+
+def run(program: str, *words: str) -> dict[str, Any]:
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, str(SOAK / program), *words, "--json"], capture_output=True, check=False, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_a_killed_server_acknowledged_is_there_once(engine: str) -> None:
+    """Twenty servers are killed under load: nothing is lost, nothing settled twice, the invariants hold each time."""
+    figures = run("kill_loop.py", "--engine", engine, "--cycles", "20")
+    assert (figures["cycles"], figures["lost"], figures["doubled"], figures["faults"]) == (20, [], [], [])
+    assert figures["decisions"] > 500 and figures["ends"] > 200
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_exactly_as_many_connect_as_can_pay(engine: str) -> None:
+    """Ten of two hundred, twenty times."""
+    figures = run("race.py", "--engine", engine, "--rounds", "20")
+    assert (figures["rounds"], figures["bad"]) == (20, [])
