@@ -72,24 +72,23 @@ def check_file(path: str) -> None:
 def translate(error: sqlite3.Error) -> StorageUnavailable | Refused:
     """Say whether the database takes nothing now, or only not what one job of the batch wrote."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    kind = StorageUnavailable if code in _TAKES_NOTHING else Refused
-    return kind(f"SQLite: {error}")
+    state = _TAKES_NOTHING.get(code)
+    return Refused(f"SQLite: {error}") if state is None else StorageUnavailable(f"SQLite: {error}", state)
 
 
-_TAKES_NOTHING = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_PROTOCOL,
-        sqlite3.SQLITE_NOTADB,
-    }
-)
+_TAKES_NOTHING = {
+    sqlite3.SQLITE_BUSY: "locked",
+    sqlite3.SQLITE_LOCKED: "locked",
+    sqlite3.SQLITE_NOMEM: "out of memory",
+    sqlite3.SQLITE_READONLY: "read-only",
+    sqlite3.SQLITE_IOERR: "disk error",
+    sqlite3.SQLITE_CORRUPT: "damaged",
+    sqlite3.SQLITE_FULL: "disk full",
+    sqlite3.SQLITE_CANTOPEN: "disk error",
+    sqlite3.SQLITE_PROTOCOL: "locked",
+    sqlite3.SQLITE_NOTADB: "damaged",
+}
+"""Errors with which nothing can be written, whatever it is, and how the store is then."""
 
 
 def is_busy(error: sqlite3.Error) -> bool:
