@@ -331,7 +331,13 @@ class Sqlite(Engine):
             yield f"sqlite:///{shutil.copy(self._empty, folder)}"
 
 
-ENGINES: dict[str, Callable[[], Engine]] = {"sqlite": Sqlite}
+def _postgres() -> Engine:
+    from postgres import Postgres  # noqa: PLC0415 - only where it is asked for
+
+    return Postgres()
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {"sqlite": Sqlite, "postgres": _postgres}
 
 
 async def migrate(url: str) -> None:
