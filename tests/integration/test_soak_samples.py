@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 SOAK = Path(__file__).parents[1] / "soak"
-ENGINES = ["sqlite"]
+ENGINES = ["sqlite", "postgres"]
 
 
 def run(program: str, *words: str) -> dict[str, Any]:
@@ -34,3 +34,16 @@ def test_exactly_as_many_connect_as_can_pay(engine: str) -> None:
     """Ten of two hundred, twenty times."""
     figures = run("race.py", "--engine", engine, "--rounds", "20")
     assert (figures["rounds"], figures["bad"]) == (20, [])
+
+
+def test_one_server_ends_the_calls_of_another_that_died() -> None:
+    """Two on one PostgreSQL: starts at the one that is killed, ends at the other."""
+    figures = run("two_nodes.py", "--rounds", "4")
+    assert (figures["rounds"], figures["bad"]) == (4, [])
+
+
+def test_what_was_acknowledged_outlives_the_leader() -> None:
+    """Three PostgreSQL servers with a quorum; the leader is killed, a standby promoted, and writing goes on within two seconds."""
+    figures = run("failover.py", "--rounds", "1")
+    assert figures["bad"] == []
+    assert figures["rounds"][0]["answers"] > 50

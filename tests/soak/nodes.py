@@ -135,6 +135,8 @@ def _nurse(line: socket.socket) -> NoReturn:
 
 
 def _be_a_server(settings: Environment, says: int) -> NoReturn:
+    """Its complaints go nowhere: that it is in trouble is the point."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     try:
         run(serve(load_settings(None, settings), on_listening=lambda: os.write(says, b"1") and None))
     finally:

