@@ -183,6 +183,13 @@ BUGS: dict[str, tuple[Change, ...]] = {
             "            self._on_step(Step.RUN)\n            self._kept.renew(books)\n",
         ),
     ),
+    "queue no record of a call that cost nothing": (
+        Change(
+            "service/settle.py",
+            "    queue_record(books, record, endpoints)\n",
+            "    queue_record(books, record, endpoints if charged_micros else ())\n",
+        ),
+    ),
     "bill the moment after the cut": (Change("service/settle.py", "CUT_TOLERANCE_S = 2\n", "CUT_TOLERANCE_S = 1\n"),),
     "top up for the same reference again": (
         Change(

@@ -5,6 +5,8 @@ Reads the database past the engine, with SQL of its own.
 
 import sqlite3
 from collections import defaultdict
+from collections.abc import Iterator
+from itertools import chain
 
 from callgate.simulator.oracle import Case, Oracle
 
@@ -46,45 +48,51 @@ class Audit:
         return fault
 
     def everything(self) -> str:
-        """All wallets, all of the house's accounts, and what is held for calls."""
-        fault = self.commit()
-        oracle = self._oracle
-        count = self._db.execute("SELECT count(*) FROM wallets").fetchone()[0]
-        if count != len(oracle.purses):
-            fault = fault or f"there are {count} wallets, {len(oracle.purses)} were opened"
-        for purse in oracle.purses:
-            fault = fault or self._purse(purse)
-        stored = self._db.execute("SELECT application, currency, name FROM house_accounts").fetchall()
-        for house in {*stored, *oracle.house}:
-            fault = fault or self._house(house)
-        sums: dict[str, int] = defaultdict(int)
-        for currency, micros in self._db.execute(
-            """SELECT currency, posted_micros FROM house_accounts
-            UNION ALL SELECT currency, posted_micros - owed_micros FROM wallets"""
-        ):
-            sums[currency] += micros
-        for currency, micros in sums.items():
-            if micros:
-                fault = fault or f"all accounts in {currency} add up to {micros}, not to 0"
-        held = self._db.execute(
-            "SELECT application, call_id FROM calls WHERE hold_state = 'open'"
-        ).fetchall()  # fmt: skip
-        for key in held:
-            if (case := oracle.cases.get(key)) is None or case.state != "live":
-                fault = fault or f"call {key} holds money, and must not"
-        live = sum(case.state == "live" for case in oracle.cases.values())
-        if live != len(held):
-            fault = fault or f"{len(held)} calls hold money, {live} must"
-        return fault
+        """All wallets, all of the house's accounts, what is held, and what is queued."""
+        faults = chain([self.commit()], self._all_purses(), self._all_houses(), self._all_holds(), self._queue())
+        return next(filter(None, faults), "")
 
     def all_calls(self) -> str:
-        fault = ""
-        for key in self._oracle.cases:
-            fault = fault or self._case(key)
-        count = self._db.execute("SELECT count(*) FROM calls").fetchone()[0]
-        if count != len(self._oracle.cases):
-            fault = fault or f"there are {count} calls, {len(self._oracle.cases)} were heard of"
-        return fault
+        """Every call that was ever heard of."""
+        count = self._number("SELECT count(*) FROM calls")
+        missing = f"there are {count} calls, {len(self._oracle.cases)} were heard of"
+        faults = chain(map(self._case, self._oracle.cases), [missing if count != len(self._oracle.cases) else ""])
+        return next(filter(None, faults), "")
+
+    def _all_purses(self) -> Iterator[str]:
+        count = self._number("SELECT count(*) FROM wallets")
+        if count != len(self._oracle.purses):
+            yield f"there are {count} wallets, {len(self._oracle.purses)} were opened"
+        yield from map(self._purse, self._oracle.purses)
+
+    def _all_houses(self) -> Iterator[str]:
+        stored = self._db.execute("SELECT application, currency, name FROM house_accounts").fetchall()
+        yield from map(self._house, {*stored, *self._oracle.house})
+        for currency, micros in self._db.execute(
+            """SELECT currency, sum(micros) FROM (SELECT currency, posted_micros AS micros FROM house_accounts
+            UNION ALL SELECT currency, posted_micros - owed_micros FROM wallets) GROUP BY currency"""
+        ):
+            if micros:
+                yield f"all accounts in {currency} add up to {micros}, not to 0"
+
+    def _all_holds(self) -> Iterator[str]:
+        cases = self._oracle.cases
+        held = self._db.execute("SELECT application, call_id FROM calls WHERE hold_state = 'open'").fetchall()
+        for key in held:
+            if (case := cases.get(key)) is None or case.state != "live":
+                yield f"call {key} holds money, and must not"
+        live = sum(case.state == "live" for case in cases.values())
+        if live != len(held):
+            yield f"{len(held)} calls hold money, {live} must"
+
+    def _queue(self) -> Iterator[str]:
+        """A record is queued in the transaction that writes it, or neither is there."""
+        queued = self._number("SELECT count(*) FROM deliveries WHERE type = 'call.ended'")
+        if queued != sum(purse.records for purse in self._oracle.purses.values()):
+            yield f"{queued} call records are queued, not one for each"
+
+    def _number(self, statement: str) -> int:
+        return int(self._db.execute(statement).fetchone()[0])
 
     def _new_transfers(
         self, cases: set[tuple[str, str]], purses: set[tuple[str, str]]

@@ -101,7 +101,11 @@ class Chances:
             for currency in CURRENCIES
             for number in range(2)
         )
-        self.plan = s.Plan(applications=self._applications, trusting=self._applications[1:], decks=self._decks)
+        self.plan = s.Plan(
+            applications=self._applications,
+            trusting=self._applications[1:],
+            decks=self._decks,
+        )
         self._accounts: list[Account] = []
         self._calls: list[s.Place] = []  # the last of them
         self._call_count = 0

@@ -11,8 +11,10 @@ from callgate.protocol.call import CallKey
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.rate import Rate
 from callgate.service.add_application import AddApplication, SetApplication
+from callgate.service.add_endpoint import KeepEndpoint
 from callgate.service.adjust import Adjust
 from callgate.service.books import Job
+from callgate.service.endpoint import Endpoint, RecordType
 from callgate.service.import_deck import import_deck
 from callgate.service.open_account import OpenAccount
 from callgate.service.refund import Refund
@@ -25,6 +27,16 @@ from callgate.simulator.causes import Order
 from callgate.simulator.node import EPOCH, Node
 from callgate.simulator.platform import SECRET
 from callgate.simulator.world import Does, World
+
+RECEIVER = Endpoint(
+    id="ep_simulated",
+    url="https://records.example",
+    types=(RecordType.CALL_ENDED,),
+    allow_private=False,
+    created_at=EPOCH,
+    sealed_secrets=(b"whsec_simulated",),
+)
+"""Who wants call records. Nothing is sent: what is looked at is that they are queued."""
 
 WHO, WHY = "simulator", "simulated"
 
@@ -40,6 +52,7 @@ def set_up(world: World) -> None:
     world.agenda.run()
     for key in world.plan.trusting:
         _perform(world, f"trust {key}", SetApplication(key=key, words=("trust=number",)), lambda: None)
+    _perform(world, "add a receiver", KeepEndpoint(endpoint=RECEIVER), lambda: None)
     for deck in world.plan.decks:
         if deck.prices:  # else shrunk away
             _import(world, s.Import(at=0.0, deck=deck.name, currency=deck.currency, prices=deck.prices, mode="merge"))
