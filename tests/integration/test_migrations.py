@@ -14,6 +14,7 @@ from callgate.errors import StorageUnavailable
 from callgate.service.add_endpoint import KeepEndpoint
 from callgate.service.due import due_at
 from callgate.service.endpoint import Endpoint
+from callgate.storage.dialect import words
 from callgate.storage.schema import SCHEMA
 from callgate.storage.sqlite import SqliteStore
 
@@ -35,7 +36,7 @@ def step(name: str) -> ModuleType:
 def at_0001(path: Path) -> None:
     """A database as the first version left it, with a record in it."""
     with sqlite3.connect(path) as books:
-        for statement in step("0001_first_call").STATEMENTS:
+        for statement in words(step("0001_first_call").STATEMENTS, "sqlite"):
             books.execute(statement)
         books.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
         books.execute("INSERT INTO alembic_version VALUES ('0001')")

@@ -67,6 +67,7 @@ COMMANDS = {
     "sinch callbacks set": "Tell the platform where to send an application's callbacks.",
     "ledger verify": "Check the four invariants of the ledger on the live database; exit 1 when one does not hold.",
     "call": "Place one emulated call and print its timeline.",
+    "simulate": "Put the server through faults on a virtual clock and check its books after each commit; exit 1 when they break.",
     "scenario run": "Play scenario files, draw each call, and say what was not as expected.",
     "scenario list": "List the scenarios that come with the emulator, with where they lie.",
     "emulate": "Serve the emulated platform: its REST interface, a control API, and pages with a phone pad and a journal.",

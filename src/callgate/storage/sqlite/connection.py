@@ -16,7 +16,7 @@ _BUSY_MS = 250
 
 _CACHE_KIB = 32_768
 
-_STATEMENTS = 512
+_STATEMENTS = 1_024
 
 CHECKPOINT_S = 1.0
 """How often the log is folded back into the file."""
@@ -28,10 +28,12 @@ LONGEST_LOG_PAGES = 100_000
 """Should nobody fold it back, a commit does so at this length."""
 
 
-def connect(path: str) -> sqlite3.Connection:
-    """Raises `StorageUnavailable`."""
+def connect(path: str, kind: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
+    """Connect, with a kind of connection of the caller's own where one is named. Raises `StorageUnavailable`."""
     try:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS)
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS, factory=kind
+        )
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -70,24 +72,23 @@ def check_file(path: str) -> None:
 def translate(error: sqlite3.Error) -> StorageUnavailable | Refused:
     """Say whether the database takes nothing now, or only not what one job of the batch wrote."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    kind = StorageUnavailable if code in _TAKES_NOTHING else Refused
-    return kind(f"SQLite: {error}")
+    state = _TAKES_NOTHING.get(code)
+    return Refused(f"SQLite: {error}") if state is None else StorageUnavailable(f"SQLite: {error}", state)
 
 
-_TAKES_NOTHING = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_PROTOCOL,
-        sqlite3.SQLITE_NOTADB,
-    }
-)
+_TAKES_NOTHING = {
+    sqlite3.SQLITE_BUSY: "locked",
+    sqlite3.SQLITE_LOCKED: "locked",
+    sqlite3.SQLITE_NOMEM: "out of memory",
+    sqlite3.SQLITE_READONLY: "read-only",
+    sqlite3.SQLITE_IOERR: "disk error",
+    sqlite3.SQLITE_CORRUPT: "damaged",
+    sqlite3.SQLITE_FULL: "disk full",
+    sqlite3.SQLITE_CANTOPEN: "disk error",
+    sqlite3.SQLITE_PROTOCOL: "locked",
+    sqlite3.SQLITE_NOTADB: "damaged",
+}
+"""Errors with which nothing can be written, whatever it is, and how the store is then."""
 
 
 def is_busy(error: sqlite3.Error) -> bool:

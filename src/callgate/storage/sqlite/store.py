@@ -56,6 +56,7 @@ class SqliteStore(Reads):
     the log to commits; and `on_step` is told where each batch stands, so that it may raise there what ends the process.
     """
 
+    is_shared = False
     order_written = "rowid"
 
     def __init__(  # noqa: PLR0913 - the last three are for simulations
@@ -91,6 +92,9 @@ class SqliteStore(Reads):
     async def migrate(self) -> None:
         """Bring the schema to this version, creating the file where there is none. Before `open`."""
         await self._beside(self._migrate)
+
+    async def describe(self) -> str:
+        return f"SQLite {sqlite3.sqlite_version}"
 
     async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
         return await self._writer.perform(job, is_urgent=is_urgent)

@@ -1,14 +1,22 @@
 """Calls that are asked about when their end does not come, and calls that hold their money in slices. After 0005.
 
-The table of calls is made anew: SQLite cannot add conditions to one that is there.
+SQLite's table of calls is made anew, since it cannot add conditions to one that is there.
 """
 
-from alembic import op
+from callgate.storage.dialect import Apart, Steps, apply
 
 revision = "0006"
 down_revision = "0005"
 
-STATEMENTS = (
+_DUE = """CASE WHEN hold_state IS NULL OR hold_state <> 'open' THEN NULL
+    WHEN ' ' || flags || ' ' LIKE '% end_unclear %' THEN decided_at
+    ELSE coalesce(answered_at, decided_at + 180000000) + (granted_s + 120) * 1000000 END"""
+"""Open holds of before are due like all others; those whose end was unclear, at once."""
+
+_SIDE = "CASE WHEN substr(debit, 1, 7) = 'wallet:' OR substr(debit, 1, 5) = 'owed:' THEN debit ELSE credit END"
+"""Each transfer is of one customer, whichever side that is."""
+
+_NEW_CALLS = (
     "ALTER TABLE calls RENAME TO calls_before",
     """
     CREATE TABLE calls (
@@ -52,48 +60,63 @@ STATEMENTS = (
         CHECK (extend_at IS NULL OR hold_state IS 'open')
     ) STRICT
     """,
-    # Open holds of before are due like all others; those whose end was unclear, at once.
-    """
-    INSERT INTO calls SELECT calls_before.*, '',
-        CASE WHEN hold_state IS NOT 'open' THEN NULL
-            WHEN ' ' || flags || ' ' LIKE '% end_unclear %' THEN decided_at
-            ELSE coalesce(answered_at, decided_at + 180000000) + (granted_s + 120) * 1000000 END,
-        0, NULL, NULL FROM calls_before
-    """,
+    f"INSERT INTO calls SELECT calls_before.*, '', {_DUE}, 0, NULL, NULL FROM calls_before",  # noqa: S608 - our own words
     "DROP TABLE calls_before",
+)
+
+_MORE_OF_CALLS = (
+    "DROP INDEX calls_by_time",
+    "DROP INDEX calls_unsettled",
+    "ALTER TABLE calls DROP CONSTRAINT calls_hold_state_check",
+    "ALTER TABLE calls ADD CHECK (hold_state IN ('open', 'posted', 'voided', 'expired'))",
+    """ALTER TABLE calls ADD COLUMN resource TEXT COLLATE "C" NOT NULL DEFAULT ''""",
+    "ALTER TABLE calls ADD COLUMN ask_at BIGINT",
+    "ALTER TABLE calls ADD COLUMN ask_count BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE calls ADD COLUMN elastic BYTEA",
+    "ALTER TABLE calls ADD COLUMN extend_at BIGINT",
+    f"UPDATE calls SET ask_at = {_DUE}",  # noqa: S608 - our own words
+    "ALTER TABLE calls ADD CHECK ((hold_state IS NOT DISTINCT FROM 'open') = (ask_at IS NOT NULL))",
+    "ALTER TABLE calls ADD CHECK (extend_at IS NULL OR hold_state IS NOT DISTINCT FROM 'open')",
+)
+
+STATEMENTS: Steps = (
+    *(Apart(sqlite=step) for step in _NEW_CALLS),
+    *(Apart(postgres=step) for step in _MORE_OF_CALLS),
     "CREATE INDEX calls_by_time ON calls (decided_at)",
     "CREATE INDEX calls_open ON calls (application, account, decided_at) WHERE hold_state = 'open'",
     "CREATE INDEX calls_parked ON calls (decided_at) WHERE state = 'parked'",
     "CREATE INDEX calls_to_ask ON calls (ask_at) WHERE ask_at IS NOT NULL",
     "CREATE INDEX calls_to_extend ON calls (extend_at) WHERE extend_at IS NOT NULL",
     "ALTER TABLE accounts ADD COLUMN is_elastic INTEGER NOT NULL DEFAULT 0",
-    # Each transfer is of one customer, whichever side that is: what a statement looks for.
-    """
-    ALTER TABLE transfers ADD COLUMN account TEXT GENERATED ALWAYS AS
-        (substr(CASE WHEN substr(debit, 1, 7) = 'wallet:' OR substr(debit, 1, 5) = 'owed:' THEN debit ELSE credit END,
-            instr(CASE WHEN substr(debit, 1, 7) = 'wallet:' OR substr(debit, 1, 5) = 'owed:' THEN debit ELSE credit END,
-                ':') + 1)) VIRTUAL
-    """,
+    Apart(
+        sqlite=f"""
+        ALTER TABLE transfers ADD COLUMN account TEXT
+            GENERATED ALWAYS AS (substr({_SIDE}, instr({_SIDE}, ':') + 1)) VIRTUAL
+        """,
+        postgres=f"""
+        ALTER TABLE transfers ADD COLUMN account TEXT COLLATE "C"
+            GENERATED ALWAYS AS (substr({_SIDE}, strpos({_SIDE}, ':') + 1)) STORED
+        """,
+    ),
     "CREATE INDEX transfers_by_account ON transfers (application, account)",
     # INSERT OR REPLACE deletes without a word to triggers that forbid it.
-    """
+    Apart("""
     CREATE TRIGGER transfers_are_never_replaced BEFORE INSERT ON transfers
     WHEN EXISTS (SELECT 1 FROM transfers WHERE application = NEW.application AND id = NEW.id)
         OR EXISTS (SELECT 1 FROM transfers WHERE rowid = NEW.rowid)
     BEGIN SELECT RAISE(ABORT, 'transfers are append-only'); END
-    """,
-    """
+    """),
+    Apart("""
     CREATE TRIGGER records_are_never_replaced BEFORE INSERT ON records
     WHEN EXISTS (SELECT 1 FROM records WHERE record_id = NEW.record_id)
         OR EXISTS (SELECT 1 FROM records
             WHERE application = NEW.application AND account = NEW.account AND sequence = NEW.sequence)
         OR EXISTS (SELECT 1 FROM records WHERE rowid = NEW.rowid)
     BEGIN SELECT RAISE(ABORT, 'records are append-only'); END
-    """,
+    """),
     "CREATE INDEX deliveries_delivered ON deliveries (occurred_at) WHERE state = 'delivered'",
 )
 
 
 def upgrade() -> None:
-    for statement in STATEMENTS:
-        op.execute(statement)
+    apply(STATEMENTS)
