@@ -111,8 +111,17 @@ class PlatformFailed(Error):
 class TargetUnreachable(Error):
     """No callback server listens where the emulator was told to call, so that there is no call to speak of."""
 
-    def __init__(self, target: str) -> None:
-        super().__init__(f"nothing answers at {target}: start one with `callgate dev`, or name another with --target")
+    def __init__(self, target: str, why: str = "") -> None:
+        reason = f" ({why})" if why else ""
+        super().__init__(f"nothing answers at {target}{reason}: start one with `callgate dev`, or name another with --target")
+        self.target = target
+
+
+class TargetUnfit(Error):
+    """Something answers where the emulator was told to call, but no callback server does so: what it does, what would do."""
+
+    def __init__(self, target: str, found: str, expected: str) -> None:
+        super().__init__(f"{target} {found}; expected {expected}")
         self.target = target
 
 

@@ -64,6 +64,8 @@ COMMANDS = {
     "sinch token": "Print a token with which an in-app user registers with the platform.",
     "ledger verify": "Check the four invariants of the ledger on the live database; exit 1 when one does not hold.",
     "call": "Place one emulated call and print its timeline.",
+    "load": "Place emulated calls by the thousand, and look at every answer.",
+    "conformance": "Is a callback server safe and correct? One line a check, with what to do.",
     "completions": "Print the script that completes these commands in a shell.",
 }
 """Every command and the sentence of its help. `app add` is the function `add` in `callgate.cli.app`."""
