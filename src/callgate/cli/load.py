@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from callgate.settings import Settings
 
 DONE, FAILED, MISUSED = 0, 1, 2
-"""Exit codes: every answer was right; some was wrong, or the ledger differs; there was nothing to load."""
+"""Exit codes: every answer was right; some was wrong or never asked for, or the ledger differs; there was nothing to load."""
 
 MAX_RATE, MAX_FOR_S, MAX_CONNECTIONS = 100_000.0, 7 * 86_400, 10_000
 
@@ -46,7 +46,8 @@ def load(
     Parameters
     ----------
     rate
-        Calls a second, each of two or three callbacks; they fall due evenly, whoever still waits for an answer.
+        Calls a second, each of two or three callbacks; they fall due evenly, whoever still waits for an answer. With
+        max each connection carries one call after the other instead, as fast as the target goes.
     lasting
         For how long: 60s, 2m.
     mix
@@ -79,7 +80,7 @@ def load(
         say_json(_as_json(report, agreement))
     else:
         _print(report, agreement)
-    is_well = not report.wrong and (isinstance(agreement, str) or agreement.is_well)
+    is_well = not report.wrong and not report.unsent and (isinstance(agreement, str) or agreement.is_well)
     return DONE if is_well else FAILED
 
 
@@ -102,12 +103,6 @@ def _plan(  # noqa: PLR0917 - the words of the command line in their order
     from callgate.emulator.scenario import parse_talk_s
     from callgate.emulator.target import check_secret, read_target
 
-    try:
-        rate_per_s = float(rate)
-    except ValueError:
-        rate_per_s = 0.0
-    if not 0 < rate_per_s <= MAX_RATE:  # which no not-a-number is
-        raise Invalid("--rate", repr(rate), f"calls a second, above 0 and at most {MAX_RATE:g}")
     seconds = parse_talk_s(lasting, "--for")
     if not 0 < seconds <= MAX_FOR_S:
         raise Invalid("--for", repr(lasting), "a time such as 60s, at most seven days")
@@ -119,7 +114,7 @@ def _plan(  # noqa: PLR0917 - the words of the command line in their order
         target=read_target(target),
         key=key,
         secret=check_secret(secret),
-        rate_per_s=rate_per_s,
+        rate_per_s=_rate(rate),
         seconds=float(seconds),
         seed=seed,
         mix=words.Mix(
@@ -130,6 +125,18 @@ def _plan(  # noqa: PLR0917 - the words of the command line in their order
         ),
         connections=connections,
     )
+
+
+def _rate(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        rate_per_s = float(text)
+    except ValueError:
+        rate_per_s = 0.0
+    if not 0 < rate_per_s <= MAX_RATE:  # which no not-a-number is
+        raise Invalid("--rate", repr(text), f"calls a second, above 0 and at most {MAX_RATE:g}, or max")
+    return rate_per_s
 
 
 def _run(plan: LoadPlan, *, is_quiet: bool) -> tuple[LoadReport, Account]:
@@ -236,7 +243,7 @@ def _as_json(report: LoadReport, agreement: Agreement | str) -> dict[str, Any]:
 
 
 def _print(report: LoadReport, agreement: Agreement | str) -> None:
-    asked = f"{report.asked_per_s:g} calls a second asked for"
+    asked = "as fast as it goes" if report.asked_per_s is None else f"{report.asked_per_s:g} calls a second asked for"
     say(f"{report.target}, {asked}, {report.seconds:.1f} s, seed {report.seed}\n")
     rates = f"{report.calls_per_s:,.0f} calls and {report.callbacks_per_s:,.0f} callbacks a second"
     say(f"{report.calls:,} calls, {report.callbacks:,} callbacks: {rates}")

@@ -10,6 +10,7 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import NamedTuple
@@ -74,16 +75,20 @@ def probe(plan: "LoadPlan") -> None:
 
 
 class LoadPlan(NamedTuple):
-    """What is asked for. `connections` are opened at once."""
+    """What is asked for. Without a rate each connection carries one call after the other, as fast as the target goes.
+
+    `seconds` is for how long calls begin, `calls` the most of them.
+    """
 
     target: Target
     key: str
     secret: str
-    rate_per_s: float
+    rate_per_s: float | None
     seconds: float
     seed: int
     mix: Mix
     connections: int = CONNECTIONS
+    calls: int | None = None
 
 
 class Talk(NamedTuple):
@@ -221,7 +226,9 @@ class Load:
         self._under_way = 0
         self._repeats = 0
         self._talked_s = 0
+        self._ended = 0
         self._is_stopped = False
+        self._has_room = asyncio.Event()
         self.scribe = Scribe(plan.target, plan.key, plan.secret)
         self.account = Account(plan.mix)
 
@@ -233,10 +240,10 @@ class Load:
             beside.append(asyncio.ensure_future(self._tell(on_progress)))
         try:
             began, busy = perf_counter(), time.process_time()
-            await self._send_evenly(began)
+            await (self._send_in_turn(began) if self._plan.rate_per_s is None else self._send_evenly(began))
             sent_s = perf_counter() - began
             busy_s = time.process_time() - busy
-            answered, ended = self._all.count, self._ended_as.total()
+            answered, ended = self._all.count, self._ended
             await self._last_answers()
         finally:
             for task in beside:
@@ -281,7 +288,8 @@ class Load:
     def miss(self, call: _Call, kind: str, words: str, now: float) -> None:
         """No answer: the platform would end a call at its ICE, and go on at its ACE."""
         if kind == "unsent":
-            self._end(call, "unsent", NO_TALK)
+            self.account.close(call.index, NO_TALK)
+            self._under_way -= 1
             return
         self._note(kind, f"{call.event.upper()}: {words}", call)
         call.first = None
@@ -349,12 +357,9 @@ class Load:
     def _after_dice(self, call: _Call, judged: Judged) -> None:
         if judged.kind:
             self.account.close(call.index, NOT_ENDED)
+        self._ended += 1
         self._under_way -= 1
-
-    def _end(self, call: _Call, name: str, seconds: int) -> None:
-        self.account.close(call.index, seconds)
-        self._ended_as[name] += 1
-        self._under_way -= 1
+        self._has_room.set()
 
     def _send(self, call: _Call, event: str, body: bytes, due_at: float) -> None:
         call.event, call.body, call.due_at = event, body, due_at
@@ -367,10 +372,25 @@ class Load:
 
     # -- the time ------------------------------------------------------------------------------------------------------
 
+    async def _send_in_turn(self, began: float) -> None:
+        """Each connection begins its next call when its last has ended."""
+        most, until = self._plan.calls, began + self._plan.seconds
+        while not self._is_stopped and (now := perf_counter()) < until:
+            while self._under_way < self._plan.connections:
+                if most is not None and len(self.account) >= most:
+                    return
+                self._begin(now)
+            self._has_room.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(until - now):
+                    await self._has_room.wait()
+
     async def _send_evenly(self, began: float) -> None:
         """All calls of the time, one at least, also when we were held up ourselves: each counts from its own moment."""
         rate = self._plan.rate_per_s
+        assert rate is not None, "without a rate they are sent in turn"
         total, sent = max(1, round(rate * self._plan.seconds)), 0
+        total = total if self._plan.calls is None else min(total, self._plan.calls)
         while sent < total and not self._is_stopped:
             now = perf_counter()
             while sent < total and (due_at := began + sent / rate) <= now:
@@ -395,7 +415,7 @@ class Load:
         while True:
             await asyncio.sleep(PROGRESS_EVERY_S)
             now = perf_counter()
-            ended, answered = self._ended_as.total(), self._all.count
+            ended, answered = self._ended, self._all.count
             wrong = sum(int(noted[0]) for noted in self._wrong.values())
             on_progress(
                 Progress(

@@ -84,12 +84,13 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True):
 class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a load came to. `calls` and what follows them are counts of calls, `callbacks` of events that were answered.
 
-    Rates are of the time in which calls fell due. `unsent` fell due and were given up, because the target did not keep up.
+    Rates are of the time in which calls began; nothing `asked_per_s` is as fast as the target goes. `unsent` fell due and
+    were given up, because the target did not keep up.
     """
 
     target: str
     seed: int
-    asked_per_s: float
+    asked_per_s: float | None
     seconds: float
     calls: int
     calls_per_s: float
