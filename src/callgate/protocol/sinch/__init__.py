@@ -1,4 +1,11 @@
-"""Sinch Voice, version 1: the wire, its signature, and its translation to neutral words."""
+"""Sinch Voice, version 1: the wire, its signature, and its translation to neutral words.
+
+What asks the platform (`rest`, and the functions of `orders`) is loaded when it is first used: who only answers callbacks
+starts without it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from callgate.errors import CallbackMalformed, SignatureInvalid
 from callgate.protocol.sinch import prompts
@@ -63,7 +70,21 @@ from callgate.protocol.sinch.svaml import (
 from callgate.protocol.sinch.token import registration_token
 from callgate.protocol.sinch.translate import answer, owner, translate, understand, unusable
 
+if TYPE_CHECKING:
+    from callgate.protocol.sinch import rest
+    from callgate.protocol.sinch.orders import (
+        REGIONS,
+        ask,
+        base_url,
+        hang_up,
+        read_done,
+        read_told,
+        resource_of,
+        warn,
+    )
+
 __all__ = [
+    "REGIONS",
     "Ace",
     "Action",
     "Address",
@@ -109,13 +130,20 @@ __all__ = [
     "TranscriptionOptions",
     "UnknownEvent",
     "answer",
+    "ask",
+    "base_url",
     "check",
     "diagnose",
+    "hang_up",
     "header",
     "owner",
     "prompts",
     "read",
+    "read_done",
+    "read_told",
     "registration_token",
+    "resource_of",
+    "rest",
     "sign",
     "signature_of",
     "signing_key",
@@ -125,5 +153,19 @@ __all__ = [
     "unusable",
     "verify",
     "verify_basic",
+    "warn",
     "write",
 ]
+
+_OF_ORDERS = frozenset({"REGIONS", "ask", "base_url", "hang_up", "read_done", "read_told", "resource_of", "warn"})
+
+
+def __getattr__(name: str) -> object:
+    """Load what asks the platform, once."""
+    if name == "rest":
+        return import_module(f"{__name__}.rest")
+    if name not in _OF_ORDERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.orders"), name)
+    globals()[name] = found
+    return found
