@@ -150,7 +150,9 @@ class TargetUnreachable(Error):
 
     def __init__(self, target: str, why: str = "") -> None:
         reason = f" ({why})" if why else ""
-        super().__init__(f"nothing answers at {target}{reason}: start one with `callgate dev`, or name another with --target")
+        super().__init__(
+            f"nothing answers at {target}{reason}: start one with `callgate dev`, or name another with --target"
+        )
         self.target = target
 
 
@@ -160,6 +162,8 @@ class TargetUnfit(Error):
     def __init__(self, target: str, found: str, expected: str) -> None:
         super().__init__(f"{target} {found}; expected {expected}")
         self.target = target
+        self.found = found
+        self.expected = expected
 
 
 class DeliveryFailed(Error):

@@ -67,6 +67,7 @@ COMMANDS = {
     "sinch callbacks set": "Tell the platform where to send an application's callbacks.",
     "ledger verify": "Check the four invariants of the ledger on the live database; exit 1 when one does not hold.",
     "call": "Place one emulated call and print its timeline.",
+    "emulate": "Serve the emulated platform: REST interface, control API, a phone pad and the journal.",
     "load": "Place emulated calls by the thousand, and look at every answer.",
     "conformance": "Is a callback server safe and correct? One line a check, with what to do.",
     "completions": "Print the script that completes these commands in a shell.",

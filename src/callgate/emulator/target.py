@@ -74,7 +74,9 @@ def must_be_fit(url: str, status: int, headers: Mapping[str, str], body: bytes) 
     if status in (404, 405):
         raise TargetUnfit(url, f"answers a POST with {status}{page}", "the path at which callbacks are answered")
     if is_html and status // 100 == 2:  # noqa: PLR2004
-        raise TargetUnfit(url, f"answers with HTML{page}, a page for people", "the URL of a callback server, path included")
+        raise TargetUnfit(
+            url, f"answers with HTML{page}, a page for people", "the URL of a callback server, path included"
+        )
 
 
 def check_secret(secret: str, where: str = "--secret") -> str:
