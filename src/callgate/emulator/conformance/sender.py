@@ -128,7 +128,7 @@ class Sender:
         headers, sent = self.sign(body, **damage)
         outcome = self.post(headers, sent)
         if isinstance(event, dict):
-            self._remember(event, outcome)
+            self.note(event, outcome)
         return outcome
 
     def sign(  # noqa: PLR0913 - each ingredient can be the one that differs
@@ -188,7 +188,8 @@ class Sender:
         for call_id in list(self._up):
             self.send(self.event("dice", call_id))
 
-    def _remember(self, event: dict[str, Any], outcome: Outcome) -> None:
+    def note(self, event: dict[str, Any], outcome: Outcome) -> None:
+        """Remember a call that was let through, or forget one that has ended."""
         call_id = str(event.get("callid", ""))
         if event["event"] == "dice":
             self._up.pop(call_id, None)
