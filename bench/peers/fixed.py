@@ -27,10 +27,11 @@ def main() -> None:
 
     async def answer(_scope: Scope, receive: Receive, send: Send) -> None:
         body = await read_body(receive)
-        is_whole = isinstance(body, bytes)
-        if is_whole and b'"event":"ace"' in body:
+        if isinstance(body, WireReply):
+            await send_reply(send, body)
+        elif b'"event":"ace"' in body:
             await send_reply(send, ace)
-        elif is_whole and b'"event":"dice"' in body:
+        elif b'"event":"dice"' in body:
             await send_reply(send, dice)
         else:
             await send_reply(send, reply)

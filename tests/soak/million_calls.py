@@ -90,7 +90,9 @@ def read_prices() -> dict[str, Price]:
 
     def price(number: str) -> Price:
         row = rows[max((prefix for prefix in rows if number.startswith(f"+{prefix}")), key=len)]
-        return Price(Fraction(row["rate_per_min"]), Fraction(row["connect_fee"]), int(row["first_s"]), int(row["next_s"]))
+        return Price(
+            Fraction(row["rate_per_min"]), Fraction(row["connect_fee"]), int(row["first_s"]), int(row["next_s"])
+        )
 
     return {number: price(number) for number in NUMBERS}
 
@@ -127,7 +129,12 @@ async def fill(settings: Settings) -> None:
             ],
             [
                 TopUp(
-                    application=KEY, account=each, amount_micros=start_micros(each), reference="first", now=now, who="soak"
+                    application=KEY,
+                    account=each,
+                    amount_micros=start_micros(each),
+                    reference="first",
+                    now=now,
+                    who="soak",
                 )
                 for each in MIX.callers
             ],
@@ -146,7 +153,7 @@ def serving(folder: Path, settings: Settings) -> Iterator[str]:
         "CALLGATE_LOG_LEVEL": "error",
     }
     with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own program
+        process = subprocess.Popen(
             [sys.executable, "-m", "callgate", "serve"], cwd=folder, env=environment, stdout=log, stderr=log
         )
     try:
@@ -168,7 +175,15 @@ async def run(folder: Path, calls: int, seed: int) -> dict[str, Any]:
     with serving(folder, settings) as url:
         load = Load(
             LoadPlan(
-                read_target(url), KEY, SECRET, rate_per_s=None, seconds=86_400, seed=seed, mix=MIX, calls=calls, connections=64
+                read_target(url),
+                KEY,
+                SECRET,
+                rate_per_s=None,
+                seconds=86_400,
+                seed=seed,
+                mix=MIX,
+                calls=calls,
+                connections=64,
             )
         )
         report = await load.run()

@@ -81,8 +81,12 @@ def _print(checked: Checked) -> None:
 
 
 def _summary(report: Conformance) -> str:
-    counts = {mark: sum(check.mark == mark for check in report.checks) for mark in ("pass", "fail", "advice", "skipped")}
-    said = f"{len(report.checks)} checks: {counts['pass']} passed, {counts['fail']} failed, {counts['advice']} with advice"
+    counts = {
+        mark: sum(check.mark == mark for check in report.checks) for mark in ("pass", "fail", "advice", "skipped")
+    }
+    said = (
+        f"{len(report.checks)} checks: {counts['pass']} passed, {counts['fail']} failed, {counts['advice']} with advice"
+    )
     return f"{said}, {counts['skipped']} not tried" if counts["skipped"] else said
 
 

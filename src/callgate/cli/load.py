@@ -247,7 +247,9 @@ def _print(report: LoadReport, agreement: Agreement | str) -> None:
     say(f"{report.target}, {asked}, {report.seconds:.1f} s, seed {report.seed}\n")
     rates = f"{report.calls_per_s:,.0f} calls and {report.callbacks_per_s:,.0f} callbacks a second"
     say(f"{report.calls:,} calls, {report.callbacks:,} callbacks: {rates}")
-    say(f"{', '.join(f'{name} {count:,}' for name, count in report.ended_as.items())}; {report.repeats:,} events repeated")
+    say(
+        f"{', '.join(f'{name} {count:,}' for name, count in report.ended_as.items())}; {report.repeats:,} events repeated"
+    )
     if report.reconnects:
         say(f"{report.reconnects:,} connections were closed by the target and opened again")
     say("")
@@ -291,11 +293,15 @@ def _print_ledger(agreement: Agreement | str) -> None:
     if isinstance(agreement, str):
         say(f"ledger: not compared: {agreement}")
         return
-    charged = ", ".join(f"{format_micros(micros)} {currency}" for currency, micros in agreement.moved_micros.items()) or "0"
+    charged = (
+        ", ".join(f"{format_micros(micros)} {currency}" for currency, micros in agreement.moved_micros.items()) or "0"
+    )
     said = f"{agreement.claimed:,} calls, {agreement.seconds:,} s of talk, {charged} charged"
     if agreement.is_well:
         say(f"ledger: {said}: equal to the micro, and all four invariants hold")
         return
-    due = ", ".join(f"{format_micros(micros)} {currency}" for currency, micros in agreement.claimed_micros.items()) or "0"
+    due = (
+        ", ".join(f"{format_micros(micros)} {currency}" for currency, micros in agreement.claimed_micros.items()) or "0"
+    )
     say(f"ledger: {said}, but {due} were due; {agreement.fault_count:,} differences:")
     say("\n".join([*agreement.faults, *agreement.verdict.faults]))

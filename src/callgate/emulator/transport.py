@@ -11,9 +11,9 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from urllib.parse import unquote
 
 from callgate.emulator.target import Target, read_target
@@ -27,6 +27,8 @@ MAX_ANSWER_BYTES = 1_048_576
 
 STOP_WITHIN_S = 5.0
 """How long an application in this process may take to start and to stop."""
+
+T = TypeVar("T")
 
 Headers = Sequence[tuple[str, str]]
 Scope = MutableMapping[str, Any]
@@ -142,8 +144,8 @@ class AsgiTransport:
             self._thread.join(STOP_WITHIN_S)
             self._loop.close()
 
-    def _run(self, steps: Any, timeout_s: float) -> Any:
-        async def bounded() -> Any:
+    def _run(self, steps: Coroutine[Any, Any, T], timeout_s: float) -> T:
+        async def bounded() -> T:
             async with asyncio.timeout(timeout_s):
                 return await steps
 
@@ -196,7 +198,7 @@ class _Lifespan:
         self._in: asyncio.Queue[Message] = asyncio.Queue()
         self._out: asyncio.Queue[Message] = asyncio.Queue()
         scope: Scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
-        self._task = asyncio.ensure_future(self._app(scope, self._in.get, self._out.put))  # type: ignore[arg-type]
+        self._task = asyncio.ensure_future(self._app(scope, self._in.get, self._out.put))
         await self._say("startup")
 
     async def stop(self) -> None:
@@ -297,7 +299,9 @@ def _wsgi_environ(method: str, path: str, headers: Headers, body: bytes) -> dict
 def _ask_wsgi(app: WsgiApp, environ: dict[str, Any]) -> Received:
     started: list[tuple[str, list[tuple[str, str]]]] = []
 
-    def start_response(status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> Callable[[bytes], None]:
+    def start_response(
+        status: str, headers: list[tuple[str, str]], _exc_info: object = None
+    ) -> Callable[[bytes], None]:
         started.append((status, headers))
         return written.append
 

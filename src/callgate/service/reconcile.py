@@ -35,7 +35,7 @@ class Claims(NamedTuple):
     """All that is claimed. `index_of` returns which claim a call id belongs to, None where it is no business of ours."""
 
     application: str
-    count: int
+    size: int
     index_of: Callable[[str], int | None]
     claim: Callable[[int], Claim | None]
 
@@ -60,14 +60,15 @@ class Agreement(NamedTuple):
 async def reconcile(store: Store, claims: Claims, now: datetime) -> Agreement:
     """Look at the whole ledger once: its invariants, and every call that is claimed. `now` says which prices are in force."""
     prices = await _read_prices(store, claims, now)
-    return await store.inspect_ledger(lambda rows: _compare(rows, claims, prices))
+    return await store.inspect_ledger(lambda rows: compare(rows, claims, prices))
 
 
 Prices = Mapping[tuple[str, str], tuple[str, Rate] | None]
 """Currency and rate by identity and destination; None where there is no price."""
 
 
-def _compare(rows: LedgerRows, claims: Claims, prices: Prices) -> Agreement:
+def compare(rows: LedgerRows, claims: Claims, prices: Prices) -> Agreement:
+    """Verify the ledger and tick off every claim, in one pass over its rows."""
     comparison = _Comparison(claims, prices)
     verdict = verify(rows._replace(ended_calls=comparison.watch(rows.ended_calls)))
     return comparison.close(verdict)
@@ -79,7 +80,7 @@ class _Comparison:
     def __init__(self, claims: Claims, prices: Prices) -> None:
         self._claims = claims
         self._prices = prices
-        self._seen = bytearray(claims.count)
+        self._seen = bytearray(claims.size)
         self._moved: dict[str, int] = {}
         self._claimed: dict[str, int] = {}
         self._seconds = self._found = self._fault_count = 0
@@ -87,14 +88,17 @@ class _Comparison:
 
     def watch(self, ended_calls: Iterable[EndedCall]) -> Iterator[EndedCall]:
         for call in ended_calls:
-            if call.application == self._claims.application and (index := self._claims.index_of(call.call_id)) is not None:
+            if (
+                call.application == self._claims.application
+                and (index := self._claims.index_of(call.call_id)) is not None
+            ):
                 self._look(index, call)
             yield call
 
     def close(self, verdict: Verdict) -> Agreement:
         """Whatever was claimed and did not go by is missing."""
         claimed = 0
-        for index in range(self._claims.count):
+        for index in range(self._claims.size):
             claim = self._claims.claim(index)
             if claim is None:
                 continue
@@ -104,7 +108,9 @@ class _Comparison:
                 currency, rate = price
                 self._claimed[currency] = self._claimed.get(currency, 0) + charge_micros(rate, claim.seconds)
             if not self._seen[index]:
-                self._differ(f"{claim.identity} talked {claim.seconds} s to {claim.destination}: not in the books as ended")
+                self._differ(
+                    f"{claim.identity} talked {claim.seconds} s to {claim.destination}: not in the books as ended"
+                )
         return Agreement(
             claimed=claimed,
             found=self._found,
@@ -120,7 +126,9 @@ class _Comparison:
         claim = self._claims.claim(index)
         if claim is None:
             if call.moved_micros:
-                self._differ(f"call {call.call_id} moved {format_micros(call.moved_micros)}, though it was never let through")
+                self._differ(
+                    f"call {call.call_id} moved {format_micros(call.moved_micros)}, though it was never let through"
+                )
             return
         self._found += 1
         if self._seen[index]:
@@ -128,7 +136,9 @@ class _Comparison:
         self._seen[index] = 1
         price = self._prices[claim.identity, claim.destination]
         if price is None:
-            self._differ(f"call {call.call_id} of {claim.identity} was let through to {claim.destination}, which has no price")
+            self._differ(
+                f"call {call.call_id} of {claim.identity} was let through to {claim.destination}, which has no price"
+            )
             return
         currency, rate = price
         self._moved[currency] = self._moved.get(currency, 0) + call.moved_micros
@@ -160,7 +170,9 @@ async def _decks_by_identity(store: Store, application: str) -> dict[str, str]:
 
 async def _read_prices(store: Store, claims: Claims, now: datetime) -> Prices:
     """Price every pair of caller and destination that occurs."""
-    pairs = {(claim.identity, claim.destination) for claim in map(claims.claim, range(claims.count)) if claim is not None}
+    pairs = {
+        (claim.identity, claim.destination) for claim in map(claims.claim, range(claims.size)) if claim is not None
+    }
     decks: dict[str, Deck] = {}
     decks_by_identity = await _decks_by_identity(store, claims.application)
     prices: dict[tuple[str, str], tuple[str, Rate] | None] = {}

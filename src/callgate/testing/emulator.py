@@ -204,7 +204,9 @@ class Emulator:
     def _usable(self, fault: Fault | str) -> Fault:
         read = parse_fault(fault, "faults") if isinstance(fault, str) else fault
         if read.kind in NEEDS_A_SERVER and not isinstance(self._transport, HttpTransport):
-            raise Invalid("faults", str(read.kind), "a URL instead of an application: in one process nothing is in between")
+            raise Invalid(
+                "faults", str(read.kind), "a URL instead of an application: in one process nothing is in between"
+            )
         return read
 
     def _do(self, steps: Coroutine[Any, Any, T]) -> T:

@@ -3,7 +3,7 @@
 Loaded by every run of pytest, so it loads nothing itself before a test asks for the fixture.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,8 +26,9 @@ def callgate_emulator(request: pytest.FixtureRequest) -> Iterator[Callable[..., 
     made = request.node.stash.setdefault(_MADE, [])
 
     def make(app: object, **options: Any) -> Emulator:
-        made.append(Emulator(app, **options))
-        return made[-1]
+        emulator = Emulator(app, **options)
+        made.append(emulator)
+        return emulator
 
     yield make
     for emulator in made:
@@ -37,7 +38,7 @@ def callgate_emulator(request: pytest.FixtureRequest) -> Iterator[Callable[..., 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show with a failed test what its emulators sent and received."""
     report = yield
     made = item.stash.get(_MADE, None)

@@ -31,7 +31,10 @@ def checks() -> list[Check]:
             lambda sender: legal(sender.send(sender.event("ice", sender.new_call(), novelty={"a": [1]})), "ice"),
         ),
         Check(
-            "ace", "an answered call is answered with legal SVAML", "answer `continue`, or `hangup`", lambda sender: _ace(sender)
+            "ace",
+            "an answered call is answered with legal SVAML",
+            "answer `continue`, or `hangup`",
+            _ace,
         ),
         Check(
             "ace-of-a-stranger",
@@ -47,19 +50,22 @@ def checks() -> list[Check]:
         ),
         Check("dice", "the end of a call is taken", "answer 200; the body does not matter", _dices),
         Check(
-            "notify", "notifications are taken", "answer 200 to every notification, also of types that you do not know", _notices
+            "notify",
+            "notifications are taken",
+            "answer 200 to every notification, also of types that you do not know",
+            _notices,
         ),
         Check(
             "unknown-event",
             "an event of a kind that nobody knows is taken",
             "answer 200 and `{}` to an event that you do not know: new kinds come without a warning",
-            lambda sender: _unknown(sender),
+            _unknown,
         ),
         Check(
             "content-type",
             "answers are called JSON",
             "send `content-type: application/json`",
-            lambda sender: _content_type(sender),
+            _content_type,
         ),
     ]
 

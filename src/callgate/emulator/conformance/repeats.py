@@ -16,10 +16,27 @@ REMEMBER = "keep what you answered for each callid, and answer a repeat with it;
 def checks() -> list[Check]:
     """Every check of this subject, in the order of the report."""
     return [
-        Check("ice-twice", "an incoming call that comes twice gets the same answer", REMEMBER, lambda sender: _twice(sender, "ice")),
-        Check("ace-twice", "an answered call that comes twice gets the same answer", REMEMBER, lambda sender: _twice(sender, "ace")),
-        Check("pie-twice", "prompt input that comes twice gets the same answer", REMEMBER, lambda sender: _twice(sender, "pie")),
-        Check("dice-twice", "an end that comes twice is taken both times", REMEMBER, lambda sender: _twice(sender, "dice")),
+        Check(
+            "ice-twice",
+            "an incoming call that comes twice gets the same answer",
+            REMEMBER,
+            lambda sender: _twice(sender, "ice"),
+        ),
+        Check(
+            "ace-twice",
+            "an answered call that comes twice gets the same answer",
+            REMEMBER,
+            lambda sender: _twice(sender, "ace"),
+        ),
+        Check(
+            "pie-twice",
+            "prompt input that comes twice gets the same answer",
+            REMEMBER,
+            lambda sender: _twice(sender, "pie"),
+        ),
+        Check(
+            "dice-twice", "an end that comes twice is taken both times", REMEMBER, lambda sender: _twice(sender, "dice")
+        ),
         Check(
             "same-call-at-once",
             f"{AT_ONCE} copies of one incoming call at the same moment get the same answer",
@@ -83,7 +100,9 @@ def _many(sender: Sender) -> Finding:
     outcomes = _together(sender, [sender.event("ice", sender.new_call()) for _ in range(MANY)])
     finding = worst([legal(outcome, "ice") for outcome in outcomes])
     slowest_ms = max(outcome.seconds for outcome in outcomes) * 1_000
-    return Finding(finding.mark, f"the slowest within {slowest_ms:.0f} ms" if finding.mark is Mark.PASS else finding.found)
+    return Finding(
+        finding.mark, f"the slowest within {slowest_ms:.0f} ms" if finding.mark is Mark.PASS else finding.found
+    )
 
 
 def _together(sender: Sender, events: list[dict[str, Any]]) -> list[Outcome]:

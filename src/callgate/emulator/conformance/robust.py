@@ -26,7 +26,9 @@ def checks() -> list[Check]:
             "malformed",
             "a body that is not JSON is refused",
             "answer 400 to what cannot be read",
-            lambda sender: worst([survived(sender.send(body)) for body in (b"{", b'{"event":"ice",}', b"no JSON", b"\xff\xfe{}")]),
+            lambda sender: worst(
+                [survived(sender.send(body)) for body in (b"{", b'{"event":"ice",}', b"no JSON", b"\xff\xfe{}")]
+            ),
         ),
         Check(
             "no-object",

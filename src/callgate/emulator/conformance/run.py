@@ -32,7 +32,9 @@ def check_conformance(  # noqa: PLR0913 - what a check is made of
     is_taken = True
     try:
         for check in all_checks():
-            finding = check.look(sender) if is_taken else Finding(Mark.SKIPPED, "not tried, since nothing signed is taken")
+            finding = (
+                check.look(sender) if is_taken else Finding(Mark.SKIPPED, "not tried, since nothing signed is taken")
+            )
             is_taken = is_taken and not (check.name == "signed" and finding.mark is Mark.FAIL and _is_refusal(sender))
             checked.append(_line(check, finding))
             if on_checked is not None:
@@ -69,7 +71,9 @@ def _is_refusal(sender: Sender) -> bool:
 
 def _look_at_the_door(sender: Sender) -> None:
     """Look what answers at all, before anything is judged."""
-    headers, body = sender.sign(b'{"event":"notify","callid":"%b","type":"callgate_conformance"}' % sender.new_call().encode())
+    headers, body = sender.sign(
+        b'{"event":"notify","callid":"%b","type":"callgate_conformance"}' % sender.new_call().encode()
+    )
     transport = sender.transport
     try:
         answer = transport.send("POST", transport.requested, headers, body)

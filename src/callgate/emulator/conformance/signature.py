@@ -30,7 +30,10 @@ DAMAGED: Sequence[Damage] = (
     Damage("unsigned", "a callback without a signature is refused", VERIFY, {"without": ("authorization",)}),
     Damage("signature", "a signature with another character in it is refused", VERIFY, {"flip": True}),
     Damage(
-        "secret", "a signature made with another secret is refused", "compute it with your own secret", {"secret": OTHER_SECRET}
+        "secret",
+        "a signature made with another secret is refused",
+        "compute it with your own secret",
+        {"secret": OTHER_SECRET},
     ),
     Damage(
         "unknown-key",
@@ -53,7 +56,10 @@ DAMAGED: Sequence[Damage] = (
         {"stamp": "2020-01-01T00:00:00Z", "sent_stamp": "now"},
     ),
     Damage(
-        "no-timestamp", "a callback without x-timestamp is refused", "refuse what has no x-timestamp", {"without": ("x-timestamp",)}
+        "no-timestamp",
+        "a callback without x-timestamp is refused",
+        "refuse what has no x-timestamp",
+        {"without": ("x-timestamp",)},
     ),
     Damage(
         "other-content-type",
@@ -103,9 +109,17 @@ GENUINE: Sequence[Variant] = (
         "content-types",
         "content types are signed as they were sent, with and without charset",
         "sign over the header's whole value, and do not write it anew",
-        [{"content_type": each} for each in ("application/json", "application/json;charset=UTF-8", "application/json; charset=utf-8")],
+        [
+            {"content_type": each}
+            for each in ("application/json", "application/json;charset=UTF-8", "application/json; charset=utf-8")
+        ],
     ),
-    Variant("header-names", "header names are read in any case", "compare names of headers without case", [{"is_titled": True}]),
+    Variant(
+        "header-names",
+        "header names are read in any case",
+        "compare names of headers without case",
+        [{"is_titled": True}],
+    ),
     Variant(
         "scheme-in-capitals",
         "the scheme is read in any case",

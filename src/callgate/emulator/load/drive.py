@@ -70,7 +70,9 @@ def probe(plan: "LoadPlan") -> None:
     must_be_fit(plan.target.url, answer.status, answer.headers, answer.body)
     if answer.status in (401, 403):
         raise TargetUnfit(
-            plan.target.url, f"refuses our signature with {answer.status}", "its own --key and --secret, and its own path"
+            plan.target.url,
+            f"refuses our signature with {answer.status}",
+            "its own --key and --secret, and its own path",
         )
 
 
@@ -181,6 +183,7 @@ class _Call:
         "event",
         "first",
         "index",
+        "is_sent_again",
         "load",
         "number",
     )
@@ -195,6 +198,7 @@ class _Call:
         self.at = int(time.time())
         self.event = "ice"
         self.body = b""
+        self.is_sent_again = False
         self.first: tuple[int, bytes] | None = None  # the answer that a repeat has to give again
         self.answer: Judged | None = None  # of the ICE
 
@@ -228,7 +232,7 @@ class Load:
         self._talked_s = 0
         self._ended = 0
         self._is_stopped = False
-        self._has_room = asyncio.Event()
+        self._call_ended = asyncio.Event()
         self.scribe = Scribe(plan.target, plan.key, plan.secret)
         self.account = Account(plan.mix)
 
@@ -290,6 +294,7 @@ class Load:
         if kind == "unsent":
             self.account.close(call.index, NO_TALK)
             self._under_way -= 1
+            self._call_ended.set()
             return
         self._note(kind, f"{call.event.upper()}: {words}", call)
         call.first = None
@@ -312,7 +317,9 @@ class Load:
         elif judged.action == "hangup":
             self._hang_up(call, (b"MANAGERHANGUP", b"FAILED"), None, now)
         elif fate is Fate.REFUSED:
-            self._note("connected nobody", f"ICE to {call.number}, which is nobody's, was answered {judged.action}", call)
+            self._note(
+                "connected nobody", f"ICE to {call.number}, which is nobody's, was answered {judged.action}", call
+            )
             self._hang_up(call, _ENDS[Fate.FAILED], None, now)
         elif fate is Fate.ANSWERED:
             call.at += call.drawn.ring_s
@@ -335,9 +342,7 @@ class Load:
     def _hang_up(self, call: _Call, pair: tuple[bytes, bytes], duration_s: int | None, now: float) -> None:
         call.at += duration_s or 0
         to = (call.answer and call.answer.number) or call.number
-        body = self.scribe.dice(
-            call.call_id, self._users[call.drawn.caller], to.encode(), call.at, pair, duration_s
-        )
+        body = self.scribe.dice(call.call_id, self._users[call.drawn.caller], to.encode(), call.at, pair, duration_s)
         self._send(call, "dice", body, now)
         self._is_ending(call, pair, duration_s)
 
@@ -359,10 +364,10 @@ class Load:
             self.account.close(call.index, NOT_ENDED)
         self._ended += 1
         self._under_way -= 1
-        self._has_room.set()
+        self._call_ended.set()
 
     def _send(self, call: _Call, event: str, body: bytes, due_at: float) -> None:
-        call.event, call.body, call.due_at = event, body, due_at
+        call.event, call.body, call.due_at, call.is_sent_again = event, body, due_at, False
         self._links.send(call)
 
     def _note(self, kind: str, words: str, call: _Call) -> None:
@@ -380,10 +385,10 @@ class Load:
                 if most is not None and len(self.account) >= most:
                     return
                 self._begin(now)
-            self._has_room.clear()
+            self._call_ended.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(until - now):
-                    await self._has_room.wait()
+                    await self._call_ended.wait()
 
     async def _send_evenly(self, began: float) -> None:
         """All calls of the time, one at least, also when we were held up ourselves: each counts from its own moment."""
@@ -400,9 +405,11 @@ class Load:
             await asyncio.sleep(max(TICK_S, min(0.1, began + sent / rate - perf_counter())))
 
     async def _last_answers(self) -> None:
-        until = perf_counter() + LAST_ANSWERS_S
-        while self._under_way and perf_counter() < until:
-            await asyncio.sleep(TICK_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_ANSWERS_S):
+                while self._under_way:
+                    self._call_ended.clear()
+                    await self._call_ended.wait()
 
     async def _sweep(self) -> None:
         while True:
@@ -455,12 +462,12 @@ class Load:
                 lag_p99_ms=round(lag_p99_ms, 2),
                 lag_worst_ms=round(self._lag.worst_s * 1_000, 2),
                 cpu_share=round(cpu_share, 3),
-                verdict=_verdict(lag_p99_ms, cpu_share),
+                verdict=verdict_on(lag_p99_ms=lag_p99_ms, cpu_share=cpu_share),
             ),
         )
 
 
-def _verdict(lag_p99_ms: float, cpu_share: float) -> str:
+def verdict_on(*, lag_p99_ms: float, cpu_share: float) -> str:
     """Say when the generator was the bottleneck; nothing when it was not."""
     if cpu_share >= BUSY_SHARE:
         return f"the generator used {cpu_share:.0%} of its core: the target may be faster than these figures"

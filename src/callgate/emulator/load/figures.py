@@ -26,8 +26,7 @@ class Histogram:
         bucket = int(math.log(micros) * _PER_E) if micros > 1 else 0
         self._counts[bucket if bucket < _BUCKETS else _BUCKETS - 1] += 1
         self.count += 1
-        if seconds > self.worst_s:
-            self.worst_s = seconds
+        self.worst_s = max(self.worst_s, seconds)
 
     def percentile_ms(self, percent: float) -> float:
         """Return what so many of a hundred did not exceed, to 1 %; 0 where nothing was counted."""

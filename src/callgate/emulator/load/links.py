@@ -27,7 +27,9 @@ REOPEN_AFTER_S = 0.1
 
 
 class Errand(Protocol):
-    """A request to be sent, and who hears what came of it."""
+    """A request to be sent, and who hears what came of it. `is_sent_again` is for `Links` to remember."""
+
+    is_sent_again: bool
 
     def compose(self) -> bytes:
         """Return the whole request. Asked for as it is sent, so that what it says of the time is true."""
@@ -95,10 +97,12 @@ class Link(asyncio.Protocol):
         self._links.lost(self)
         if errand is None:
             return
-        if self._served and not self._has_begun:
-            self._links.send_again(errand)  # closed for its idleness just as we used it: no answer to us
+        if self._served and not self._has_begun and not errand.is_sent_again:
+            self._links.send_again(errand)  # closed for its idleness, perhaps, just as we used it: no answer to us
         else:
-            errand.miss("connection closed", f"closed before an answer was whole: {exc or 'by the server'}", perf_counter())
+            errand.miss(
+                "connection closed", f"closed before an answer was whole: {exc or 'by the server'}", perf_counter()
+            )
 
     def give_up(self, kind: str, words: str) -> None:
         """End the errand without its answer, and the connection with it, since the answer may yet come."""
@@ -167,6 +171,7 @@ class Links:
             self._then.append((due_at, errand))
 
     def send_again(self, errand: Errand) -> None:
+        errand.is_sent_again = True
         self._first.appendleft(errand)
 
     def freed(self, link: Link) -> None:
