@@ -81,7 +81,7 @@ class Server:
                 framed = answer if answer.startswith(b"HTTP") else self._frame(answer)
                 writer.write(framed)
                 await writer.drain()
-                if b"content-length" not in framed and b"chunked" not in framed or b"connection: close" in framed:
+                if (b"content-length" not in framed and b"chunked" not in framed) or b"connection: close" in framed:
                     break
 
 
@@ -130,7 +130,7 @@ def test_every_call_goes_its_way(frame: Frame) -> None:
         by_call.setdefault(event["callid"], []).append(event)
     assert len(by_call) == 100
     assert report.repeats == sum(len(events) - len({each["event"] for each in events}) for events in by_call.values())
-    assert 0 < report.repeats
+    assert report.repeats > 0
     for index, talk in load.account.talks():
         end = by_call[load.account.call_id(index)][-1]
         assert (end["event"], end.get("duration", 0)) == ("dice", talk.seconds)
@@ -141,7 +141,9 @@ def test_the_same_seed_sends_the_same_calls() -> None:
     """But for their ids and times."""
 
     def told(server: Server) -> list[tuple[Any, ...]]:
-        return sorted((each["event"], each["user"], each.get("duration", 0), str(each.get("to"))) for each in server.heard)
+        return sorted(
+            (each["event"], each["user"], each.get("duration", 0), str(each.get("to"))) for each in server.heard
+        )
 
     first, second = Server(), Server()
     run(first)
@@ -297,7 +299,11 @@ def test_an_unfit_target_is_told_before_anything_is_sent() -> None:
                 await asyncio.to_thread(probe, plan(url))
             return str(error.value).replace(url, "URL")
 
-    page = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 33\r\n\r\n<html><title>Welcome</title></html>"[:-2]
+    page = (
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 33\r\n\r\n<html><title>Welcome</title></html>"[
+            :-2
+        ]
+    )
     assert "URL answers with HTML ('Welcome')" in asyncio.run(refuse(page))
     assert "redirects to /else with 302" in asyncio.run(
         refuse(b"HTTP/1.1 302 Found\r\nlocation: /else\r\ncontent-length: 0\r\n\r\n")

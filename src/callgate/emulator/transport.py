@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from urllib.parse import unquote
@@ -134,12 +135,15 @@ class AsgiTransport:
             return self._run(_ask_asgi(self._app, _asgi_scope(method, path, headers), body), timeout_s)
         except TimeoutError:
             raise NoAnswer(f"no answer within {timeout_s:g} s") from None
+        except CancelledError:
+            raise NoAnswer("the application was closed before it answered") from None
 
     def close(self) -> None:
-        """Run its shutdown and end the loop."""
+        """Give up what is still being answered, run its shutdown and end the loop."""
         try:
             self._run(self._lifespan.stop(), STOP_WITHIN_S)
         finally:
+            self._run(_cancel_the_rest(), STOP_WITHIN_S)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(STOP_WITHIN_S)
             self._loop.close()
@@ -153,19 +157,30 @@ class AsgiTransport:
 
 
 class WsgiTransport:
-    """Into a WSGI application, in the thread that sends."""
+    """Into a WSGI application, each request in a thread of its own."""
 
     def __init__(self, app: WsgiApp, path: str) -> None:
         self._app = app
         self.url, self.path, self.requested = f"http://testserver{path}", path.partition("?")[0], path
 
     def send(self, method: str, path: str, headers: Headers, body: bytes, timeout_s: float = TIMEOUT_S) -> Received:
-        """A thread cannot be stopped from outside: one that took too long has answered, and yet counts as silent."""
-        began = time.monotonic()
-        received = _ask_wsgi(self._app, _wsgi_environ(method, path, headers, body))
-        if time.monotonic() - began > timeout_s:
+        """A thread cannot be stopped from outside: one that takes too long is left to itself."""
+        came: list[Received | NoAnswer] = []
+
+        def ask() -> None:
+            try:
+                came.append(_ask_wsgi(self._app, _wsgi_environ(method, path, headers, body)))
+            except NoAnswer as error:
+                came.append(error)
+
+        thread = threading.Thread(target=ask, name="callgate-wsgi", daemon=True)
+        thread.start()
+        thread.join(timeout_s)
+        if not came:
             raise NoAnswer(f"no answer within {timeout_s:g} s")
-        return received
+        if isinstance(came[0], NoAnswer):
+            raise came[0]
+        return came[0]
 
     def close(self) -> None:
         """Nothing stays open between requests."""
@@ -216,6 +231,14 @@ class _Lifespan:
         heard.cancel()
         if self._task.done() and not self._task.cancelled():
             self._task.exception()  # one that raises at `lifespan` does not know it, says the specification
+
+
+async def _cancel_the_rest() -> None:
+    """Cancel every other task of this loop, and wait until they are gone."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
 
 
 def _asgi_scope(method: str, path: str, headers: Headers) -> Scope:

@@ -176,12 +176,12 @@ class Emulator:
         if self._loop.is_closed():
             return
         try:
-            self._do(self._open.aclose())
+            self._transport.close()
         finally:
+            self._do(self._open.aclose())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
-            self._transport.close()
 
     def __enter__(self) -> Self:
         return self

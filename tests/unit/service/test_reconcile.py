@@ -36,7 +36,9 @@ def look(claimed: Sequence[Claim | None], *calls: EndedCall) -> Agreement:
 def test_what_talked_costs_what_the_deck_says() -> None:
     """Answered and unanswered calls; calls of others are no business of ours."""
     talks = [Claim("user:alice", SWEDEN, 61), Claim("user:alice", SWEDEN, 0), None]
-    agreement = look(talks, ended(0, 40_000), ended(1, 0), ended(0, 9, call_id="theirs"), ended(1, 9, application="other"))
+    agreement = look(
+        talks, ended(0, 40_000), ended(1, 0), ended(0, 9, call_id="theirs"), ended(1, 9, application="other")
+    )
     assert agreement.is_well
     assert (agreement.claimed, agreement.found, agreement.seconds) == (2, 2, 61)
     assert agreement.claimed_micros == agreement.moved_micros == {"USD": 40_000}
