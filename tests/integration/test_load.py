@@ -3,9 +3,12 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing, suppress
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from datetime import UTC, datetime
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -202,47 +205,38 @@ def test_nobody_is_to_be_connected() -> None:
     assert list(load.account.talks()) == []
 
 
+@contextmanager
+def serving_elsewhere(server: Server) -> Iterator[str]:
+    """Serve in a thread and a loop of its own, so that a server which blocks does not hold up whoever asks it."""
+    urls: Queue[str] = Queue()
+    done = threading.Event()
+
+    async def serve() -> None:
+        async with serving(server) as url:
+            urls.put(url)
+            while not done.is_set():  # noqa: ASYNC110 - it is set from another thread
+                await asyncio.sleep(0.01)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    try:
+        yield urls.get(timeout=10)
+    finally:
+        done.set()
+        thread.join(10)
+
+
 def test_latency_counts_from_when_a_call_was_due() -> None:
     """A server that stalls once for 300 ms has held up every call that fell due meanwhile: a closed loop would see one."""
-    stalled = False
+    stalls = iter([0.3])
 
     async def reply(event: dict[str, Any]) -> bytes | None:
-        nonlocal stalled
-        if not stalled:
-            stalled = True
-            import time  # noqa: PLC0415
-
-            time.sleep(0.3)  # noqa: ASYNC251 - nobody is served meanwhile, which is what this is about
+        time.sleep(next(stalls, 0.0))  # noqa: ASYNC251 - nobody is served meanwhile, which is what this is about
         return WELL[event["event"]]
 
-    async def steps() -> LoadReport:
-        server = Server(reply)
-        started = asyncio.Event()
-
-        def serve_elsewhere() -> None:
-            async def serve() -> None:
-                async with serving(server) as url:
-                    urls.append(url)
-                    loop.call_soon_threadsafe(started.set)
-                    await asyncio.to_thread(done.wait)
-
-            asyncio.run(serve())
-
-        import threading  # noqa: PLC0415
-
-        urls: list[str] = []
-        done = threading.Event()
-        loop = asyncio.get_running_loop()
-        beside = asyncio.to_thread(serve_elsewhere)
-        task = asyncio.ensure_future(beside)
-        await started.wait()
-        try:
-            return await Load(plan(urls[0], seconds=0.6, mix=Mix(fates={Fate.BUSY: 1}, repeat_percent=0))).run()
-        finally:
-            done.set()
-            await task
-
-    report = asyncio.run(steps())
+    with serving_elsewhere(Server(reply)) as url:
+        mix = Mix(fates={Fate.BUSY: 1}, repeat_percent=0)
+        report = asyncio.run(Load(plan(url, seconds=0.6, mix=mix)).run())
     held_up = report.latency["ice"]
     assert held_up.worst_ms >= 250
     assert held_up.p90_ms >= 150  # of 240 calls 120 fell due during the stall, evenly
@@ -310,7 +304,7 @@ def test_an_unfit_target_is_told_before_anything_is_sent() -> None:
     )
     assert "answers a POST with 404" in asyncio.run(refuse(sized(b"", "404 Not Found")))
     assert "refuses our signature with 401" in asyncio.run(refuse(sized(b"", "401 Unauthorized")))
-    with pytest.raises(TargetUnreachable, match="nothing answers at http://127.0.0.1:1/x"):
+    with pytest.raises(TargetUnreachable, match="nothing answers at"):
         probe(plan("http://127.0.0.1:1/x"))
 
 
