@@ -67,6 +67,8 @@ COMMANDS = {
     "sinch callbacks set": "Tell the platform where to send an application's callbacks.",
     "ledger verify": "Check the four invariants of the ledger on the live database; exit 1 when one does not hold.",
     "call": "Place one emulated call and print its timeline.",
+    "scenario run": "Play scenario files, draw each call, and say what was not as expected.",
+    "scenario list": "List the scenarios that come with the emulator, with where they lie.",
     "emulate": "Serve the emulated platform: REST interface, control API, a phone pad and the journal.",
     "load": "Place emulated calls by the thousand, and look at every answer.",
     "conformance": "Is a callback server safe and correct? One line a check, with what to do.",
@@ -89,6 +91,7 @@ GROUPS = {
     "sinch": "What only this platform knows.",
     "sinch callbacks": "Where the platform sends an application's callbacks.",
     "ledger": "The books.",
+    "scenario": "Files that say what calls do, and what is expected of it.",
 }
 
 

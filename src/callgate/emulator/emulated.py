@@ -58,9 +58,13 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     ending: Ending
     events: list[Exchange]
 
+    def as_dict(self) -> dict[str, Any]:
+        """The call id, the fields of the ending, and `events`."""
+        return {"call_id": self.call_id, **msgspec.structs.asdict(self.ending), "events": self.events}
+
     def to_json(self) -> bytes:
-        """Write it as one JSON object: the call id, the fields of the ending, and `events`."""
-        return encode({"call_id": self.call_id, **msgspec.structs.asdict(self.ending), "events": self.events})
+        """Write it as one JSON object."""
+        return encode(self.as_dict())
 
 
 @dataclass

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Sequence
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 import msgspec
 from aiohttp import web
@@ -40,23 +42,31 @@ async def emulate(stand: Stand, on_listening: Callable[[str], None]) -> None:
     async with opened() as session:
         platform = Platform(session, clock, timeout_s=stand.timeout_s, seed=stand.seed)
         set_up(platform, stand)
-        runner = web.AppRunner(build_app(platform, is_loopback=stand.host in LOOPBACK), access_log=None)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, stand.host, stand.port)
-            try:
-                await site.start()
-            except OSError as error:
-                where = f"host {stand.host!r}, port {stand.port}"
-                expected = "an address of this machine and a port that nobody listens on"
-                raise Invalid(where, error.strerror or str(error), expected) from None
-            address = runner.addresses[0]
-            platform.resource_base = f"http://{stand.host if ':' not in stand.host else f'[{stand.host}]'}:{address[1]}"
-            on_listening(platform.resource_base)
+        async with serving(platform, stand.host, stand.port) as url:
+            on_listening(url)
             await _told_to_stop()
-        finally:
-            await platform.reset()
-            await runner.cleanup()
+
+
+@asynccontextmanager
+async def serving(platform: Platform, host: str, port: int | socket.socket) -> AsyncIterator[str]:
+    """Serve a platform's interfaces for as long as the block runs, at a port or on a socket that listens already.
+
+    Gives the address, which calls are told to be asked about at. Raises `Invalid` for one that cannot be had.
+    """
+    runner = web.AppRunner(build_app(platform, is_loopback=host in LOOPBACK), access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port) if isinstance(port, int) else web.SockSite(runner, port)
+        try:
+            await site.start()
+        except OSError as error:
+            expected = "an address of this machine and a port that nobody listens on"
+            raise Invalid(f"host {host!r}, port {port}", error.strerror or str(error), expected) from None
+        platform.resource_base = f"http://{host if ':' not in host else f'[{host}]'}:{runner.addresses[0][1]}"
+        yield platform.resource_base
+    finally:
+        await platform.reset()
+        await runner.cleanup()
 
 
 def set_up(platform: Platform, stand: Stand) -> None:

@@ -71,7 +71,7 @@ def must_be_fit(url: str, status: int, headers: Mapping[str, str], body: bytes) 
     if 300 <= status < 400:  # noqa: PLR2004 - the class of status codes
         to = headers.get("location", "nowhere")
         raise TargetUnfit(url, f"redirects to {to[:200]} with {status}", "the URL to which it leads: nobody follows it")
-    if status in (404, 405):
+    if status in (404, 405, 501):
         raise TargetUnfit(url, f"answers a POST with {status}{page}", "the path at which callbacks are answered")
     if is_html and status // 100 == 2:  # noqa: PLR2004
         raise TargetUnfit(

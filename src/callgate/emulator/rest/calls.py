@@ -65,7 +65,6 @@ def info_of(live: LiveCall) -> dict[str, Any]:
     call, scenario, ending = live.call, live.call.scenario, live.ending
     rate = rate_of(scenario, call.connected_to)
     duration_s = 0 if ending is None else ending.duration_s or 0
-    is_illegal = ending is not None and "illegal SVAML" in ending.summary
     return {
         "from": destination(scenario.caller),
         "to": destination(call.connected_to),
@@ -74,7 +73,11 @@ def info_of(live: LiveCall) -> dict[str, Any]:
         "duration": duration_s,
         "status": "ONGOING" if ending is None else "FINAL",
         "result": "N/A" if ending is None else ending.result,
-        "reason": "INVALIDSVAMLACTION" if is_illegal else "N/A" if ending is None else ending.reason,
+        "reason": "INVALIDSVAMLACTION"
+        if call.is_illegal and ending is not None
+        else "N/A"
+        if ending is None
+        else ending.reason,
         "timestamp": live.began_at.strftime("%Y-%m-%dT%H:%M:%S"),
         "custom": scenario.custom,
         "userRate": money(scenario, rate),

@@ -83,6 +83,7 @@ class OngoingCall:
     fingers: deque[Input] = field(default_factory=deque)
     keys_used: int = 0
     questions: int = 0
+    is_illegal: bool = False  # an answer could not be taken
 
     @property
     def person(self) -> Side:

@@ -56,6 +56,7 @@ def take_cookies(call: OngoingCall, svaml: Svaml) -> None:
 
 def refuse_answer(call: OngoingCall, event: str, fault: IllegalSvaml) -> Generator[Step, Answer, Over]:
     """Report an answer that cannot be taken, and end the call, even one that was answered."""
+    call.is_illegal = True
     yield from tell(call, compose_calling_error(call, str(fault)))
     why = f"ended by the platform: illegal SVAML in the answer to {event}: {fault}"
     return Over(Verdict.ERROR, call.habits.pair("illegal_svaml"), why)
