@@ -1,7 +1,7 @@
 # Works on a fresh clone with make and Python 3.11 or newer: everything else is installed here, into .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench lock clean
+.PHONY: help install run test soak lint bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,6 +24,9 @@ install: $(VENV)/.dev ## everything into .venv, what the tests need included
 test: $(VENV)/.dev ## all tests (T=path for some of them)
 	@tools/need-chromium
 	@$(BIN)/python -m pytest $(if $(T),$(T),--numprocesses auto --dist worksteal)
+
+soak: $(VENV)/.dev ## the long runs: prints their figures (S='million_calls.py --calls 50000' for one of them)
+	@tests/soak/all $(S)
 
 lint: $(VENV)/.dev ## formatting, lint, strict types, import directions
 	@$(BIN)/ruff format --check .
