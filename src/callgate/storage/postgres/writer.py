@@ -102,6 +102,7 @@ class BatchWriter:
                 await connection.close()
         except Exception:  # noqa: BLE001 - the line is in nobody's way
             connection.terminate()
+            await asyncio.sleep(0)  # its socket is closed in the next round of the event loop, which may be the last
 
     # -- one try -------------------------------------------------------------------------------------------------------
 
@@ -179,7 +180,7 @@ class BatchWriter:
                 connection, _ = await self._connected()
                 async with asyncio.timeout(SILENCE_S):
                     return bool(await connection.fetchval(_LAST_BATCH, self._name) == self._batch)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, LostConnection) as error:
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, StorageUnavailable) as error:
                 log.error("store.outcome_unknown", error=str(error))
                 if self._is_closing():
                     raise StorageUnavailable(
