@@ -69,7 +69,7 @@ COMMANDS = {
     "call": "Place one emulated call and print its timeline.",
     "scenario run": "Play scenario files, draw each call, and say what was not as expected.",
     "scenario list": "List the scenarios that come with the emulator, with where they lie.",
-    "emulate": "Serve the emulated platform: REST interface, control API, a phone pad and the journal.",
+    "emulate": "Serve the emulated platform: its REST interface, a control API, and pages with a phone pad and a journal.",
     "load": "Place emulated calls by the thousand, and look at every answer.",
     "conformance": "Is a callback server safe and correct? One line a check, with what to do.",
     "completions": "Print the script that completes these commands in a shell.",
