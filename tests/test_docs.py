@@ -39,6 +39,7 @@ import pytest
 import callgate
 from callgate import Callgate, library
 from callgate.cli import build
+from callgate.emulator.conformance.run import all_checks
 from callgate.emulator.faults import SAID
 from callgate.emulator.scenario_files import wording
 from callgate.emulator.sinch import PAIRS, Habits
@@ -184,6 +185,12 @@ def test_every_column_of_a_deck_is_documented() -> None:
 def test_every_field_of_a_record_is_documented() -> None:
     """In the order in which they are delivered."""
     assert first_cells(REFERENCE / "call-records.md", "Fields") == list(RecordReport.__struct_fields__)
+
+
+def test_every_check_of_conformance_is_documented() -> None:
+    """In the order of the report, in the words that it prints."""
+    told = [row[:3] for row in rows_of(REFERENCE / "conformance.md", "Checks")]
+    assert told == [[each.name, each.says.replace("`", ""), each.todo.replace("`", "")] for each in all_checks()]
 
 
 def test_every_problem_document_is_documented() -> None:

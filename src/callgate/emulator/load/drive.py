@@ -440,7 +440,7 @@ class Load:
         if self._under_way:
             words = f"{self._under_way} calls had no last answer {LAST_ANSWERS_S:g} s after the time was over"
             self._wrong.setdefault("never ended", [self._under_way, words])
-        cpu_share = min(1.0, busy_s / sent_s)
+        cpu_share = round(min(1.0, busy_s / sent_s), 2)
         lag_p99_ms = self._lag.percentile_ms(99)
         return LoadReport(
             target=self._plan.target.url,
@@ -461,7 +461,7 @@ class Load:
             generator=Generator(
                 lag_p99_ms=round(lag_p99_ms, 2),
                 lag_worst_ms=round(self._lag.worst_s * 1_000, 2),
-                cpu_share=round(cpu_share, 3),
+                cpu_share=cpu_share,
                 verdict=verdict_on(lag_p99_ms=lag_p99_ms, cpu_share=cpu_share),
             ),
         )
