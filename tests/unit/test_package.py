@@ -1,6 +1,7 @@
 """What the package promises to those who embed it: importing it costs nothing, the protocol asks for msgspec alone."""
 
 import ast
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,13 @@ print(load("callgate.library"), "asyncio" in sys.modules, load("asyncio"))
         has_event_loop == "False" and float(library_s) < max(0.060, 4 * float(event_loop_s))
         for library_s, has_event_loop, event_loop_s in starts
     )
+
+
+def test_a_callback_costs_little_more_than_its_hashes() -> None:
+    """To prove, read and answer it: measured in its hashes, which a slow or busy machine computes as slowly."""
+    bench = runpy.run_path(str(SOURCE.parents[1] / "bench" / "library.py"))
+    costs = [(bench["callback_us"](rounds=5), bench["hashes_us"](rounds=5)) for _ in range(3)]
+    assert min(callback_us / hashes_us for callback_us, hashes_us in costs) < 5, costs
 
 
 def test_package_has_no_other_names() -> None:

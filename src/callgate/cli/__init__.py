@@ -67,6 +67,9 @@ COMMANDS = {
     "sinch callbacks set": "Tell the platform where to send an application's callbacks.",
     "ledger verify": "Check the four invariants of the ledger on the live database; exit 1 when one does not hold.",
     "call": "Place one emulated call and print its timeline.",
+    "scenario run": "Play scenario files, draw each call, and say what was not as expected.",
+    "scenario list": "List the scenarios that come with the emulator, with where they lie.",
+    "emulate": "Serve the emulated platform: REST interface, control API, a phone pad and the journal.",
     "completions": "Print the script that completes these commands in a shell.",
 }
 """Every command and the sentence of its help. `app add` is the function `add` in `callgate.cli.app`, `sinch callbacks get`
@@ -86,6 +89,7 @@ GROUPS = {
     "sinch": "What only this platform knows.",
     "sinch callbacks": "Where the platform sends an application's callbacks.",
     "ledger": "The books.",
+    "scenario": "Files that say what calls do, and what is expected of it.",
 }
 
 

@@ -29,13 +29,21 @@ class CallPosition(NamedTuple):
 
 
 class Store(Protocol):
-    """The books on one engine."""
+    """The books on one engine. `is_shared`: several servers may work on them at once, and must share what one alone may do."""
+
+    is_shared: bool
 
     async def open(self) -> None:
         """Start to work. Raises `StorageUnavailable` when the database cannot be used, is older or newer than we are."""
 
     async def close(self) -> None:
         """Finish what waits, then stop."""
+
+    async def migrate(self) -> None:
+        """Bring the schema to this version, before `open`. Raises `StorageUnavailable`."""
+
+    async def describe(self) -> str:
+        """What engine this is, and what an operator may want to know of it, in a line. Raises `StorageUnavailable`."""
 
     async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
         """Run the job with those that wait beside it and return its answer once that is durable.

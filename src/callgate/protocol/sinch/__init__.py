@@ -1,6 +1,6 @@
 """Sinch Voice, version 1: the wire, its signature, and its translation to neutral words.
 
-What asks the platform (`rest`, and the functions of `orders`) is loaded when it is first used: who only answers callbacks
+What a callback can be verified, read and answered without is loaded when it is first asked for: who only answers callbacks
 starts without it.
 """
 
@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from callgate.errors import CallbackMalformed, SignatureInvalid
-from callgate.protocol.sinch import prompts
 from callgate.protocol.sinch.callbacks import (
     Ace,
     Amd,
@@ -25,9 +24,6 @@ from callgate.protocol.sinch.callbacks import (
     read,
     write,
 )
-from callgate.protocol.sinch.check import check
-from callgate.protocol.sinch.doctor import Diagnosis, diagnose
-from callgate.protocol.sinch.rules import Fault
 from callgate.protocol.sinch.signature import (
     header,
     sign,
@@ -67,11 +63,12 @@ from callgate.protocol.sinch.svaml import (
     Svaml,
     TranscriptionOptions,
 )
-from callgate.protocol.sinch.token import registration_token
 from callgate.protocol.sinch.translate import answer, owner, translate, understand, unusable
 
 if TYPE_CHECKING:
-    from callgate.protocol.sinch import rest
+    from callgate.protocol.sinch import prompts, rest
+    from callgate.protocol.sinch.allowed import check
+    from callgate.protocol.sinch.doctor import Diagnosis, diagnose
     from callgate.protocol.sinch.orders import (
         REGIONS,
         ask,
@@ -81,6 +78,8 @@ if TYPE_CHECKING:
         read_told,
         warn,
     )
+    from callgate.protocol.sinch.rules import Fault
+    from callgate.protocol.sinch.token import registration_token
 
 __all__ = [
     "REGIONS",
@@ -155,15 +154,24 @@ __all__ = [
     "write",
 ]
 
-_OF_ORDERS = frozenset({"REGIONS", "ask", "base_url", "hang_up", "read_done", "read_told", "warn"})
+_LATER = {
+    "Diagnosis": "doctor",
+    "Fault": "rules",
+    "check": "allowed",
+    "diagnose": "doctor",
+    "prompts": "prompts",
+    "registration_token": "token",
+    "rest": "rest",
+    **dict.fromkeys(("REGIONS", "ask", "base_url", "hang_up", "read_done", "read_told", "warn"), "orders"),
+}
+"""The module of each name that is loaded later."""
 
 
 def __getattr__(name: str) -> object:
-    """Load what asks the platform, once."""
-    if name == "rest":
-        return import_module(f"{__name__}.rest")
-    if name not in _OF_ORDERS:
+    """Load it, once."""
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(f"{__name__}.orders"), name)
+    module = import_module(f"{__name__}.{_LATER[name]}")
+    found: object = module if name == _LATER[name] else getattr(module, name)
     globals()[name] = found
     return found

@@ -134,7 +134,7 @@ class Callback(
         at = self.timestamp
         if at is not None and at.tzinfo is not UTC:
             force_setattr(self, "timestamp", in_utc(at))
-        if self.domain:
+        if self.domain and not self.domain.islower():
             force_setattr(self, "domain", self.domain.lower())
 
 
@@ -234,7 +234,7 @@ def read(request: WireRequest) -> Known | UnknownEvent:
     surrogate pair, or a number that is longer than `MAX_DIGITS`. NUL characters become U+FFFD: no database takes them.
     """
     body = request.body
-    if b"\\u0000" in body:
+    if b"\\" in body and b"\\u0000" in body:  # a single byte is looked for ten times as fast
         body = body.replace(b"\\u0000", b"\\ufffd")
     try:
         documented: Known = _decode_documented(body)

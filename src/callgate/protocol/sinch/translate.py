@@ -77,11 +77,12 @@ def owner(request: WireRequest, callback: Known | UnknownEvent) -> str:
     A request whose Authorization header names no key belongs to the application that its body names. Raises
     `SignatureInvalid` when the body belongs to another application than the one that signed.
     """
-    signer = signing_key(request)
-    claimed = callback.application_key
+    signer, claimed = signing_key(request), callback.application_key
+    if claimed == signer:
+        return signer
     is_unreadable = "applicationKey" in callback.other
     # Keys are GUIDs, and the platform's own pages write the same one in either case.
-    if signer and (is_unreadable or (claimed and claimed != signer and claimed.lower() != signer.lower())):
+    if signer and (is_unreadable or (claimed and claimed.lower() != signer.lower())):
         raise SignatureInvalid("application", "the body belongs to another application than the one that signed")
     return signer or claimed
 
@@ -133,16 +134,17 @@ _NOTHING = WireReply()
 
 def unusable(callback: Known | UnknownEvent) -> str | None:
     """Return why an event cannot be acted upon, or None."""
-    if isinstance(callback, UnknownEvent):
+    if type(callback) is UnknownEvent:
         return "an event that we do not know" if callback.event else "no event is named"
     if not callback.callid:
         return "no call id"
     if not _is_plain(callback.callid):
         return "the call id is too long or not printable"
-    if isinstance(callback, Ice):
-        if callback.to is None or not callback.to.text:
+    if type(callback) is Ice:
+        to = callback.to
+        if to is None or not to.text:
             return "no destination"
-        if not _is_plain(callback.to.text):
+        if not _is_plain(to.text):
             return "the destination is too long or not printable"
         if not _is_plain(callback.user):
             return "the user is too long or not printable"
@@ -151,7 +153,7 @@ def unusable(callback: Known | UnknownEvent) -> str | None:
 
 def _is_plain(text: str, longest: int = MAX_TEXT) -> bool:
     """Whether it can be stored and compared as it is; U+FFFD stands where a NUL was."""
-    return len(text) <= longest and text.isprintable() and "\ufffd" not in text
+    return len(text) <= longest and text.isprintable() and (text.isascii() or "\ufffd" not in text)
 
 
 def _arrived(ice: Ice, common: dict[str, Any]) -> CallArrived:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import field
 
 from callgate.errors import CallbackMalformed
-from callgate.protocol.sinch.check import check as check_svaml
+from callgate.protocol.sinch.allowed import check as check_svaml
 from callgate.protocol.sinch.rest.operation import Operation, Reply, document, reply_of
 from callgate.protocol.sinch.rules import CALLOUTS, Era, Fault, encode
 from callgate.protocol.sinch.svaml import Address, ConferenceDtmfOptions, Svaml

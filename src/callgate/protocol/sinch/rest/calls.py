@@ -10,8 +10,8 @@ from typing import ClassVar
 from msgspec import field
 from msgspec.structs import force_setattr
 
+from callgate.protocol.sinch.allowed import check as check_svaml
 from callgate.protocol.sinch.callbacks import Destination, Money, Whole, in_utc
-from callgate.protocol.sinch.check import check as check_svaml
 from callgate.protocol.sinch.rest.operation import Operation, Order, Reply, document, id_faults, reply_of, segment
 from callgate.protocol.sinch.rules import Fault
 from callgate.protocol.sinch.svaml import Hangup, Svaml
