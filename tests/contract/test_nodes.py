@@ -15,6 +15,7 @@ from callgate.ledger.transfer import Occasion
 from callgate.ledger.verify import verify
 from callgate.ledger.wallet import top_up
 from callgate.protocol.call import CallKey
+from callgate.protocol.life import CallState
 from callgate.service.add_application import AddApplication
 from callgate.service.add_endpoint import KeepEndpoint
 from callgate.service.books import AccountKey, Books, Keys
@@ -23,7 +24,7 @@ from callgate.service.delivery import Delivery, DeliveryState, Lane
 from callgate.service.endpoint import Endpoint, RecordType
 from callgate.service.open_account import OpenAccount
 from callgate.service.probe import Probe
-from callgate.service.records import Callback
+from callgate.service.records import Call, Callback
 from callgate.service.top_up import TopUp
 from callgate.storage.batch import Step
 from callgate.storage.postgres import PostgresStore
@@ -244,9 +245,52 @@ def test_nodes_that_do_the_same_at_once(postgres_url: str) -> None:
     asyncio.run(steps())
 
 
-def test_nodes_that_lock_the_same_rows_in_any_order(postgres_url: str) -> None:
+@pytest.fixture
+def no_deadlocks(postgres: "Postgres", postgres_url: str) -> str:
+    """A database that does not find out who waits in a circle: whoever does, waits until the test has had enough."""
+    name = postgres_url.partition("?")[0].rpartition("/")[2]
+    postgres.ask(f"ALTER DATABASE {name} SET deadlock_timeout = '100s'")
+    return postgres_url
+
+
+def test_nodes_that_hear_of_the_same_calls_in_any_order(no_deadlocks: str) -> None:
+    """Each call is new to one of them, and nobody waits in a circle."""
+    barrier = threading.Barrier(2)
+
+    def meet(step: Step) -> None:
+        """Both write at the same moment, where both have something to write."""
+        if step is Step.RUN:
+            with suppress(threading.BrokenBarrierError):
+                barrier.wait(0.1)
+            barrier.reset()
+
+    stores = [PostgresStore(no_deadlocks, on_step=meet) for _ in range(2)]
+
+    def hear(key: CallKey) -> Do:
+        def act(books: Books) -> bool:
+            is_new = books.calls.get(key) is None
+            books.calls.put(key, Call(key=key, state=CallState.REFUSED, decided_at=NOW))
+            return is_new
+
+        return Do(act, Keys(calls=(key,)))
+
+    async def steps() -> None:
+        async with nodes(*stores):
+            for turn in range(6):
+                portion = [CallKey("app", f"c{turn}-{number}") for number in range(400)]
+                both = (
+                    [stores[0].perform(hear(key)) for key in portion],
+                    [stores[1].perform(hear(key)) for key in reversed(portion)],
+                )
+                first, second = await asyncio.gather(asyncio.gather(*both[0]), asyncio.gather(*both[1]))
+                assert [one + two for one, two in zip(first, reversed(second), strict=True)] == [1] * 400
+
+    asyncio.run(steps())
+
+
+def test_nodes_that_lock_the_same_rows_in_any_order(no_deadlocks: str) -> None:
     """However jobs name them: rows are locked in one order, so that nobody waits in a circle."""
-    stores = [PostgresStore(postgres_url) for _ in range(3)]
+    stores = [PostgresStore(no_deadlocks) for _ in range(3)]
     keys = tuple(AccountKey("app", f"a{number}") for number in range(10))
 
     def shuffle(amount: int) -> Callable[[Books], None]:
@@ -264,14 +308,10 @@ def test_nodes_that_lock_the_same_rows_in_any_order(postgres_url: str) -> None:
                 stores[number % 3].perform(Do(shuffle(number), Keys(accounts=keys[:: 1 if number % 2 else -1])))
                 for number in range(60)
             ]
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(8):
                 await asyncio.gather(*jobs)
             accounts = await stores[0].accounts("app", after="", limit=100)
             assert {each.wallet.posted_micros for each in accounts if each.account.id != "alice"} == {60}
-            (deadlocks,) = await stores[0].fetch(
-                "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-            )
-            assert deadlocks == (0,)
 
     asyncio.run(steps())
 

@@ -119,6 +119,8 @@ class SqliteStore(Reads):
             save(connection, books)
             self._on_step(Step.SAVED)
         self._kept.renew(books)
+        if self._checkpointer is not None:
+            self._checkpointer.wrote(len(batch))
         self._on_step(Step.COMMITTED)
 
     @contextmanager
