@@ -15,7 +15,7 @@ from callgate.settings import Settings
 
 MAX_WORKERS = 64
 
-START_S = 5.0
+START_S = 2.0
 """A process that ends sooner did not start: then none is to run."""
 
 STOP_S = 8.0

@@ -39,7 +39,7 @@ COMMANDS = {
     "account topup": "Add money to an account.",
     "account show": "Show an account and its money.",
     "account statement": "Show what moved on an account, newest first, with the balance after each line.",
-    "account set": "Change an account's credit limit or deck, or show the account.",
+    "account set": "Change what an account may owe, what prices its calls and how they hold money; or show it.",
     "account limits": "Set or show an account's limits.",
     "account suspend": "Refuse new calls of an account; live ones go on.",
     "account resume": "Take new calls of a suspended or closed account again.",

@@ -107,6 +107,12 @@ class Store(Protocol):
     async def parked_since(self, before: datetime, limit: int) -> Sequence[Call]:
         """Ends that came without a start, and have waited since before this time."""
 
+    async def calls_to_ask(self, now: datetime, limit: int) -> Sequence[CallKey]:
+        """Calls whose hold is open and past its time, those that have waited longest first."""
+
+    async def calls_to_extend(self, now: datetime, limit: int) -> Sequence[CallKey]:
+        """Elastic calls whose timer has gone off, the longest ago first."""
+
     async def token(self, digest: str) -> Token | None: ...
 
     async def tokens(self) -> Sequence[Token]:
@@ -114,6 +120,9 @@ class Store(Protocol):
 
     async def forget_replies(self, before: datetime) -> None:
         """Remove replies kept for an `Idempotency-Key` since before this time, a portion of them."""
+
+    async def forget_deliveries(self, before: datetime) -> None:
+        """Remove what was delivered and had happened before this time, in portions, so that decisions go on between them."""
 
     async def has_tokens(self) -> bool: ...
 

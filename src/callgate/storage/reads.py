@@ -8,8 +8,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
 
-from callgate.ledger.accounts import overruns_owed
-from callgate.ledger.accounts import wallet as wallet_name
 from callgate.ledger.transfer import Transfer
 from callgate.ledger.wallet import Wallet
 from callgate.protocol.call import CallKey
@@ -33,6 +31,9 @@ class Reads(ABC):
 
     order_written: str
     """The column that tells in which order rows were written: those of one moment, and of one batch, have equal times."""
+
+    live_calls = "calls"
+    """Where calls that are up are found, for an engine that has to be told of the index."""
 
     @abstractmethod
     async def fetch(self, statement: str, *values: object) -> Sequence[Row]:
@@ -68,10 +69,9 @@ class Reads(ABC):
     async def transfers(self, key: AccountKey, limit: int) -> tuple[Wallet, Sequence[Transfer]] | None:
         statement = f"""SELECT {_of("w", rows.WALLET)}, {_of("t", rows.TRANSFER)} FROM wallets AS w LEFT JOIN
             (SELECT {", ".join(rows.TRANSFER)}, {self.order_written} AS written FROM transfers
-             WHERE application = ? AND (debit IN (?, ?) OR credit IN (?, ?)) ORDER BY {self.order_written} DESC LIMIT ?) AS t
+             WHERE application = ? AND account = ? ORDER BY {self.order_written} DESC LIMIT ?) AS t
             ON TRUE WHERE w.application = ? AND w.account = ? ORDER BY t.written DESC"""  # noqa: S608 - names are ours
-        sides = (wallet_name(key.account), overruns_owed(key.account))
-        found = await self.fetch(statement, key.application, *sides, *sides, limit, *key)
+        found = await self.fetch(statement, *key, limit, *key)
         if not found:
             return None
         width = len(rows.WALLET)
@@ -108,7 +108,7 @@ class Reads(ABC):
         before: CallPosition | None = None,
         limit: int,
     ) -> Sequence[Call]:
-        conditions = ["state IN ('arrived', 'answered')"] if only_live else []
+        conditions = ["hold_state = 'open'"] if only_live else []
         values: list[object] = []
         for name, value in (("application", application), ("account", account)):
             if value is not None:
@@ -118,7 +118,7 @@ class Reads(ABC):
             conditions.append("(decided_at, application, call_id) < (?, ?, ?)")
             values += (rows.to_us(before.decided_at), *before.key)
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        statement = f"""{select("calls", rows.CALL)} {where}
+        statement = f"""{select(self.live_calls if only_live else "calls", rows.CALL)} {where}
             ORDER BY decided_at DESC, application DESC, call_id DESC LIMIT ?"""
         return [rows.to_call(row) for row in await self.fetch(statement, *values, limit)]
 
@@ -126,6 +126,17 @@ class Reads(ABC):
         statement = f"""{select("calls", rows.CALL)} WHERE state = 'parked' AND decided_at <= ?
             ORDER BY decided_at LIMIT ?"""
         return [rows.to_call(row) for row in await self.fetch(statement, rows.to_us(before), limit)]
+
+    async def calls_to_ask(self, now: datetime, limit: int) -> Sequence[CallKey]:
+        return await self._due("ask_at", now, limit)
+
+    async def calls_to_extend(self, now: datetime, limit: int) -> Sequence[CallKey]:
+        return await self._due("extend_at", now, limit)
+
+    async def _due(self, timer: str, now: datetime, limit: int) -> list[CallKey]:
+        """Calls with a timer that has gone off; few have one set, and an index has those alone."""
+        statement = f"{select('calls', rows.CALL_KEY)} WHERE {timer} <= ? ORDER BY {timer} LIMIT ?"
+        return [CallKey(*row) for row in await self.fetch(statement, rows.to_us(now), limit)]
 
     # -- tokens and faults ---------------------------------------------------------------------------------------------
 
@@ -205,3 +216,7 @@ def _opened(found: Sequence[Row]) -> list[OpenedAccount]:
 def _in(state: DeliveryState) -> str:
     """As a constant: only then do engines see that an index over one state will do."""
     return f"state = '{state.value}'"
+
+
+FORGET_DELIVERIES = """DELETE FROM deliveries WHERE number IN
+    (SELECT number FROM deliveries WHERE state = 'delivered' AND occurred_at < ? LIMIT ?)"""

@@ -54,12 +54,15 @@ class Readers:
             return [tuple(row) for row in await connection.fetch(numbered(statement), *values)]
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[Connection]:
-        """A session for one transaction. Raises `StorageUnavailable` for whatever the database says."""
+    async def session(self, *, has_one_view: bool = False) -> AsyncIterator[Connection]:
+        """A session for one statement, or for one consistent view. Raises `StorageUnavailable` for whatever is wrong."""
         async with self._room:
             connection = self._idle.pop() if self._idle else await connect(self._address)
             try:
-                if self._address.is_pooled:
+                if has_one_view:
+                    async with connection.transaction(isolation="repeatable_read", readonly=True):
+                        yield connection
+                elif self._address.is_pooled:  # what prepares a statement and what runs it must reach one session
                     async with connection.transaction():
                         yield connection
                 else:
@@ -78,7 +81,7 @@ class Readers:
     async def inspect_ledger(self, look: Callable[[LedgerRows], T]) -> T:
         """Call `look` in a thread, with one consistent view that is fetched in portions as it is read."""
         loop = asyncio.get_running_loop()
-        async with self.session() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        async with self.session(has_one_view=True) as connection:
 
             def ask(statement: str) -> Iterator[Row]:
                 cursor = asyncio.run_coroutine_threadsafe(_cursor(connection, statement), loop).result()

@@ -1,6 +1,7 @@
 """The statements of a batch, made from the names of tables and columns, and from the types that the database says they have.
 
-Values come as arrays, one for each column, so that a statement is the same whatever the size of its batch.
+Values come as arrays, one for each column, so that a statement is the same whatever the size of its batch. Locks are those of
+an update that leaves keys alone, so that nobody who adds a row that refers to a locked one has to wait.
 """
 
 from collections.abc import Sequence
@@ -39,7 +40,7 @@ class Statements:
             WITH called AS MATERIALIZED (
                 SELECT {_of("c", rows.CALL)} FROM {self._wanted(1, "application", "call_id")}
                 JOIN calls AS c ON c.application = k.application AND c.call_id = k.call_id
-                ORDER BY c.application, c.call_id FOR UPDATE OF c),
+                ORDER BY c.application, c.call_id FOR NO KEY UPDATE OF c),
             named AS MATERIALIZED (
                 SELECT i.application, i.identity, i.account FROM {self._wanted(3, "application", "identity")}
                 JOIN identities AS i ON i.application = k.application AND i.identity = k.identity),
@@ -51,7 +52,7 @@ class Statements:
                 SELECT {_of("a", rows.ACCOUNT)}, {", ".join(f"w.{name} AS w_{name}" for name in rows.WALLET)} FROM payers AS p
                 JOIN accounts AS a ON a.application = p.application AND a.id = p.account
                 JOIN wallets AS w ON w.application = p.application AND w.account = p.account
-                ORDER BY a.application, a.id FOR UPDATE OF a, w)
+                ORDER BY a.application, a.id FOR NO KEY UPDATE OF a, w)
             SELECT {CALL_ROW}, {", ".join(rows.CALL)}, {self._nothing("accounts", rows.ACCOUNT)},
                 {self._nothing("wallets", rows.WALLET)} FROM called
             UNION ALL SELECT {IDENTITY_ROW}, application, identity,
@@ -132,7 +133,7 @@ def load_alone(table: str, columns: tuple[str, ...], key: tuple[str, ...], *, is
     arrays = ", ".join(f"${place}::text[]" for place in range(1, len(key) + 1))
     same = " AND ".join(f"t.{name} = k.{name}" for name in key)
     return f"""SELECT {_of("t", columns)} FROM unnest({arrays}) AS k({", ".join(key)}) JOIN {table} AS t ON {same}
-        ORDER BY {_of("t", key)} {"FOR UPDATE OF t" if is_locked else ""}"""
+        ORDER BY {_of("t", key)} {"FOR NO KEY UPDATE OF t" if is_locked else ""}"""
 
 
 REFUNDED = """SELECT k.application, k.call_id, CAST(coalesce(sum(t.amount_micros), 0) AS bigint)
@@ -140,7 +141,6 @@ REFUNDED = """SELECT k.application, k.call_id, CAST(coalesce(sum(t.amount_micros
     ON t.application = k.application AND t.call_id = k.call_id AND t.kind = 'refund' GROUP BY k.application, k.call_id"""
 OPEN_HOLDS = """SELECT k.application, k.account, count(c.call_id) FROM unnest($1::text[], $2::text[]) AS k(application, account)
     LEFT JOIN calls AS c ON c.application = k.application AND c.account = k.account AND c.hold_state = 'open'
-        AND c.state IN ('arrived', 'answered')
     GROUP BY k.application, k.account"""
 STEP_FORWARD = """UPDATE deliveries SET state = 'next' WHERE number IN (
     SELECT min(d.number) FROM unnest($1::text[], $2::text[], $3::text[]) AS l(endpoint, application, account)

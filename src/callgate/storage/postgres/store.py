@@ -28,7 +28,7 @@ from callgate.storage.postgres.session import (
 from callgate.storage.postgres.statements import Statements
 from callgate.storage.postgres.writer import BatchWriter
 from callgate.storage.queue import Writer
-from callgate.storage.reads import Reads
+from callgate.storage.reads import FORGET_DELIVERIES, Reads
 from callgate.storage.rows import Row
 from callgate.storage.schema import SCHEMA
 
@@ -153,6 +153,11 @@ class PostgresStore(Reads):
     async def forget_replies(self, before: datetime) -> None:
         await self.fetch(_FORGET_REPLIES, rows.to_us(before), STAGE_PORTION)
         await self.fetch(_FORGET_WRITERS)
+
+    async def forget_deliveries(self, before: datetime) -> None:
+        portion = (rows.to_us(before), STAGE_PORTION)
+        while len(await self.fetch(f"{FORGET_DELIVERIES} RETURNING 1", *portion)) == STAGE_PORTION:
+            pass
 
     async def _add(self, table: str, columns: tuple[str, ...], added: list[Row]) -> None:
         assert self._statements is not None, "the store is not open"

@@ -179,7 +179,7 @@ class BatchWriter:
                 connection, _ = await self._connected()
                 async with asyncio.timeout(SILENCE_S):
                     return bool(await connection.fetchval(_LAST_BATCH, self._name) == self._batch)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, LostConnection) as error:
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, StorageUnavailable) as error:
                 log.error("store.outcome_unknown", error=str(error))
                 if self._is_closing():
                     raise StorageUnavailable(

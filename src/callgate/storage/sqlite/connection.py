@@ -19,10 +19,13 @@ _CACHE_KIB = 32_768
 _STATEMENTS = 1_024
 
 CHECKPOINT_S = 1.0
-"""How often the log is folded back into the file."""
+"""How often the log is folded back into the file, at the least."""
 
-LONG_LOG_PAGES = 8_192
-"""A log of 32 MiB: it is begun anew as soon as all of it is folded back, for which the writer stands still for a moment."""
+CHECKPOINT_JOBS = 1_000
+"""After so many jobs it is done at once, so that the log stays short and its pages are written over, not added."""
+
+LONG_LOG_PAGES = 4_096
+"""A log of 16 MiB: it is begun anew as soon as all of it is folded back, for which the writer stands still for a moment."""
 
 LONGEST_LOG_PAGES = 100_000
 """Should nobody fold it back, a commit does so at this length."""
@@ -105,8 +108,10 @@ class Checkpointer:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._is_over = threading.Event()
+        self._is_due = threading.Event()
+        self._is_over = False
         self._is_long = False
+        self._jobs = 0
         self._thread = threading.Thread(target=self._work, name="callgate-checkpointer", daemon=True)
 
     def start(self, writer: sqlite3.Connection) -> None:
@@ -115,9 +120,17 @@ class Checkpointer:
         self._thread.start()
 
     def stop(self) -> None:
-        self._is_over.set()
+        self._is_over = True
+        self._is_due.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    def wrote(self, jobs: int) -> None:
+        """For the writer: so many more are in the log."""
+        self._jobs += jobs
+        if self._jobs >= CHECKPOINT_JOBS:
+            self._jobs = 0
+            self._is_due.set()
 
     def finish(self, writer: sqlite3.Connection) -> None:
         """For the writer, outside a transaction: begin a long log anew."""
@@ -127,7 +140,9 @@ class Checkpointer:
 
     def _work(self) -> None:
         connection: sqlite3.Connection | None = None
-        while not self._is_over.wait(CHECKPOINT_S):
+        while not self._is_over:
+            self._is_due.wait(CHECKPOINT_S)
+            self._is_due.clear()
             try:
                 connection = connection or connect(self._path)
                 _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

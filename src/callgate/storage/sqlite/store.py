@@ -20,7 +20,7 @@ from callgate.storage import rows
 from callgate.storage.batch import OnStep, Step, Waiting, commit_batch, named_by, pass_on
 from callgate.storage.ledger import ledger_rows
 from callgate.storage.queue import Commit, Queue, Writer
-from callgate.storage.reads import Reads
+from callgate.storage.reads import FORGET_DELIVERIES, Reads
 from callgate.storage.rows import Row
 from callgate.storage.schema import SCHEMA
 from callgate.storage.sql import insert
@@ -58,6 +58,7 @@ class SqliteStore(Reads):
 
     is_shared = False
     order_written = "rowid"
+    live_calls = "calls INDEXED BY calls_open"  # without statistics it would rather read all calls of an application
 
     def __init__(  # noqa: PLR0913 - the last three are for simulations
         self,
@@ -118,6 +119,8 @@ class SqliteStore(Reads):
             save(connection, books)
             self._on_step(Step.SAVED)
         self._kept.renew(books)
+        if self._checkpointer is not None:
+            self._checkpointer.wrote(len(batch))
         self._on_step(Step.COMMITTED)
 
     @contextmanager
@@ -246,6 +249,11 @@ class SqliteStore(Reads):
     async def forget_replies(self, before: datetime) -> None:
         statement = "DELETE FROM replies WHERE scope IN (SELECT scope FROM replies WHERE at < ? LIMIT ?)"
         await self._write(lambda db: db.execute(statement, (rows.to_us(before), STAGE_PORTION)).rowcount)
+
+    async def forget_deliveries(self, before: datetime) -> None:
+        portion = (rows.to_us(before), STAGE_PORTION)
+        while await self._write(lambda db: db.execute(FORGET_DELIVERIES, portion).rowcount) == STAGE_PORTION:
+            pass
 
     async def _add(self, table: str, columns: tuple[str, ...], added: list[Row]) -> None:
         await self._write(lambda db: db.executemany(insert(table, columns), added).rowcount)

@@ -16,6 +16,8 @@ STATEMENTS = (
         until INTEGER NOT NULL
     ) STRICT
     """,
+    # Rises when somebody asks whether the books can be written: SQLite does not write what is as it was.
+    "ALTER TABLE configuration ADD COLUMN probes INTEGER NOT NULL DEFAULT 0",
     # The last batch of each writer. One that lost its connection while it committed finds here whether it did.
     Apart(
         postgres="""
