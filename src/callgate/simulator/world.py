@@ -13,8 +13,8 @@ from typing import Any
 
 from callgate.ledger.verify import verify
 from callgate.simulator import schedule as s
-from callgate.simulator.audit import Audit
 from callgate.simulator.asked import Asked
+from callgate.simulator.audit import Audit
 from callgate.simulator.causes import Healing, Sweep
 from callgate.simulator.disk import Desk, Disk, Step
 from callgate.simulator.loop import Agenda, VirtualLoop
