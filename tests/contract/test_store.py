@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -36,7 +37,7 @@ from callgate.storage.postgres import PostgresStore
 from callgate.storage.sqlite import MEMORY, SqliteStore
 
 if TYPE_CHECKING:
-    from tests.conftest import House
+    from tests.conftest import House, Postgres
 
 T = TypeVar("T")
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -435,6 +436,36 @@ def test_the_database_itself_refuses(file: Engine, new_house: Callable[..., Any]
     with pytest.raises(sqlite3.IntegrityError):
         db.execute(statement)
     db.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE transfers SET amount_micros = 2",
+        "DELETE FROM transfers",
+        "TRUNCATE transfers",
+        "UPDATE records SET account = 'bob'",
+        "DELETE FROM records",
+        "TRUNCATE records",
+        *(f"INSERT INTO {table} SELECT * FROM {table}" for table in ("records", "wallets")),  # noqa: S608 - ours
+        "UPDATE calls SET ask_at = 1",
+        "UPDATE calls SET extend_at = 1",
+        "UPDATE calls SET hold_state = 'open'",
+        "UPDATE calls SET state = 'arrived'",
+        "UPDATE wallets SET posted_micros = -1",
+    ],
+)
+def test_postgres_itself_refuses(
+    postgres: "Postgres", postgres_url: str, new_house: Callable[..., Any], statement: str
+) -> None:
+    """The same, of what can be said there."""
+    house: House
+    with new_house(PostgresStore(postgres_url)) as house:
+        house.open("alice", "0.07")
+        house.hear(house.arrived())
+        house.hear(house.ended(seconds=61))
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        postgres.ask(statement, postgres_url.partition("?")[0].rpartition("/")[2])
 
 
 # -- configuration -------------------------------------------------------------------------------------------------------

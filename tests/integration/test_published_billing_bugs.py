@@ -16,7 +16,7 @@ from callgate.protocol import WireRequest, sinch
 from callgate.protocol.life import LIVE
 from callgate.service.records import Flag
 from callgate.service.respond import Responder
-from callgate.storage.sqlite import SqliteStore
+from callgate.storage.postgres import PostgresStore
 
 if TYPE_CHECKING:
     from tests.conftest import Exchange, House
@@ -59,14 +59,16 @@ class Line:
         return answer
 
 
-@pytest.fixture
+@pytest.fixture(params=["sqlite", "postgres"])
 def line(
-    tmp_path: Path,
-    file_store: Callable[..., SqliteStore],
-    new_house: Callable[..., AbstractContextManager["House"]],
+    request: pytest.FixtureRequest, tmp_path: Path, new_house: Callable[..., AbstractContextManager["House"]]
 ) -> Iterator[Line]:
     """A server whose books are sound at the end. A minute to Sweden costs 0.02, each begun one in full."""
-    with new_house(file_store(tmp_path / "gate.db")) as house:
+    if request.param == "sqlite":
+        store = request.getfixturevalue("file_store")(tmp_path / "gate.db")
+    else:
+        store = PostgresStore(request.getfixturevalue("postgres_url"))
+    with new_house(store) as house:
         yield Line(house)
         assert house.faults() == ()
 

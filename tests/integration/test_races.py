@@ -18,7 +18,6 @@ from callgate.service.extend import ExtendHold, Extension
 from callgate.service.ports import Store
 from callgate.service.respond import Responder
 from callgate.storage.postgres import PostgresStore
-from callgate.storage.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from tests.conftest import House
@@ -122,21 +121,18 @@ def test_servers_on_one_database_share_the_wallet(make_store: Callable[[], Any],
         assert house.faults() == ()
 
 
-def test_servers_that_keep_the_same_timers_do_each_once(
-    tmp_path: Path, new_house: NewHouse, file_store: Callable[[Path], SqliteStore]
-) -> None:
+def test_servers_that_keep_the_same_timers_do_each_once(make_store: Callable[[], Any], new_house: NewHouse) -> None:
     """Two stores with twenty elastic calls whose timers go off, five slices left, and ends and new calls in between.
 
     Five hold more, whoever does it; who does not is warned by one of the two alone; what is due is asked about once.
     """
-    path = tmp_path / "books.db"
-    with new_house(file_store(path)) as house:
+    with new_house(make_store()) as house:
         house.open("alice", "2.5")
         house.set_elastic()
         for number in range(20):
             house.perform(house.job(house.arrived(f"c{number}")))
         house.tick(240)
-        other = file_store(path)
+        other = make_store()
         keys = [house.ended(f"c{number}").key for number in range(20)]
 
         async def go_off() -> list[tuple[Extension, Extension]]:

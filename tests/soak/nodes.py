@@ -114,12 +114,14 @@ class Nursery:
 
 
 def _nurse(line: socket.socket) -> NoReturn:
-    """The nursery's own life: fork what is asked for, and bury it."""
+    """The nursery's own life: fork what is asked for, and bury it. When nobody asks any more, nothing is left behind."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    alive: set[int] = set()
     for asked in line.makefile("rb"):
         words: dict[str, str] = msgspec.json.decode(asked)
         if "end of" in words:
-            os.waitpid(int(words["end of"]), 0)
+            os.waitpid(pid := int(words["end of"]), 0)
+            alive.discard(pid)
             line.sendall(b"\n")
             continue
         hears, says = os.pipe()
@@ -128,9 +130,12 @@ def _nurse(line: socket.socket) -> NoReturn:
             line.close()
             _be_a_server(words, says)
         os.close(says)
+        alive.add(pid)
         is_up = os.read(hears, 1)
         os.close(hears)
         line.sendall(b"%d\n" % (pid if is_up else 0))
+    for pid in alive:
+        os.kill(pid, signal.SIGKILL)
     os._exit(0)
 
 

@@ -27,6 +27,14 @@ class Change(NamedTuple):
     new: str
 
 
+STILL_OPEN = Change(
+    "ledger/hold.py",
+    '        assert self.state is HoldState.OPEN, f"hold is {self.state} already"\n'
+    "        return msgspec.structs.replace(self, s",
+    "        return msgspec.structs.replace(self, s",
+)
+"""A hold that does not mind to end twice."""
+
 BUGS: dict[str, tuple[Change, ...]] = {
     "do not look at what is held": (
         Change(
@@ -48,7 +56,7 @@ BUGS: dict[str, tuple[Change, ...]] = {
             "        if call.state in LIVE:\n",
             "        if call.state in LIVE or call.hold is not None:\n",
         ),
-        Change("ledger/hold.py", '        assert self.state is HoldState.OPEN, f"hold is {self.state} already"\n', ""),
+        STILL_OPEN,
     ),
     "acknowledge before the commit": (
         Change(
@@ -103,8 +111,12 @@ BUGS: dict[str, tuple[Change, ...]] = {
         Change(
             "service/settle.py", "Occasion(subject=call.key.call_id,", "Occasion(subject=f'{call.key.call_id} {at}',"
         ),
-        Change("service/settle.py", 'record_id=f"', 'record_id=f"{sequence}/'),
-        Change("ledger/hold.py", '        assert self.state is HoldState.OPEN, f"hold is {self.state} already"\n', ""),
+        Change(
+            "service/settle.py",
+            "record_id=record_id(call.key) if corrects",
+            'record_id=f"{sequence}/{record_id(call.key)}" if corrects',
+        ),
+        STILL_OPEN,
     ),
     "lose the overrule": (
         Change(
@@ -186,8 +198,8 @@ BUGS: dict[str, tuple[Change, ...]] = {
     "queue no record of a call that cost nothing": (
         Change(
             "service/settle.py",
-            "    queue_record(books, record, endpoints)\n",
-            "    queue_record(books, record, endpoints if charged_micros else ())\n",
+            "    queue_record(books, record, endpoints, kinds)\n",
+            "    queue_record(books, record, endpoints if charged_micros else (), kinds)\n",
         ),
     ),
     "bill the moment after the cut": (Change("service/settle.py", "CUT_TOLERANCE_S = 2\n", "CUT_TOLERANCE_S = 1\n"),),
@@ -236,6 +248,42 @@ BUGS: dict[str, tuple[Change, ...]] = {
     ),
     "take any age for fresh": (
         Change("http/callbacks.py", "now, freshness_s=freshness_s)", "now, freshness_s=86_400)"),
+    ),
+    "ask before the time": (
+        Change("service/due.py", "SLACK = timedelta(seconds=120)\n", "SLACK = timedelta(seconds=0)\n"),
+    ),
+    "never ask": (
+        Change("service/ask.py", "call.ask_at <= self.now:\n", "call.ask_at <= self.now and call.ask_count:\n"),
+    ),
+    "take no answer for an unknown call": (
+        Change("service/heal.py", "            found = CallOngoing()\n", "            found = None\n"),
+    ),
+    "estimate in full what nobody answered": (
+        Change("service/ask.py", "(rule is LostEnd.AUTO and call.answered_at is not None)", "rule is LostEnd.AUTO"),
+    ),
+    "correct an estimate again": (
+        Change(
+            "service/settle.py",
+            "        SettledBy.DISCONNECT,\n        endpoints,\n        kinds,\n        corrects,\n",
+            "        SettledBy.ESTIMATE,\n        endpoints,\n        kinds,\n        corrects,\n",
+        ),
+    ),
+    "correct by the whole charge": (
+        Change("service/settle.py", "charged_micros - call.charge_micros, occasion", "charged_micros, occasion"),
+    ),
+    "extend past the credit": (
+        Change(
+            "service/extend.py",
+            "        credit_micros = call.hold.amount_micros + wallet.available_micros\n",
+            "        credit_micros = call.hold.amount_micros + wallet.posted_micros\n",
+        ),
+    ),
+    "extend without holding": (
+        Change(
+            "service/extend.py",
+            "        hold = call.hold.grow(charge_micros(call.rate, held_s))\n",
+            "        hold = call.hold\n",
+        ),
     ),
     "believe any caller's number": (
         Change("service/authorize.py", "and NUMBER in self.application.settings.trust else []", "else []"),
@@ -299,16 +347,21 @@ def main() -> int:
     parser.add_argument("--at-once", type=int, default=2, help="processes")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     asked = parser.parse_args()
+    found = []
     with ThreadPoolExecutor(asked.at_once) as pool:
-        found = list(pool.map(lambda bug: hunt(bug, asked.events, asked.seed), asked.bug or BUGS))
+        for each in pool.map(lambda bug: hunt(bug, asked.events, asked.seed), asked.bug or BUGS):
+            found.append(each)
+            if not asked.json:
+                what = f"{each.rule}: {each.explanation}" if each.rule else "NOT FOUND"
+                sys.stdout.write(f"{each.bug:45} {each.events:6} events  {what[:150]}\n")
+                sys.stdout.flush()
+    missed = [each.bug for each in found if not each.rule]
     if asked.json:
         sys.stdout.write(json.dumps([each._asdict() for each in found], indent=2) + "\n")
     else:
-        for each in found:
-            what = f"{each.rule}: {each.explanation}" if each.rule else "NOT FOUND"
-            sys.stdout.write(f"{each.bug:40} {each.events:6} events  {what[:150]}\n")
-    missed = [each.bug for each in found if not each.rule]
-    sys.stdout.write(f"{len(found) - len(missed)} of {len(found)} planted bugs found within {asked.events} events\n")
+        sys.stdout.write(
+            f"{len(found) - len(missed)} of {len(found)} planted bugs found within {asked.events} events\n"
+        )
     return 1 if missed else 0
 
 

@@ -28,6 +28,7 @@ class Audit:
         self._moved: dict[tuple[str, str], int] = defaultdict(int)  # charges of calls
         self._given_back: dict[tuple[str, str], int] = defaultdict(int)
         self._records: dict[tuple[str, str], int] = defaultdict(int)
+        self._corrections: dict[tuple[str, str], int] = defaultdict(int)
 
     def close(self) -> None:
         self._db.close()
@@ -88,7 +89,7 @@ class Audit:
     def _queue(self) -> Iterator[str]:
         """A record is queued in the transaction that writes it, or neither is there."""
         queued = self._number("SELECT count(*) FROM deliveries WHERE type = 'call.ended'")
-        if queued != sum(purse.records for purse in self._oracle.purses.values()):
+        if queued != sum(purse.records - purse.corrections for purse in self._oracle.purses.values()):
             yield f"{queued} call records are queued, not one for each"
 
     def _number(self, statement: str) -> int:
@@ -116,18 +117,19 @@ class Audit:
                     houses.add((application, currency, side))
             if call is not None:
                 cases.add((application, call))
-                if kind in ("charge", "overrun"):
-                    self._moved[application, call] += micros
+                if kind in ("charge", "overrun", "correction"):
+                    self._moved[application, call] += micros if credit.startswith("revenue:") else -micros
                 elif kind == "refund":
                     self._given_back[application, call] += micros
         return fault, houses
 
     def _new_records(self, cases: set[tuple[str, str]]) -> None:
-        for rowid, application, call in self._db.execute(
-            "SELECT rowid, application, call_id FROM records WHERE rowid > ? ORDER BY rowid", (self._last_record,)
+        for rowid, application, call, is_correction in self._db.execute(
+            "SELECT rowid, application, call_id, corrects IS NOT NULL FROM records WHERE rowid > ? ORDER BY rowid",
+            (self._last_record,),
         ):
             self._last_record = rowid
-            self._records[application, call] += 1
+            (self._corrections if is_correction else self._records)[application, call] += 1
             cases.add((application, call))
 
     def _purse(self, key: tuple[str, str]) -> str:
@@ -196,7 +198,10 @@ class Audit:
             return f"for call {key} {moved} moved, must be {case.charge or 0}"
         if (records := self._records.get(key, 0)) != (case.charge is not None):
             return f"call {key} has {records} records, was charged {case.charge}"
-        if (back := self._given_back.get(key, 0)) != sum(case.refunds.values()) or back > (case.charge or 0):
+        if (corrections := self._corrections.get(key, 0)) != case.corrections:
+            return f"call {key} was corrected {corrections} times, must be {case.corrections}"
+        back, most = self._given_back.get(key, 0), case.charge or 0
+        if back != sum(case.refunds.values()) or (back > most and not case.corrections):
             return f"of call {key} {back} was given back, must be {sum(case.refunds.values())} of {case.charge}"
         return ""
 

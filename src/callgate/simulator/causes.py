@@ -1,6 +1,6 @@
 """For what the server does something to its books: each cause knows what the oracle makes of it once it is committed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from callgate.simulator.oracle import End, Oracle, Setup, Start
@@ -14,7 +14,9 @@ Said = tuple[object, ...]
 
 
 class Step(Protocol):
-    """A job that ran: its name, the time on the server's clock when it was queued, what it raised, the first call it names."""
+    """A job that ran: its name, the time on the server's clock when it was queued, what it raised or the name of what it
+    returned, the calls that it is about, and the first of them.
+    """
 
     @property
     def name(self) -> str: ...
@@ -26,7 +28,13 @@ class Step(Protocol):
     def error(self) -> Exception | None: ...
 
     @property
+    def outcome(self) -> str: ...
+
+    @property
     def call(self) -> CallId: ...
+
+    @property
+    def calls(self) -> Sequence[CallId]: ...
 
 
 class Cause(Protocol):
@@ -79,7 +87,7 @@ class Delivery:
                 assert self.setup is not None
                 return oracle.starts(self.key, says, self.setup, self, step.now_us)
             case "GoAhead", None:
-                return oracle.answered(self.key)
+                return oracle.answered(self.key, step.now_us)
             case "Settle", End():
                 return oracle.ends(self.key, says, step.now_us)
         raise Broken("unknown", f"{step.name}, for {self}")
@@ -127,6 +135,44 @@ class Sweep:
         oracle.given_up(step.call, self._setup)
 
 
+class Healing:
+    """The server looks for calls whose end has not come, and asks the platform; `says` is what that has to say of a call:
+    its end, True for one that is up or not told, False for none.
+    """
+
+    __slots__ = ("_says",)
+
+    def __init__(self, says: Callable[[CallId], End | bool]) -> None:
+        self._says = says
+
+    def __repr__(self) -> str:
+        return "healer"
+
+    def committed(self, step: Step, oracle: Oracle) -> None:
+        if step.error is not None:
+            raise Broken("exception", f"{step.name} for {self}: {step.error!r}")
+        match step.name:
+            case "TakeTurn":
+                early = [call for call in step.calls if not oracle.may_ask(call, step.now_us)]
+                if early:
+                    raise Broken("asked", f"the platform is asked about {early[0]} before its time")
+            case "SettleAsked":
+                end = self._says(step.call)
+                if not isinstance(end, End):
+                    raise Broken("asked", f"{step.call} is settled by an end that the platform did not tell")
+                oracle.is_told(step.call, end)
+            case "ExtendHold":
+                fault = oracle.extends(step.call, step.now_us, step.outcome)
+                if fault:
+                    raise Broken("elastic", fault)
+            case "ConfirmHangUp" | "HungUp":
+                oracle.is_hung_up(step.call, step.now_us)
+            case "SettleByEstimate":
+                oracle.is_given_up(step.call, step.now_us, is_unknown=self._says(step.call) is False)
+            case _:
+                raise Broken("unknown", f"{step.name}, for {self}")
+
+
 class Own:
     """What the server does for itself, which moves nothing."""
 
@@ -137,4 +183,4 @@ class Own:
         raise Broken("unknown", f"{step.name}, for {self}")
 
 
-AnyCause = Delivery | Order | Sweep | Own
+AnyCause = Delivery | Order | Sweep | Healing | Own

@@ -26,6 +26,10 @@ NANOS = (0, 500, 9_500_000, 10_500_000, 20_000_000, 30_000_000, 33_333_333, 1_23
 SEAMS = ("begin", "begun", "loaded", "run", "saved", "commit", "committed")
 FAILING = ("begin", "load", "save", "commit")
 
+RULES = ("auto", "auto", "post_full", "void")
+"""What an application says of calls whose end nobody can tell."""
+
+FOR_EVER = 1_000
 LONG_AGO_S = -10_000_000
 REMEMBERED = 300
 """Calls that a refund may name."""
@@ -104,6 +108,7 @@ class Chances:
         self.plan = s.Plan(
             applications=self._applications,
             trusting=self._applications[1:],
+            lost_dice=tuple(dice.one(RULES) for _ in self._applications),
             decks=self._decks,
         )
         self._accounts: list[Account] = []
@@ -142,6 +147,10 @@ class Chances:
         is_plain = dice.often(0.75)
         is_valid = dice.often(0.98)
         is_from_phone = dice.often(0.1)
+        odd: s.Oddities = {} if is_plain else self._oddities()
+        ends = self._deliveries(is_plain=is_plain)
+        if "is_forgotten" in odd and dice.often(0.7):  # and its end comes when nobody expects it any more
+            ends = (dice.time(300.0, 20_000.0),)
         user = account.name if dice.often(0.98) else dice.one(("", "nobody"))
         call = s.Place(
             at=self._now,
@@ -155,12 +164,12 @@ class Chances:
             origin=s.FROM_PHONE if is_from_phone else s.IN_APP,
             ice=self._deliveries(is_plain=is_plain),
             ace=self._deliveries(is_plain=is_plain),
-            dice=self._deliveries(is_plain=is_plain),
+            dice=ends,
             rings_s=dice.time(0.5, 20.0),
             talks_s=dice.whole(*TALKS.draw(dice)),
             result=dice.one(("BUSY", "NOANSWER", "FAILED", "N/A")),
             late_s=0 if dice.often(0.8) else dice.one((1, 2, 3, 10, 200)),
-            **({} if is_plain else self._oddities()),
+            **odd,
         )
         self._calls.append(call)
         if len(self._calls) > REMEMBERED:
@@ -184,13 +193,17 @@ class Chances:
             odd["stale_after_s"] = dice.time(301.0, 900.0)
         if dice.often(0.01):
             odd["is_forged"] = True
+        if dice.often(0.3):
+            odd["asks_fail"] = dice.one((1, 2, 3, FOR_EVER))
+        if dice.often(0.15):
+            odd["is_forgotten"] = True
         return odd
 
     def _deliveries(self, *, is_plain: bool) -> tuple[float, ...]:
         dice = self._dice
         if is_plain:
             return (dice.time(0.001, 0.05),)
-        if dice.often(0.06):
+        if dice.often(0.1):
             return ()
         count = 1 if dice.often(0.6) else dice.whole(2, 4)
         return tuple(dice.time(*DELAYS.draw(dice)) for _ in range(count))
@@ -220,6 +233,8 @@ class Chances:
             yield self._limit(account)
         if dice.often(0.25):
             yield self._lend(account)
+        if dice.often(0.25):
+            yield s.Elastic(at=self._now, application=account.application, account=account.name, is_on=True)
 
     def _works(self) -> Iterator[s.Any_]:
         work = _WORKS.draw(self._dice)(self, self._dice.one(self._accounts))
@@ -284,6 +299,10 @@ class Chances:
             deck=self._dice.one(self._decks).name,
             credit=self._dice.one((-1, 0, 0, self._micros())),
         )
+
+    def _set_elastic(self, account: Account) -> s.Elastic:
+        is_on = self._dice.often(0.6)
+        return s.Elastic(at=self._now, application=account.application, account=account.name, is_on=is_on)
 
     def _limit_all(self, account: Account) -> s.LimitTo:
         return s.LimitTo(at=self._now, application=account.application, seconds=self._dice.one((0, 0, 45, 600)))
@@ -364,6 +383,7 @@ _WORKS: Odds[Callable[[Chances, Account], s.Any_]] = Odds(
     (5, Chances._limit),  # noqa: SLF001
     (6, Chances._lend),  # noqa: SLF001
     (7, Chances._move_deck),  # noqa: SLF001
+    (5, Chances._set_elastic),  # noqa: SLF001
     (1, Chances._limit_all),  # noqa: SLF001
     (2, Chances._import),  # noqa: SLF001
 )

@@ -6,8 +6,9 @@ The engine has seams. At each the rest of the world goes on for a while, the pro
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from enum import Enum
 from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
@@ -29,20 +30,30 @@ CAUSE: ContextVar[AnyCause] = ContextVar("CAUSE")
 class Step:
     """A job that ran in a transaction, what it was for, and what came of it."""
 
-    __slots__ = ("cause", "error", "job", "now_us")
+    __slots__ = ("cause", "error", "job", "now_us", "result")
 
     def __init__(self, job: Job[Any], cause: AnyCause, now_us: int) -> None:
         self.job, self.cause, self.now_us = job, cause, now_us
         self.error: Exception | None = None
+        self.result: Any = None
 
     @property
     def name(self) -> str:
         return type(self.job).__name__
 
     @property
+    def outcome(self) -> str:
+        """The name of what the job returned, where that is one of several."""
+        return self.result.name if isinstance(self.result, Enum) else ""
+
+    @property
     def call(self) -> CallId:
         """The first call that the job names."""
-        return self.job.keys().calls[0]
+        return self.calls[0]
+
+    @property
+    def calls(self) -> Sequence[CallId]:
+        return self.job.keys().calls
 
 
 class _Recorded(Generic[T]):
@@ -60,7 +71,7 @@ class _Recorded(Generic[T]):
         step = self._step
         self._disk.runs(step)
         try:
-            result = self._job.run(books)
+            result = step.result = self._job.run(books)
         except Exception as error:
             step.error = error
             raise

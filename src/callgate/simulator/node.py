@@ -12,6 +12,8 @@ from callgate.protocol import WireReply, WireRequest
 from callgate.service.catalog import Catalogs
 from callgate.service.expire import expire_parked
 from callgate.service.faults import FaultWatch
+from callgate.service.heal import Healer
+from callgate.service.ports import Platform
 from callgate.service.respond import Responder
 from callgate.simulator.causes import AnyCause, Delivery, Own
 from callgate.simulator.disk import CAUSE, Disk, SteppedStore
@@ -33,7 +35,15 @@ MICROSECOND = timedelta(microseconds=1)
 class Node:
     """The server while it lives. `setup` is what it has looked up; None until it is ready."""
 
-    def __init__(self, agenda: Agenda, path: str, disk: Disk, loop: VirtualLoop, clock: Callable[[], datetime]) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what a process is given
+        self,
+        agenda: Agenda,
+        path: str,
+        disk: Disk,
+        loop: VirtualLoop,
+        clock: Callable[[], datetime],
+        platform: Platform,
+    ) -> None:
         self.disk, self.loop = disk, loop
         self.setup: Setup | None = None
         self.trouble_at = -1.0  # when its store failed last
@@ -46,6 +56,7 @@ class Node:
         self.responder = Responder(
             self.store, clock, decision_deadline_s=DECIDED_WITHIN_S, orphan_after=timedelta(seconds=ORPHAN_AFTER_S)
         )
+        self.healer = Healer(self.store, platform, self.catalogs, clock)
         self.edge = CallbackEdge(self.catalogs, self.responder, FaultWatch(self.store, clock), clock, "")
         agenda.loop = loop
 

@@ -52,6 +52,8 @@ def set_up(world: World) -> None:
     world.agenda.run()
     for key in world.plan.trusting:
         _perform(world, f"trust {key}", SetApplication(key=key, words=("trust=number",)), lambda: None)
+    for key, rule in zip(world.plan.applications, world.plan.lost_dice, strict=False):
+        _perform(world, f"lost_dice {key}", SetApplication(key=key, words=(f"lost_dice={rule}",)), lambda: None)
     _perform(world, "add a receiver", KeepEndpoint(endpoint=RECEIVER), lambda: None)
     for deck in world.plan.decks:
         if deck.prices:  # else shrunk away
@@ -176,6 +178,19 @@ def _move_deck(world: World, entry: s.MoveDeck) -> None:
     _perform(world, name, job, lambda: world.oracle.moves_to_deck(*named), is_beside=entry.is_beside)
 
 
+def _set_elastic(world: World, entry: s.Elastic) -> None:
+    application, account, is_on = entry.application, entry.account, entry.is_on
+    job = SetAccount(application=application, account=account, words=(f"elastic={'on' if is_on else 'off'}",))
+    name = f"elastic {account} {is_on}"
+    _perform(
+        world,
+        name,
+        job,
+        lambda: world.oracle.sets_elastic(application, account, is_on=is_on),
+        is_beside=entry.is_beside,
+    )
+
+
 def _credit_limit(micros: int) -> str:
     return f"credit_limit={micros // 1_000_000}.{micros % 1_000_000:06}"
 
@@ -286,6 +301,7 @@ DOES: dict[type, Does] = {
     s.LimitTo: _limit,
     s.Credit: _lend,
     s.MoveDeck: _move_deck,
+    s.Elastic: _set_elastic,
     s.Pay: _pay,
     s.AdjustBy: _adjust,
     s.GiveBack: _refund,

@@ -11,6 +11,8 @@ from callgate.simulator.schedule import IN_APP, Plan, Price
 
 DAY_GRANT_S = 14_400
 TOLERANCE_S = 2
+RINGING_S, SLACK_S, DAY_S = 180, 120, 86_400
+SLICE_S, LONGEST_S, LEAD_S = 300, 1_800, 60
 MICROSECONDS = 1_000_000
 
 
@@ -86,7 +88,9 @@ class Purse:
     status: str = "active"
     limit_s: int | None = None
     records: int = 0
+    corrections: int = 0  # of these
     open_calls: int = 0
+    is_elastic: bool = False
     references: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -109,6 +113,14 @@ class Case:
     charge: int | None = None
     end: "End | None" = None
     parked_at_us: int = 0
+    decided_at_us: int = 0
+    answered_at_us: int | None = None
+    is_unclear: bool = False  # its end contradicted itself
+    is_estimated: bool = False
+    is_elastic: bool = False
+    held_s: int = 0  # how long it may go on for what is held
+    hung_up_at_us: int | None = None  # the platform confirmed that it ended it for us
+    corrections: int = 0
     refunds: dict[str, int] = field(default_factory=dict)
 
 
@@ -170,6 +182,8 @@ class Oracle:
         self.house: dict[tuple[str, str, str], int] = {}  # application, currency, name
         self.setup = Setup(frozenset(), {}, {})
         self.parked: dict[tuple[str, str], Case] = {}
+        self.live_count = 0
+        self._lost_dice = dict(zip(plan.applications, plan.lost_dice, strict=False))
         self.touched_cases: set[tuple[str, str]] = set()
         self.touched_purses: set[tuple[str, str]] = set()
 
@@ -187,7 +201,7 @@ class Oracle:
             end = case.end
             assert end is not None
             self.parked.pop(key)
-            self.cases[key] = case = self._decided(key[0], start, setup, delivery, now_us)
+            self.cases[key] = case = self._decided(key[0], start, setup, delivery, now_us, slice_s=LONGEST_S)
             case.answer = HANG_UP
             if case.state == "live":
                 self._settle(case, end)
@@ -196,7 +210,9 @@ class Oracle:
             return case.answer
         return HANG_UP
 
-    def _decided(self, application: str, start: Start, setup: Setup, delivery: object, now_us: int) -> Case:
+    def _decided(  # noqa: PLR0913, PLR0917 - what a decision rests on
+        self, application: str, start: Start, setup: Setup, delivery: object, now_us: int, slice_s: int = SLICE_S
+    ) -> Case:
         refused = Case("refused", asked=start.asked, answer=HANG_UP, decided_by=delivery)
         if application in setup.suspended:
             return refused
@@ -211,10 +227,14 @@ class Oracle:
         if longest_s < price.first_s:
             return refused
         limits = [each for each in (purse.limit_s, setup.limits.get(application)) if each is not None]
-        granted_s = min([longest_s, *limits])
-        hold = cost(price, granted_s)
+        granted_s = held_s = min([longest_s, *limits])
+        is_elastic = purse.is_elastic and granted_s > slice_s
+        if is_elastic:
+            granted_s, held_s = min([LONGEST_S, *limits]), slice_s
+        hold = cost(price, held_s)
         purse.held += hold
         purse.open_calls += 1
+        self.live_count += 1
         self._touch(purse)
         shown = start.cli if start.cli in purse.numbers else "private"
         return Case(
@@ -226,6 +246,9 @@ class Oracle:
             price=price,
             granted_s=granted_s,
             hold=hold,
+            decided_at_us=now_us,
+            is_elastic=is_elastic,
+            held_s=held_s,
         )
 
     def _payer(self, application: str, start: Start) -> Purse | None:
@@ -237,10 +260,14 @@ class Oracle:
             return self.owners.get((application, f"number:{start.cli}"))
         return None
 
-    def answered(self, key: tuple[str, str]) -> tuple[object, ...]:
+    def answered(self, key: tuple[str, str], now_us: int) -> tuple[object, ...]:
         case = self.cases.get(key)
         self.touched_cases.add(key)
-        return GO_ON if case is not None and case.state == "live" else HANG_UP
+        if case is None or case.state != "live":
+            return HANG_UP
+        if case.answered_at_us is None:
+            case.answered_at_us = now_us
+        return GO_ON
 
     def ends(self, key: tuple[str, str], end: End, now_us: int) -> tuple[object, ...]:
         case = self.cases.get(key)
@@ -249,28 +276,124 @@ class Oracle:
             self.cases[key] = self.parked[key] = Case("parked", end=end, parked_at_us=now_us)
         elif case.state == "live":
             self._settle(case, end)
+        elif case.is_estimated and reading(end) != "unclear":
+            self._correct(case, end)
         return NOTHING
 
     def _settle(self, case: Case, end: End) -> None:
         kind = reading(end)
         if kind == "unclear":
+            case.is_unclear = True
             return
         purse, price = case.purse, case.price
         assert purse is not None and price is not None
-        purse.held -= case.hold
-        purse.open_calls -= 1
+        self._let_go(case)
         charge = 0
         if kind == "billable":
-            assert end.duration_s is not None
-            seconds = end.duration_s
-            if end.reason == "TIMEOUT" and case.granted_s < seconds <= case.granted_s + TOLERANCE_S:
-                seconds = case.granted_s
-            charge = cost(price, seconds)
+            charge = self._charge(case, end)
             from_hold = min(charge, case.hold)
             purse.posted -= from_hold
             self._book(purse, "revenue", from_hold)
             self._unheld(purse, charge - from_hold)
         self._ended(case, purse, charge)
+
+    def _let_go(self, case: Case) -> None:
+        assert case.purse is not None
+        case.purse.held -= case.hold
+        case.purse.open_calls -= 1
+        self.live_count -= 1
+
+    def _charge(self, case: Case, end: End) -> int:
+        assert case.price is not None and end.duration_s is not None
+        seconds = end.duration_s
+        if end.reason == "TIMEOUT" and case.granted_s < seconds <= case.granted_s + TOLERANCE_S:
+            seconds = case.granted_s
+        return cost(case.price, seconds)
+
+    def _correct(self, case: Case, end: End) -> None:
+        """The true end of a call that was settled by estimate: once."""
+        assert case.purse is not None and case.charge is not None
+        charge = self._charge(case, end) if reading(end) == "billable" else 0
+        if charge >= case.charge:
+            self._unheld(case.purse, charge - case.charge)
+        else:
+            self._pay_in(case.purse, "revenue", case.charge - charge)
+        case.is_estimated = False
+        case.corrections += 1
+        case.purse.corrections += 1
+        self._ended(case, case.purse, charge)
+
+    # -- ends that do not come: section 4 ------------------------------------------------------------------------------
+
+    def _due_at_us(self, case: Case) -> int:
+        since_us = case.decided_at_us + RINGING_S * MICROSECONDS if case.answered_at_us is None else case.answered_at_us
+        return since_us + (case.granted_s + SLACK_S) * MICROSECONDS
+
+    def may_ask(self, key: tuple[str, str], now_us: int) -> bool:
+        """Whether the platform may be asked about it: past its time, or at once where its end was unclear."""
+        case = self.cases.get(key)
+        if case is None:
+            return False
+        if case.hung_up_at_us is not None and now_us >= case.hung_up_at_us:
+            return True
+        return case.state != "live" or case.is_unclear or now_us >= self._due_at_us(case)
+
+    def is_told(self, key: tuple[str, str], end: End) -> None:
+        """The platform, asked, says how it ended."""
+        case = self.cases[key]
+        self.touched_cases.add(key)
+        if case.state == "live":
+            self._settle(case, end)
+
+    def is_given_up(self, key: tuple[str, str], now_us: int, *, is_unknown: bool) -> None:
+        """Nobody can say how it ended: by the rule of its application, where the platform does not know it or was asked
+        for a day.
+        """
+        case = self.cases[key]
+        self.touched_cases.add(key)
+        if case.state != "live" or not (is_unknown or now_us - self._due_at_us(case) >= DAY_S * MICROSECONDS):
+            return
+        rule = self._lost_dice.get(key[0], "auto")
+        is_posted = rule == "post_full" or (rule == "auto" and case.answered_at_us is not None)
+        result, seconds = ("ANSWERED", case.held_s) if is_posted else ("N/A", None)
+        self._settle(case, End(result, "", seconds, "", "", "", is_valid=True))
+        case.is_estimated = True
+
+    # -- elastic holds: section 4 --------------------------------------------------------------------------------------
+
+    def extends(self, key: tuple[str, str], now_us: int, outcome: str) -> str:
+        """A timer went off; return what is wrong with what came of it."""
+        case = self.cases.get(key)
+        self.touched_cases.add(key)
+        if outcome == "NOTHING" or case is None:
+            return ""
+        if case.state != "live" or not case.is_elastic or case.purse is None or case.price is None:
+            return f"{key} is not one that is extended"
+        began_us = case.decided_at_us if case.answered_at_us is None else case.answered_at_us
+        gone_s = (now_us - began_us) // MICROSECONDS
+        wanted_s = min(case.granted_s, max(case.held_s, gone_s) + SLICE_S)
+        held_s = affordable(case.price, case.hold + case.purse.available, wanted_s)
+        if outcome != "HELD":
+            return f"{key} could be held for {held_s} s, and was refused" if held_s > case.held_s else ""
+        if held_s <= case.held_s or gone_s < case.held_s - LEAD_S:
+            return f"{key} was extended from {case.held_s} s after {gone_s} s, for at most {held_s} s"
+        case.purse.held += cost(case.price, held_s) - case.hold
+        case.hold, case.held_s = cost(case.price, held_s), held_s
+        self._touch(case.purse)
+        return ""
+
+    def is_hung_up(self, key: tuple[str, str], now_us: int) -> None:
+        """The platform says that it ended the call for us."""
+        self.cases[key].hung_up_at_us = now_us
+
+    def sets_elastic(self, application: str, account: str, *, is_on: bool) -> str | None:
+        purse = self.purses.get((application, account))
+        if purse is None:
+            return "NotFound"
+        purse.is_elastic = is_on
+        return None
+
+    # -- the end of anything -------------------------------------------------------------------------------------------
 
     def _unheld(self, purse: Purse, micros: int) -> None:
         taken = min(micros, purse.available)
@@ -322,8 +445,7 @@ class Oracle:
         elif case.decided_by is delivery and case.state in ("live", "refused"):
             if case.state == "live":
                 assert case.purse is not None
-                case.purse.held -= case.hold
-                case.purse.open_calls -= 1
+                self._let_go(case)
                 self._touch(case.purse)
             case.state, case.answer, case.hold = "refused", HANG_UP, 0
 

@@ -30,6 +30,7 @@ class Carried:
         self._is_over = False
         self._granted_s: int | None = None
         self._answered_at: float | None = None
+        self._world.platform.carries(self._key, entry, self._hung_up)
 
     def begin(self) -> None:
         """Ask whether it may be set up, in every way in which that can be asked."""
@@ -95,12 +96,20 @@ class Carried:
             seconds = int(self._world.agenda.now - self._answered_at)
             self._end("ANSWERED", "CALLEEHANGUP", max(seconds, 1))
 
+    def _hung_up(self) -> None:
+        """The server asked for its end."""
+        if self._answered_at is None:
+            self._end("N/A", "MANAGERHANGUP", None)
+        else:
+            self._end("ANSWERED", "MANAGERHANGUP", max(int(self._world.agenda.now - self._answered_at), 1))
+
     def _end(self, result: str, reason: str, duration_s: int | None) -> None:
         """Tell of the end, once; before it, where the schedule says so, of one that cannot be."""
         if self._is_over:
             return
         self._is_over = True
         entry = self._entry
+        self._world.platform.ends(self._key, entry, self._end_of(result, reason, duration_s))
         if entry.muddle:
             self._send_end(entry.muddle, reason, entry.muddle_s, 0.001)
         for delay_s in entry.dice:
@@ -108,7 +117,7 @@ class Carried:
 
     def _send_end(self, result: str, reason: str, duration_s: int | None, delay_s: float) -> None:
         entry = self._entry
-        end = End(result, reason, duration_s, entry.user, entry.to, entry.to_kind, entry.is_valid)
+        end = self._end_of(result, reason, duration_s)
         body: dict[str, Any] = {
             "event": "dice",
             "callid": entry.call,
@@ -122,6 +131,10 @@ class Carried:
             body["duration"] = duration_s
         delivery = Delivery("dice", self._key, end)
         self._world.after(delay_s, deliver, self._world, delivery, msgspec.json.encode(body))
+
+    def _end_of(self, result: str, reason: str, duration_s: int | None) -> End:
+        entry = self._entry
+        return End(result, reason, duration_s, entry.user, entry.to, entry.to_kind, entry.is_valid)
 
 
 def _start_body(entry: s.Place, kind: str, to: str) -> bytes:

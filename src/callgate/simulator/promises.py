@@ -15,7 +15,7 @@ FRESH_S = 300
 ORPHAN_AFTER_S = 600
 """How long an end waits for its start."""
 
-OVERRULED_WITHIN_S = 90.0
+OVERRULED_WITHIN_S = 20.0
 """How long after its last trouble the store may lack a fallback that was answered."""
 
 EXACT_S = 1e-6

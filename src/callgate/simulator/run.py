@@ -13,6 +13,7 @@ import msgspec
 
 from callgate.simulator import faults, operators, platform
 from callgate.simulator import schedule as s
+from callgate.simulator.asked import Asked
 from callgate.simulator.chance import Chances
 from callgate.simulator.promises import Broken
 from callgate.simulator.world import Does, World
@@ -28,6 +29,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     events: int
     digest: str
     counts: dict[str, int]
+    jobs: dict[str, int]
     virtual_s: float
     rule: str = ""
     explanation: str = ""
@@ -62,7 +64,7 @@ def run_entries(
     path = Path(folder, "books.db")
     path.write_bytes(empty_database())
     gc.disable()
-    world = World(plan, entries, DOES, path=path, event_limit=event_limit, keep_trace=keep_trace)
+    world = World(plan, entries, DOES, Asked(), path=path, event_limit=event_limit, keep_trace=keep_trace)
     rule = explanation = ""
     try:
         world.run(operators.set_up)
@@ -71,11 +73,13 @@ def run_entries(
     finally:
         gc.enable()
         shutil.rmtree(folder)
+    corrections = sum(case.corrections for case in world.oracle.cases.values())
     outcome = Outcome(
         seed=seed,
         events=world.events,
         digest=world.digest.hexdigest(),
         counts=dict(sorted(world.counts.items())),
+        jobs=dict(sorted(world.jobs.items())) | {"corrections": corrections},
         virtual_s=round(world.agenda.now, 3),
         rule=rule,
         explanation=explanation,

@@ -36,6 +36,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     applications: tuple[str, ...]
     trusting: tuple[str, ...]
+    lost_dice: tuple[str, ...] = ()  # each application's rule for calls whose end nobody can tell
     decks: tuple[DeckPlan, ...]
 
 
@@ -69,6 +70,8 @@ class Place(Entry, frozen=True, kw_only=True):
     other_after_s: float = 0.0
     stale_after_s: float = 0.0  # the start is replayed with its old signature
     is_forged: bool = False  # signed with another secret
+    asks_fail: int = 0  # so many times the platform does not answer when it is asked about the call
+    is_forgotten: bool = False  # the platform knows no such call when it is asked
 
 
 class Oddities(TypedDict, total=False):
@@ -82,6 +85,8 @@ class Oddities(TypedDict, total=False):
     other_after_s: float
     stale_after_s: float
     is_forged: bool
+    asks_fail: int
+    is_forgotten: bool
 
 
 class Work(Entry, frozen=True, kw_only=True):
@@ -156,6 +161,14 @@ class MoveDeck(Work, frozen=True, kw_only=True, tag="deck"):
     credit: int = -1
 
 
+class Elastic(Work, frozen=True, kw_only=True):
+    """Whether the account's calls hold their money in slices."""
+
+    application: str
+    account: str
+    is_on: bool
+
+
 class Import(Entry, frozen=True, kw_only=True):
     deck: str
     currency: str
@@ -199,7 +212,7 @@ class Outage(Entry, frozen=True, kw_only=True):
 
 
 Any_ = (
-    Place | OpenAccount | Pay | AdjustBy | GiveBack | Status | LimitTo | Credit | MoveDeck | Import | Crash | Restart
+    Place | OpenAccount | Pay | AdjustBy | GiveBack | Status | LimitTo | Credit | MoveDeck | Elastic | Import | Crash | Restart
     | Jump | Slow | Outage
 )  # fmt: skip
 

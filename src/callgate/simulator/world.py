@@ -13,8 +13,9 @@ from typing import Any
 
 from callgate.ledger.verify import verify
 from callgate.simulator import schedule as s
+from callgate.simulator.asked import Asked
 from callgate.simulator.audit import Audit
-from callgate.simulator.causes import Sweep
+from callgate.simulator.causes import Healing, Sweep
 from callgate.simulator.disk import Desk, Disk, Step
 from callgate.simulator.loop import Agenda, VirtualLoop
 from callgate.simulator.node import EPOCH, MICROSECOND, Node
@@ -27,10 +28,19 @@ COMMIT_S = 0.002
 REFRESH_S = 0.2
 """How long after a change of the configuration the server looks at it; it does so four times a second."""
 
+HEAL_S = 20.0
+"""How often the server looks for calls whose end has not come. It does so every second; here time is short."""
+
+HEAL_LATE_S, LATE_S = 600.0, 3_600.0
+"""And how often when for so long nothing else has happened."""
+
 SWEEP_S = 20.0
 """How often the server looks for ends whose start never came."""
 
-LOOK_EVERY = 500
+OVER_AFTER_S = 36 * 3_600
+"""How long after the last event everything must have come to its end: the platform is asked for a day."""
+
+LOOK_EVERY = 250
 """Events between looks at all wallets."""
 
 VERIFY_EVERY = 20_000
@@ -49,6 +59,7 @@ class World:
         plan: s.Plan,
         entries: Iterator[s.Any_],
         does: dict[type, Does],
+        platform: Asked,
         *,
         path: Path,
         event_limit: int,
@@ -66,12 +77,15 @@ class World:
         self.is_set_up = False
         self.events = 0
         self.counts: dict[str, int] = {}
+        self.jobs: dict[str, int] = {}  # that were committed, by name
         self.taken: list[s.Any_] = []
         self.trace: deque[str] = deque(maxlen=None if keep_trace else TRACE_LINES)
         self.digest = hashlib.blake2b(digest_size=16)
         self._entries, self._does, self._event_limit = entries, does, event_limit
+        self.platform = platform
         self._audit = Audit(self._path, self.oracle)
-        self._is_sweeping = False
+        self._is_sweeping = self._is_healing = False
+        self._last_at = 0.0
         self._next_look, self._next_verify = LOOK_EVERY, VERIFY_EVERY
         self._broken: Broken | None = None
 
@@ -96,9 +110,14 @@ class World:
             raise self._broken
 
     def _take_next(self) -> None:
+        self._last_at = self.agenda.now
         if self.events < self._event_limit and (entry := next(self._entries, None)) is not None:
             self.taken.append(entry)
             self.agenda.at(entry.at, self._do, entry)
+
+    def _goes_on(self) -> bool:
+        """Whether what the server does by itself may still come to an end."""
+        return self.agenda.now < self._last_at + OVER_AFTER_S
 
     def _do(self, entry: s.Any_) -> None:
         self._does[type(entry)](self, entry)
@@ -112,6 +131,9 @@ class World:
         self.check("overrule", f"the fallback was answered and never written down: {lost[:3]}" if lost else "")
         self.check("books", self._audit.everything())
         self.check("books", self._audit.all_calls())
+        for what, count in (("hold money", self.oracle.live_count), ("wait for their start", len(self.oracle.parked))):
+            if count:
+                self.fail("liveness", f"{count} calls {what} for ever")
         self._verify(self.node)
         self.agenda.run()
 
@@ -204,7 +226,7 @@ class World:
         disk = Disk(self.agenda, self._pass_seam, self._committed, self.now_us)
         disk.failing = self.outages[-1] if self.outages else ""
         loop = VirtualLoop(self.agenda, fail=self.uncaught, threads=disk.thread)
-        self.node = node = Node(self.agenda, self._path, disk, loop, self.clock)
+        self.node = node = Node(self.agenda, self._path, disk, loop, self.clock, self.platform)
         node.begin(None, node.start()).add_done_callback(partial(self._started, node))
 
     def _started(self, node: Node, task: Any) -> None:
@@ -250,6 +272,7 @@ class World:
         setup = oracle.setup
         for step in steps:
             self.say("commit", step.name, step.cause, type(step.error).__name__ if step.error else "")
+            self.jobs[step.name] = self.jobs.get(step.name, 0) + 1
             try:
                 step.cause.committed(step, oracle)
             except Broken as broken:
@@ -261,6 +284,9 @@ class World:
         if oracle.parked and not self._is_sweeping:
             self._is_sweeping = True
             self.after(SWEEP_S, self._sweep)
+        if oracle.live_count and not self._is_healing:
+            self._is_healing = True
+            self.after(HEAL_S, self._heal)
 
     def refresh(self, node: Node) -> None:
         """The server looks at its configuration."""
@@ -278,10 +304,20 @@ class World:
         if node is not None and node.setup is not None:
             cause = Sweep(node.setup, self.now_us() - ORPHAN_AFTER_S * 1_000_000)
             node.begin(cause, node.sweep()).add_done_callback(partial(self._swept, node))
-        if self.oracle.parked:
+        self._is_sweeping = bool(self.oracle.parked) and self._goes_on()
+        if self._is_sweeping:
             self.after(SWEEP_S, self._sweep)
-        else:
-            self._is_sweeping = False
+
+    def _heal(self) -> None:
+        node = self.node
+        if node is not None and node.setup is not None:
+            cause = Healing(self.platform.says)
+            node.begin(cause, node.healer.ask_due()).add_done_callback(partial(self._swept, node))
+            node.begin(cause, node.healer.extend_due()).add_done_callback(partial(self._swept, node))
+        self._is_healing = bool(self.oracle.live_count) and self._goes_on()
+        if self._is_healing:
+            is_late = self.agenda.now > self._last_at + LATE_S
+            self.after(HEAL_LATE_S if is_late else HEAL_S, self._heal)
 
     def _swept(self, node: Node, task: Any) -> None:
         if (error := task.exception()) is not None and not node.is_excused(error):
