@@ -71,8 +71,8 @@ COMMANDS = {
     "scenario run": "Play scenario files, draw each call, and say what was not as expected.",
     "scenario list": "List the scenarios that come with the emulator, with where they lie.",
     "emulate": "Serve the emulated platform: its REST interface, a control API, and pages with a phone pad and a journal.",
-    "load": "Place emulated calls by the thousand, and look at every answer.",
-    "conformance": "Is a callback server safe and correct? One line a check, with what to do.",
+    "load": "Place emulated calls by the thousand, look at every answer, print throughput, latency and all that was wrong.",
+    "conformance": "Ask a callback server everything that can go wrong, and say what does, one line a check.",
     "completions": "Print the script that completes these commands in a shell.",
 }
 """Every command and the sentence of its help. `app add` is the function `add` in `callgate.cli.app`, `sinch callbacks get`
