@@ -1,7 +1,7 @@
 # Works on a fresh clone with make and Python 3.11 or newer: everything else is installed here, into .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-crm lint bench lock clean
+.PHONY: help install run test test-crm soak lint bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,6 +28,9 @@ test: $(VENV)/.dev ## all tests (T=path for some of them)
 
 test-crm: $(VENV)/.dev $(CRM)/.installed ## a real CRM, Tryton, gets a contact and a call from an emulated call
 	@$(BIN)/python tools/test_crm.py $(CRM)
+
+soak: $(VENV)/.dev ## the long runs, some hours: prints the figures of docs/reliability.md (S='simulator.py --seeds 5' for one of them)
+	@tests/soak/all $(S)
 
 lint: $(VENV)/.dev ## formatting, lint, strict types, import directions
 	@$(BIN)/ruff format --check .

@@ -21,6 +21,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from callgate.errors import PlatformFailed
 from callgate.ledger.verify import LedgerRows, Moved, verify
 from callgate.ledger.wallet import Wallet
 from callgate.money import MICROS
@@ -32,6 +33,7 @@ from callgate.protocol.call import (
     CallEnded,
     CallEvent,
     CallKey,
+    CallOngoing,
     CallResult,
     Endpoint,
     EndpointKind,
@@ -40,17 +42,22 @@ from callgate.protocol.call import (
 )
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
-from callgate.service.add_application import AddApplication
+from callgate.service.add_application import AddApplication, SetApplication
+from callgate.service.add_endpoint import KeepEndpoint
 from callgate.service.answered import GoAhead
 from callgate.service.application import ApplicationRow, ApplicationSettings
 from callgate.service.authorize import Authorize
 from callgate.service.books import AccountKey, Books, Job, Keys
-from callgate.service.catalog import Catalog
+from callgate.service.catalog import Catalog, Catalogs
+from callgate.service.endpoint import Endpoint as Receiver
 from callgate.service.expire import expire_parked
+from callgate.service.heal import Healer
 from callgate.service.open_account import OpenAccount
 from callgate.service.outcome import Outcome
 from callgate.service.overrule import Overrule
+from callgate.service.ports import Platform
 from callgate.service.records import Call, CallRecord
+from callgate.service.set_account import SetAccount
 from callgate.service.set_limits import SetAccountLimits
 from callgate.service.settle import Settle
 from callgate.service.top_up import ToppedUp, TopUp
@@ -102,6 +109,36 @@ RATES = (
 )
 
 
+class Exchange:
+    """A platform, as far as the service asks anything of one: `told` is what it says of every call, or fails with."""
+
+    def __init__(self, told: CallEnded | CallOngoing | PlatformFailed | None = None, *, is_down: bool = False) -> None:
+        self._told = PlatformFailed("down", is_retryable=True) if is_down else told
+        self.done: list[tuple[str, str]] = []
+        self.said: list[tuple[str, str]] = []
+
+    async def ask(self, call: CallKey, resource: str) -> CallEnded | CallOngoing | None:
+        self.done.append(("ask", f"{call.call_id}{resource}"))
+        if isinstance(self._told, PlatformFailed):
+            raise self._told
+        if isinstance(self._told, CallEnded):
+            return msgspec.structs.replace(self._told, key=call)
+        return self._told
+
+    async def hang_up(self, call: CallKey, resource: str) -> bool:
+        return self._act("hang up", call, resource)
+
+    async def warn(self, call: CallKey, resource: str, text: str, locale: str) -> bool:
+        self.said.append((text, locale))
+        return self._act("warn", call, resource)
+
+    def _act(self, what: str, call: CallKey, resource: str) -> bool:
+        self.done.append((what, f"{call.call_id}{resource}"))
+        if isinstance(self._told, PlatformFailed):
+            raise self._told
+        return True
+
+
 class PutAccount:
     """A job that changes an account or its wallet in a way for which there is no use case yet."""
 
@@ -131,6 +168,7 @@ class House:
         self.store = store
         self.now = datetime(2026, 11, 23, 12, tzinfo=UTC)
         self.decks = {"standard": Deck(name="standard", currency="USD", rows=RATES)}
+        self.endpoints: tuple[Receiver, ...] = ()
         self._runner = asyncio.Runner()
         self.run(store.open())
         self.application: ApplicationRow = self.perform(
@@ -172,6 +210,14 @@ class House:
     def set_status(self, account: str, status: Status) -> None:
         self.perform(PutAccount(account, {}, {"status": status}))
 
+    def add_endpoint(self, endpoint: Receiver) -> None:
+        """Let it be sent what its jobs are told of: `endpoints` says of which."""
+        self.perform(KeepEndpoint(endpoint=endpoint))
+
+    def set_elastic(self, account: str = "alice") -> None:
+        """Let its calls hold their money slice by slice."""
+        self.perform(SetAccount(application=APP, account=account, words=("elastic=on",)))
+
     def set_wallet(self, account: str, **fields: Any) -> None:
         """Change a wallet past the books."""
         self.perform(PutAccount(account, fields, {}))
@@ -179,6 +225,11 @@ class House:
     def trust(self, *words: str) -> None:
         """Tell the application what may prove a caller."""
         self.application = msgspec.structs.replace(self.application, settings=ApplicationSettings(trust=words))
+
+    def set_application(self, *words: str) -> None:
+        """As `app set` does, and as servers see it within a second."""
+        settings = self.perform(SetApplication(key=APP, words=words))
+        self.application = msgspec.structs.replace(self.application, settings=settings)
 
     def deck(self, *rates: Rate, currency: str = "USD") -> None:
         """Put other rates in force."""
@@ -206,6 +257,7 @@ class House:
             user=user,
             cli=cli,
             origin=origin,
+            resource=f"@{call}",
         )
 
     @staticmethod
@@ -249,11 +301,12 @@ class House:
                     decks=self.decks,
                     now=self.now,
                     orphan_after=self.orphan_after,
+                    endpoints=self.endpoints,
                 )
             case CallAnswered():
                 return GoAhead(answered=event, body=b"{}", provider=sinch, now=self.now)
             case CallEnded():
-                return Settle(ended=event, body=b"{}", provider=sinch, now=self.now)
+                return Settle(ended=event, body=b"{}", provider=sinch, now=self.now, endpoints=self.endpoints)
         raise AssertionError(event)
 
     def hear(self, event: CallEvent) -> Outcome:
@@ -274,13 +327,33 @@ class House:
         before = self.now - self.orphan_after
         return self.run(expire_parked(self.store, Catalog(decks=self.decks), before=before))
 
+    def heal(self, told: CallEnded | CallOngoing | PlatformFailed | None = None) -> int:
+        """The healer asks about every call that is due; the platform says the same of each, None that it knows none."""
+        return self.ask(Exchange(told))
+
+    def ask(self, platform: Platform) -> int:
+        """As `heal`, of a platform that tells calls apart."""
+        return self.run(self._healer(platform).ask_due())
+
+    def extend(self, exchange: "Exchange | None" = None) -> list[tuple[str, str]]:
+        """Timers that have gone off are dealt with; return what the platform was asked to do, and for which call."""
+        exchange = exchange or Exchange()
+        self.run(self._healer(exchange).extend_due())
+        return exchange.done
+
+    def _healer(self, platform: Platform) -> Healer:
+        catalogs = Catalogs(self.store, lambda sealed: sealed.decode())
+        catalogs.now = self.catalog()
+        return Healer(self.store, platform, catalogs, lambda: self.now)
+
     def catalog(self) -> Catalog:
         """What a responder is handed with a request."""
         from callgate.service.application import Application  # noqa: PLC0415
 
         known = Application(row=self.application, secrets=(("c2VjcmV0", None),))
-        return Catalog(applications={APP: known}, decks=self.decks)
+        return Catalog(applications={APP: known}, decks=self.decks, endpoints=self.endpoints)
 
+    exchange = Exchange
     hang_up = b'{"action":{"name":"hangup"}}'
     go_on = b'{"action":{"name":"continue"}}'
 
@@ -469,6 +542,12 @@ def new_house(memory_store: Callable[..., SqliteStore]) -> Callable[..., Abstrac
             house.close()
 
     return make
+
+
+@pytest.fixture(scope="session")
+def exchange() -> type[Exchange]:
+    """Platforms that tests hand to the healer, to see what it asks of them."""
+    return Exchange
 
 
 @pytest.fixture

@@ -23,8 +23,10 @@ from callgate.http.protocol import CallbackProtocol
 from callgate.logs import log
 from callgate.service.application import Application
 from callgate.service.catalog import Catalogs
+from callgate.service.elastic import ElasticTerms
 from callgate.service.expire import expire_parked
 from callgate.service.faults import FaultWatch
+from callgate.service.heal import Healer
 from callgate.service.idempotent import KEPT_FOR
 from callgate.service.ports import Platform, Store
 from callgate.service.respond import Responder
@@ -60,6 +62,7 @@ class Gate:
             clock,
             decision_deadline_s=settings.decision_deadline_ms / 1000,
             orphan_after=timedelta(seconds=settings.orphan_after_s),
+            elastic=ElasticTerms(slice_s=settings.elastic_slice_s, max_s=settings.elastic_max_s),
         )
         self._platform: Platform | None = None
         self._callbacks: AsgiApp = CallbackEdge(
@@ -102,6 +105,8 @@ class Gate:
                 self.catalogs.keep_current,
                 partial(self._leases.work, "sweep", self._sweep),
                 partial(self._leases.work, "outbox", self._deliver),
+                partial(self._leases.work, "ask", self._ask),
+                partial(self._leases.work, "extend", self._extend),
                 self.faults.work,
                 self._load_pages,
             )
@@ -147,13 +152,26 @@ class Gate:
         posts = partial(senders, link=call_link(self._settings.public_url))
         await Worker(self._store, self.catalogs, clock, posts=posts).work()
 
+    async def _ask(self) -> None:
+        """Calls whose end does not come."""
+        await self._healer().ask_for_ever()
+
+    async def _extend(self) -> None:
+        """Calls that hold their money in slices."""
+        await self._healer().extend_for_ever()
+
+    def _healer(self) -> Healer:
+        assert self._platform is not None, "the healer works while the server does"
+        return Healer(self._store, self._platform, self.catalogs, clock)
+
     async def _sweep(self) -> None:
-        """Ends whose start never came, and replies that nobody will ask for again."""
+        """Ends whose start never came; replies and delivered records that nobody will ask for again."""
         while True:
             before = clock() - timedelta(seconds=self._settings.orphan_after_s)
             try:
                 await expire_parked(self._store, self.catalogs.now, before=before)
                 await self._store.forget_replies(clock() - KEPT_FOR)
+                await self._store.forget_deliveries(clock() - timedelta(days=self._settings.delivered_kept_days))
             except StorageUnavailable as error:
                 log.warning("sweep.failed", error=str(error))
             await asyncio.sleep(SWEEP_S)

@@ -31,6 +31,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     default_currency: str = "USD"
     decision_deadline_ms: int = 1_000
     orphan_after_s: int = 600
+    elastic_slice_s: int = 300
+    elastic_max_s: int = 1_800
+    delivered_kept_days: int = 30
     queue_limit: int = 10_000
     log_level: str = "info"
 
@@ -59,7 +62,12 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
         values = _from_file(path)
     elif file is not None:
         raise SettingsInvalid(str(file), "no such file", f"a settings file; `callgate init` writes {FILE}")
-    return Settings(**values | _from_environment(environment))
+    settings = Settings(**values | _from_environment(environment))
+    if settings.elastic_max_s <= settings.elastic_slice_s:
+        raise SettingsInvalid(
+            "elastic_max_s", str(settings.elastic_max_s), f"more than elastic_slice_s, {settings.elastic_slice_s}"
+        )
+    return settings
 
 
 def without_password(url: str) -> str:
@@ -204,6 +212,9 @@ _CHECKS: dict[str, Callable[[object, str], object]] = {
     "default_currency": _currency,
     "decision_deadline_ms": _whole(10, 60_000),
     "orphan_after_s": _whole(1, 86_400),
+    "elastic_slice_s": _whole(10, 3_600),
+    "elastic_max_s": _whole(60, 14_400),
+    "delivered_kept_days": _whole(1, 3_650),
     "queue_limit": _whole(1, 1_000_000),
     "log_level": _log_level,
 }

@@ -7,11 +7,12 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -22,16 +23,21 @@ from callgate.ledger.wallet import top_up
 from callgate.rating.deck_change import ImportMode
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.books import AccountKey, Books, DeckHead, Job, Keys
+from callgate.service.deliver import Conclude
+from callgate.service.delivery import DeliveryState
+from callgate.service.endpoint import Endpoint, RecordType
 from callgate.service.import_deck import PublishDeck, import_deck
 from callgate.service.open_account import OpenAccount
 from callgate.service.probe import Probe
+from callgate.service.resend import Resend, resend_since
 from callgate.service.set_limits import SetAccountLimits, SetApplicationLimits
 from callgate.service.top_up import TopUp
+from callgate.storage import rows
 from callgate.storage.postgres import PostgresStore
 from callgate.storage.sqlite import MEMORY, SqliteStore
 
 if TYPE_CHECKING:
-    from tests.conftest import House
+    from tests.conftest import House, Postgres
 
 T = TypeVar("T")
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -391,8 +397,21 @@ def test_more_jobs_than_a_batch_takes(engine: Engine) -> None:
         "DELETE FROM transfers",
         "UPDATE records SET account = 'bob'",
         "DELETE FROM records",
-        "INSERT INTO transfers SELECT * FROM transfers",
-        "INSERT INTO records SELECT * FROM records",
+        *(
+            f"{verb} INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM {table}"  # noqa: S608
+            for verb in ("INSERT", "INSERT OR REPLACE", "REPLACE")
+            for table, columns in (("transfers", rows.TRANSFER), ("records", rows.RECORD))
+        ),
+        *(
+            f"INSERT OR REPLACE INTO {table} (rowid, {', '.join(columns)}) SELECT rowid, {', '.join(others)} FROM {table}"  # noqa: S608
+            for table, columns, others in (
+                ("transfers", rows.TRANSFER, (*rows.TRANSFER[:1], "'x'", *rows.TRANSFER[2:])),
+                ("records", rows.RECORD, ("'x'", *rows.RECORD[1:4], "9", *rows.RECORD[5:])),
+            )
+        ),
+        "UPDATE OR REPLACE transfers SET id = 'x'",
+        "UPDATE calls SET ask_at = 1",
+        "UPDATE calls SET extend_at = 1",
         "UPDATE calls SET hold_state = 'open'",
         "UPDATE calls SET state = 'arrived'",
         "UPDATE calls SET hold_micros = -1",
@@ -417,6 +436,36 @@ def test_the_database_itself_refuses(file: Engine, new_house: Callable[..., Any]
     with pytest.raises(sqlite3.IntegrityError):
         db.execute(statement)
     db.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE transfers SET amount_micros = 2",
+        "DELETE FROM transfers",
+        "TRUNCATE transfers",
+        "UPDATE records SET account = 'bob'",
+        "DELETE FROM records",
+        "TRUNCATE records",
+        *(f"INSERT INTO {table} SELECT * FROM {table}" for table in ("records", "wallets")),  # noqa: S608 - ours
+        "UPDATE calls SET ask_at = 1",
+        "UPDATE calls SET extend_at = 1",
+        "UPDATE calls SET hold_state = 'open'",
+        "UPDATE calls SET state = 'arrived'",
+        "UPDATE wallets SET posted_micros = -1",
+    ],
+)
+def test_postgres_itself_refuses(
+    postgres: "Postgres", postgres_url: str, new_house: Callable[..., Any], statement: str
+) -> None:
+    """The same, of what can be said there."""
+    house: House
+    with new_house(PostgresStore(postgres_url)) as house:
+        house.open("alice", "0.07")
+        house.hear(house.arrived())
+        house.hear(house.ended(seconds=61))
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        postgres.ask(statement, postgres_url.partition("?")[0].rpartition("/")[2])
 
 
 # -- configuration -------------------------------------------------------------------------------------------------------
@@ -687,3 +736,84 @@ def _no_thread_stays_behind() -> Iterator[None]:
     """Whatever happened, the writer has ended."""
     yield
     assert [thread.name for thread in threading.enumerate() if thread.name == "callgate-writer"] == []
+
+
+# -- timers, statements, retention -------------------------------------------------------------------------------------
+
+
+def test_due_calls_come_in_the_order_in_which_they_have_waited(engine: Engine, new_house: Callable[..., Any]) -> None:
+    """Those of elastic calls apart; what is settled is not due."""
+    house: House
+    with new_house(engine.make()) as house:
+        house.open("alice", "1", max_seconds=60)
+        house.open("bob", "1")
+        house.set_elastic("bob")
+        for number in range(4):
+            house.hear(house.arrived(f"c{number}"))
+        house.hear(house.arrived("elastic", user="bob"))
+        house.hear(house.answered("c0"))
+        house.hear(house.ended("c1"))
+        house.tick(10_000)
+
+        def due(look: Callable[..., Coroutine[Any, Any, Any]], limit: int) -> list[str]:
+            return [key.call_id for key in house.run(look(house.now, limit))]
+
+        assert due(house.store.calls_to_ask, 10) == ["c0", "c2", "c3", "elastic"]
+        assert due(house.store.calls_to_ask, 2) == ["c0", "c2"]
+        assert due(house.store.calls_to_extend, 10) == ["elastic"]
+        house.now -= timedelta(seconds=10_000)
+        assert (due(house.store.calls_to_ask, 10), due(house.store.calls_to_extend, 10)) == ([], [])
+
+
+def test_a_statement_has_all_of_an_account_and_nothing_of_others(engine: Engine, new_house: Callable[..., Any]) -> None:
+    """Charges, overruns, what is owed and repaid, corrections; newest first, on either side of the account."""
+    house: House
+    with new_house(engine.make()) as house:
+        for name in ("alice", "alice2", "lic"):
+            house.open(name, "0.03", max_seconds=60)
+        house.hear(house.arrived())
+        house.hear(house.ended(seconds=121))
+        house.hear(house.arrived("other", user="alice2"))
+        house.hear(house.ended("other", 1))
+        house.top_up("alice", "1", "second")
+        house.hear(house.arrived("lost"))
+        house.tick(10_000)
+        house.heal(None)
+        house.hear(house.ended("lost", 1))
+        found = house.run(house.store.transfers(AccountKey("app", "alice"), 100))
+        assert found is not None
+        kinds = [str(transfer.kind) for transfer in found[1]]
+        assert kinds == ["correction", "repay", "topup", "overrun", "overrun", "charge", "topup"]
+        assert {transfer.occasion.call_id for transfer in found[1]} == {None, "c1", "lost"}
+        few = house.run(house.store.transfers(AccountKey("app", "alice"), 2))
+        assert few is not None and few[1] == found[1][:2]
+
+
+def test_delivered_records_are_forgotten_after_their_time(engine: Engine, new_house: Callable[..., Any]) -> None:
+    """Those alone: what waits or is parked stays, and so do call, record and callbacks."""
+    house: House
+    with new_house(engine.make()) as house:
+        endpoint = Endpoint(
+            id="crm", url="https://crm.example.com/", types=(RecordType.CALL_ENDED,), allow_private=False,
+            created_at=house.now, sealed_secrets=(b"x",),
+        )  # fmt: skip
+        house.add_endpoint(endpoint)
+        house.endpoints = (endpoint,)
+        house.open("alice", "1", max_seconds=60)
+        for call in ("c1", "c2", "c3"):
+            house.hear(house.arrived(call))
+            house.hear(house.ended(call, 1))
+            house.tick(1)
+        states = (DeliveryState.DELIVERED, DeliveryState.PARKED, DeliveryState.DELIVERED)
+        queued = sorted(house.run(house.store.deliveries(None, 10)), key=lambda each: each.sequence)
+        for delivery, state in zip(queued, states, strict=True):
+            current = house.run(house.store.delivery(delivery.id))
+            assert current is not None
+            house.perform(Conclude(claimed=current, concluded=msgspec.structs.replace(current, state=state)))
+        house.run(house.store.forget_deliveries(queued[2].occurred_at))
+        left = {each.sequence: each.state for each in house.run(house.store.deliveries(None, 10))}
+        assert left == {2: DeliveryState.PARKED, 3: DeliveryState.DELIVERED}
+        assert [record.sequence for record in house.records()] == [1, 2, 3]
+        assert house.hear(house.arrived("c1")) == (house.hang_up, "call_conflict")
+        assert house.run(resend_since(house.store, DeliveryState.DELIVERED, queued[0].occurred_at, house.now)) == 1
+        assert house.perform(Resend(ids=(queued[0].id,), endpoints=frozenset(), now=house.now)) == 0

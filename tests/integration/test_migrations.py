@@ -18,6 +18,7 @@ from callgate.errors import StorageUnavailable
 from callgate.ledger.verify import verify
 from callgate.service.add_endpoint import KeepEndpoint
 from callgate.service.books import AccountKey
+from callgate.service.due import due_at
 from callgate.service.endpoint import Endpoint
 from callgate.storage.dialect import words
 from callgate.storage.postgres import PostgresStore
@@ -87,6 +88,41 @@ async def upgraded(store: Any) -> None:
         assert await store.endpoints() == [endpoint]
     finally:
         await store.close()
+
+
+def test_calls_of_before_are_asked_about_like_all_others(tmp_path: Path) -> None:
+    """Each open hold gets the time at which it is due, and one whose end was unclear is due; no other call is asked about."""
+    path = tmp_path / "gate.db"
+    second = 1_000_000
+    calls = [
+        ("rings", "arrived", "open", 1_000 * second, None, ""),
+        ("talks", "answered", "open", 1_000 * second, 1_030 * second, "conflict"),
+        ("odd", "answered", "open", 1_000 * second, 1_030 * second, "conflict end_unclear"),
+        ("done", "ended", "posted", 1_000 * second, None, "end_unclear"),
+    ]
+    with sqlite3.connect(path) as books:
+        for statement in statements_until(STEPS[0], "sqlite"):
+            books.execute(statement)
+        books.executemany(
+            """INSERT INTO calls (application, call_id, state, caller, destination, fingerprint, granted_s, trace, answer,
+            hold_micros, hold_placed_at, hold_state, decided_at, answered_at, flags)
+            VALUES ('app', ?, ?, '', '', '', 60, x'', x'', 1, 0, ?, ?, ?, ?)""",
+            calls,
+        )
+    books.close()
+
+    async def steps() -> None:
+        store = SqliteStore(str(path))
+        await store.migrate()
+        await store.open()
+        found = {call.key.call_id: call for call in await store.calls(None, limit=10)}
+        asked = {name: call.ask_at and call.ask_at.timestamp() for name, call in found.items()}
+        assert asked == {"rings": 1_360, "talks": 1_210, "odd": 1_000, "done": None}
+        assert all(call.ask_at == due_at(call) for name, call in found.items() if name in ("rings", "talks"))
+        assert {(call.resource, call.ask_count, call.elastic) for call in found.values()} == {("", 0, None)}
+        await store.close()
+
+    asyncio.run(steps())
 
 
 def test_the_code_was_written_for_the_newest_step() -> None:

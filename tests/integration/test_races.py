@@ -12,7 +12,9 @@ import pytest
 
 from callgate.protocol import WireReply, sinch
 from callgate.protocol.call import CallEvent
+from callgate.service.ask import TakeTurn
 from callgate.service.books import AccountKey
+from callgate.service.extend import ExtendHold, Extension
 from callgate.service.ports import Store
 from callgate.service.respond import Responder
 from callgate.storage.postgres import PostgresStore
@@ -117,3 +119,45 @@ def test_servers_on_one_database_share_the_wallet(make_store: Callable[[], Any],
         assert all(len({reply.body for reply in replies[first : first + 3]}) == 1 for first in range(0, 201, 3))
         assert house.wallet().held_micros == 200_000
         assert house.faults() == ()
+
+
+def test_servers_that_keep_the_same_timers_do_each_once(make_store: Callable[[], Any], new_house: NewHouse) -> None:
+    """Two stores with twenty elastic calls whose timers go off, five slices left, and ends and new calls in between.
+
+    Five hold more, whoever does it; who does not is warned by one of the two alone; what is due is asked about once.
+    """
+    with new_house(make_store()) as house:
+        house.open("alice", "2.5")
+        house.set_elastic()
+        for number in range(20):
+            house.perform(house.job(house.arrived(f"c{number}")))
+        house.tick(240)
+        other = make_store()
+        keys = [house.ended(f"c{number}").key for number in range(20)]
+
+        async def go_off() -> list[tuple[Extension, Extension]]:
+            await other.open()
+            done = await asyncio.gather(
+                *(store.perform(ExtendHold(call=key, now=house.now)) for store in (house.store, other) for key in keys)
+            )
+            return list(zip(done[:20], done[20:], strict=True))
+
+        def taken_by(turns: list[list[Any]]) -> list[str]:
+            return [call.key.call_id for turn in turns for call in turn]
+
+        async def fall_due() -> list[list[Any]]:
+            turns = TakeTurn(calls=tuple(keys), now=house.now + timedelta(days=1))
+            ends = [store.perform(house.job(house.ended("c7", 30))) for store in (house.store, other)]
+            found = await asyncio.gather(house.store.perform(turns), other.perform(turns), *ends)
+            await other.close()
+            return found[:2]
+
+        outcomes = house.run(go_off())
+        assert Counter(frozenset(pair) for pair in outcomes) == {
+            frozenset({Extension.HELD, Extension.NOTHING}): 5,
+            frozenset({Extension.WARN, Extension.NOTHING}): 15,
+        }
+        assert (house.wallet().held_micros, house.wallet().available_micros) == (2_500_000, 0)
+        taken = taken_by(house.run(fall_due()))
+        assert len(taken) == len(set(taken)) and set(taken) >= {key.call_id for key in keys} - {"c7"}
+        assert (len(house.records()), house.faults()) == (1, ())

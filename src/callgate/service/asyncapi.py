@@ -11,6 +11,9 @@ from callgate.service.reports import RecordReport
 
 ABOUT = {
     RecordType.CALL_ENDED: "A call that had a payer was settled.",
+    RecordType.CALL_CORRECTED: "The true end of a call that was settled by estimate came.",
+    RecordType.CALL_SETTLED_BY_ESTIMATE: "Nobody could say how the call ended.",
+    RecordType.OVERRUN: "The call cost more than was held for it.",
 }
 """What each type says; the reference has the same."""
 
@@ -52,7 +55,7 @@ def _message(kind: RecordType, name: str) -> dict[str, Any]:
     headers = {each: {"type": "string", "description": about} for each, about in HEADERS.items()}
     return {
         "name": kind.value,
-        "summary": ABOUT.get(kind, ""),
+        "summary": ABOUT[kind],
         "headers": {"type": "object", "properties": headers, "required": list(headers)},
         "payload": {"$ref": f"#/components/schemas/{name}"},
     }

@@ -47,9 +47,12 @@ class RecordType(StrEnum):
     """What an endpoint can be sent."""
 
     CALL_ENDED = "call.ended"
+    CALL_CORRECTED = "call.corrected"
+    CALL_SETTLED_BY_ESTIMATE = "call.settled_by_estimate"
+    OVERRUN = "overrun"
 
 
-OF_CONNECTORS = (RecordType.CALL_ENDED,)
+OF_CONNECTORS = (RecordType.CALL_ENDED, RecordType.CALL_CORRECTED)
 """What a CRM is told."""
 
 

@@ -123,6 +123,12 @@ class Store(Protocol):
     async def parked_since(self, before: datetime, limit: int) -> Sequence[Call]:
         """Ends that came without a start, and have waited since before this time."""
 
+    async def calls_to_ask(self, now: datetime, limit: int) -> Sequence[CallKey]:
+        """Calls whose hold is open and past its time, those that have waited longest first."""
+
+    async def calls_to_extend(self, now: datetime, limit: int) -> Sequence[CallKey]:
+        """Elastic calls whose timer has gone off, the longest ago first."""
+
     async def records(self, wanted: RecordRange, *, after: RecordPosition | None, limit: int) -> Sequence[CallRecord]:
         """Records in the order in which calls ended, those behind the position `after`."""
 
@@ -133,6 +139,9 @@ class Store(Protocol):
 
     async def forget_replies(self, before: datetime) -> None:
         """Remove replies kept for an `Idempotency-Key` since before this time, a portion of them."""
+
+    async def forget_deliveries(self, before: datetime) -> None:
+        """Remove what was delivered and had happened before this time, in portions, so that decisions go on between them."""
 
     async def has_tokens(self) -> bool: ...
 

@@ -141,7 +141,6 @@ REFUNDED = """SELECT k.application, k.call_id, CAST(coalesce(sum(t.amount_micros
     ON t.application = k.application AND t.call_id = k.call_id AND t.kind = 'refund' GROUP BY k.application, k.call_id"""
 OPEN_HOLDS = """SELECT k.application, k.account, count(c.call_id) FROM unnest($1::text[], $2::text[]) AS k(application, account)
     LEFT JOIN calls AS c ON c.application = k.application AND c.account = k.account AND c.hold_state = 'open'
-        AND c.state IN ('arrived', 'answered')
     GROUP BY k.application, k.account"""
 STEP_FORWARD = """UPDATE deliveries SET state = 'next' WHERE number IN (
     SELECT min(d.number) FROM unnest($1::text[], $2::text[], $3::text[]) AS l(endpoint, application, account)

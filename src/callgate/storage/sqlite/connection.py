@@ -31,10 +31,12 @@ LONGEST_LOG_PAGES = 100_000
 """Should nobody fold it back, a commit does so at this length."""
 
 
-def connect(path: str) -> sqlite3.Connection:
-    """Raises `StorageUnavailable`."""
+def connect(path: str, kind: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
+    """Connect, with a kind of connection of the caller's own where one is named. Raises `StorageUnavailable`."""
     try:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS)
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS, factory=kind
+        )
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")

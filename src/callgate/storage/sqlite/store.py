@@ -249,6 +249,13 @@ class SqliteStore(Reads):
         statement = "DELETE FROM replies WHERE scope IN (SELECT scope FROM replies WHERE at < ? LIMIT ?)"
         await self._write(lambda db: db.execute(statement, (rows.to_us(before), STAGE_PORTION)).rowcount)
 
+    async def forget_deliveries(self, before: datetime) -> None:
+        statement = """DELETE FROM deliveries WHERE number IN
+            (SELECT number FROM deliveries WHERE state = 'delivered' AND occurred_at < ? LIMIT ?)"""
+        portion = (rows.to_us(before), STAGE_PORTION)
+        while await self._write(lambda db: db.execute(statement, portion).rowcount) == STAGE_PORTION:
+            pass
+
     async def _add(self, table: str, columns: tuple[str, ...], added: list[Row]) -> None:
         await self._write(lambda db: db.executemany(insert(table, columns), added).rowcount)
 

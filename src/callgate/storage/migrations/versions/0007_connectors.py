@@ -1,12 +1,12 @@
 """Endpoints that are connectors to CRMs; what an endpoint is limited to; since when one is failing.
 
-Revision 0007, after 0005.
+Revision 0007, after 0006.
 """
 
 from callgate.storage.dialect import apply
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 STATEMENTS = (
     "ALTER TABLE endpoints ADD COLUMN kind TEXT NOT NULL DEFAULT 'webhook'",
