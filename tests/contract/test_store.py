@@ -817,3 +817,23 @@ def test_delivered_records_are_forgotten_after_their_time(engine: Engine, new_ho
         assert house.hear(house.arrived("c1")) == (house.hang_up, "call_conflict")
         assert house.run(resend_since(house.store, DeliveryState.DELIVERED, queued[0].occurred_at, house.now)) == 1
         assert house.perform(Resend(ids=(queued[0].id,), endpoints=frozenset(), now=house.now)) == 0
+
+
+def test_records_are_read_in_order_and_in_pages_that_meet(engine: Engine, new_house: Callable[..., Any]) -> None:
+    """By when calls ended, then by name; from a time on, before another, behind a position."""
+    with new_house(engine.make()) as house:
+        for account in ("alice", "bob"):
+            house.open(account, "10")
+        for number in range(5):
+            account = ("alice", "bob")[number % 2]
+            house.hear(house.arrived(f"c{number}", user=account))
+            house.hear(house.ended(f"c{number}", 61, user=account))
+        ever = RecordRange(house.now - timedelta(days=1), house.now)
+        every = house.run(house.store.records(ever, after=None, limit=10))
+        assert [record.key.call_id for record in every] == [f"c{number}" for number in range(5)]
+        behind = RecordPosition(every[1].ended_at, every[1].record_id)
+        assert house.run(house.store.records(ever, after=behind, limit=2)) == every[2:4]
+        late = ever._replace(since=every[2].ended_at, until=every[4].ended_at)
+        assert house.run(house.store.records(late, after=None, limit=10)) == every[2:4]
+        assert house.run(house.store.records(ever._replace(account="bob"), after=None, limit=10)) == every[1::2]
+        assert house.run(house.store.records(ever._replace(application="x"), after=None, limit=10)) == []

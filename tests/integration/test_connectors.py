@@ -202,8 +202,8 @@ def test_what_cannot_be_a_connector_is_answered_with_what_would_do() -> None:
     for options, expected in (
         ({"owner": "5"}, "owner_id"),
         ({"on_several": "all"}, "first, newest, none"),
-        ({"per_s": "0"}, "above 0"),
-        ({"per_s": "many"}, "above 0"),
+        ({"per_s": "0"}, "from 1 to"),
+        ({"per_s": "many"}, "from 1 to"),
     ):
         with pytest.raises(Invalid, match=expected):
             build(connector_class("hubspot"), "", options, token)

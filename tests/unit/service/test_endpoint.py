@@ -81,9 +81,9 @@ def test_an_unknown_type_is_answered_with_the_known_ones() -> None:
 
 def test_a_disabled_endpoint_wants_nothing() -> None:
     """An active one wants what it named, or everything when it named nothing."""
-    assert endpoint().wants(RecordType.CALL_ENDED)
-    assert endpoint(types=(RecordType.CALL_ENDED,)).wants(RecordType.CALL_ENDED)
-    assert not endpoint(state=EndpointState.DISABLED).wants(RecordType.CALL_ENDED)
+    assert endpoint().wants(RecordType.CALL_ENDED, "app", "alice")
+    assert endpoint(types=(RecordType.CALL_ENDED,)).wants(RecordType.CALL_ENDED, "app", "alice")
+    assert not endpoint(state=EndpointState.DISABLED).wants(RecordType.CALL_ENDED, "app", "alice")
 
 
 def test_the_old_secret_is_good_until_its_time() -> None:

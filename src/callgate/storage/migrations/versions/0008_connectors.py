@@ -1,11 +1,11 @@
 """Endpoints that are connectors to CRMs; what an endpoint is limited to; since when one is failing.
 
-Revision 0007, after 0006.
+Revision 0008, after 0006.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0007"
+revision = "0008"
 down_revision = "0006"
 
 STATEMENTS = (
