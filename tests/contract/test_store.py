@@ -28,6 +28,7 @@ from callgate.service.delivery import DeliveryState
 from callgate.service.endpoint import Endpoint, RecordType
 from callgate.service.import_deck import PublishDeck, import_deck
 from callgate.service.open_account import OpenAccount
+from callgate.service.ports import RecordPosition, RecordRange
 from callgate.service.probe import Probe
 from callgate.service.resend import Resend, resend_since
 from callgate.service.set_limits import SetAccountLimits, SetApplicationLimits
