@@ -1,7 +1,9 @@
 """Sinch Voice, version 1: the wire, its signature, and its translation to neutral words."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from callgate.errors import CallbackMalformed, SignatureInvalid
-from callgate.protocol.sinch import prompts
 from callgate.protocol.sinch.callbacks import (
     Ace,
     Amd,
@@ -18,11 +20,9 @@ from callgate.protocol.sinch.callbacks import (
     read,
     write,
 )
-from callgate.protocol.sinch.check import check
-from callgate.protocol.sinch.doctor import Diagnosis, diagnose
-from callgate.protocol.sinch.rules import Fault
 from callgate.protocol.sinch.signature import (
     header,
+    prove,
     sign,
     signature_of,
     signing_key,
@@ -60,8 +60,33 @@ from callgate.protocol.sinch.svaml import (
     Svaml,
     TranscriptionOptions,
 )
-from callgate.protocol.sinch.token import registration_token
-from callgate.protocol.sinch.translate import answer, owner, translate, understand, unusable
+from callgate.protocol.sinch.translate import answer, check_owner, owner, translate, understand, unusable
+
+if TYPE_CHECKING:
+    from callgate.protocol.sinch import prompts
+    from callgate.protocol.sinch.allowed import check
+    from callgate.protocol.sinch.doctor import Diagnosis, diagnose
+    from callgate.protocol.sinch.rules import Fault
+    from callgate.protocol.sinch.token import registration_token
+
+_LATER = {
+    "Diagnosis": "doctor",
+    "Fault": "rules",
+    "check": "allowed",
+    "diagnose": "doctor",
+    "prompts": "prompts",
+    "registration_token": "token",
+}
+"""Where that is which a callback can be verified, read and answered without: loaded when first asked for."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"{__name__}.{_LATER[name]}")
+    globals()[name] = found = getattr(module, name, module)  # `prompts` is the module itself
+    return found
+
 
 __all__ = [
     "Ace",
@@ -110,10 +135,12 @@ __all__ = [
     "UnknownEvent",
     "answer",
     "check",
+    "check_owner",
     "diagnose",
     "header",
     "owner",
     "prompts",
+    "prove",
     "read",
     "registration_token",
     "sign",

@@ -4,15 +4,14 @@ The same scheme signs the platform's callbacks and our requests to its REST inte
 does not match is told by `doctor`, off the hot path. Source: Sinch Voice API reference, authentication.
 """
 
-import hmac
 import re
-from base64 import b64decode
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import md5, sha256
-from secrets import token_bytes
+from hmac import compare_digest
+from os import urandom
 from typing import TYPE_CHECKING
 
 from callgate.errors import SignatureInvalid
@@ -55,6 +54,13 @@ def verify(
     whatever the request holds; its `ingredient` is one of `authorization`, `scheme`, `timestamp`, `key`, `secret` and
     `signature`. Age is judged last: a request said to be too old is otherwise genuine, so it is a clock or a replay.
     """
+    prove(request, secrets, now, freshness_s)
+
+
+def prove(
+    request: WireRequest, secrets: Mapping[str, str | Sequence[str]], now: datetime, freshness_s: int | None
+) -> str:
+    """Return the key that signed the request; raise as `verify` does."""
     headers = request.headers
     key, signature = credentials(headers)
     stamp = header(headers, "x-timestamp")
@@ -65,10 +71,10 @@ def verify(
 
     configured = secrets.get(key)
     candidates = (configured,) if isinstance(configured, str) else configured or (_NOBODY,)
-    claimed = signature.encode("utf-8", "surrogatepass")
+    signed, claimed = text.encode("utf-8", "surrogatepass"), signature.encode("utf-8", "surrogatepass")
     is_genuine = False
     for secret in candidates:  # all of them, always: the time must not tell which one it was
-        is_genuine |= hmac.compare_digest(_signature(secret, text), claimed)
+        is_genuine |= compare_digest(_signature(secret, signed), claimed)
     if not configured:
         known = "no application has the key" if configured is None else "no secret is kept for the key"
         raise SignatureInvalid("key", f"{known} {key[:64]!r}")
@@ -80,6 +86,7 @@ def verify(
         raise SignatureInvalid("signature", "it does not match what was received; `diagnose` says what differs")
     if freshness_s is not None and (age_s := abs((now - at).total_seconds())) > freshness_s:
         raise SignatureInvalid("timestamp", f"{stamp[:40]} is {age_s:.0f} seconds from now, more than {freshness_s}")
+    return key
 
 
 def verify_basic(request: WireRequest, secrets: Mapping[str, str | Sequence[str]]) -> None:
@@ -93,7 +100,7 @@ def verify_basic(request: WireRequest, secrets: Mapping[str, str | Sequence[str]
     claimed = secret.encode("utf-8", "surrogatepass")
     is_genuine = False
     for candidate in candidates:
-        is_genuine |= hmac.compare_digest(candidate.encode(), claimed)
+        is_genuine |= compare_digest(candidate.encode(), claimed)
     if not secrets.get(key):
         raise SignatureInvalid("key", f"no application has the key {key[:64]!r}")
     if not is_genuine:
@@ -117,18 +124,20 @@ def sign(  # noqa: PLR0913, PLR0917 - the ingredients of a signature are many, a
     if not decode_secret(secret):
         raise SignatureInvalid("secret", "our own is not base64: paste it as the platform shows it")
     stamp = format_timestamp(now)
-    signature = _signature(secret, string_to_sign(method, path, body, stamp, content_type)).decode()
+    signature = signature_of(secret, string_to_sign(method, path, body, stamp, content_type))
     signed = {"authorization": f"{scheme} {key}:{signature}", "x-timestamp": stamp}
     return signed | ({"content-type": content_type} if content_type else {})
 
 
 def signing_key(request: WireRequest) -> str:
     """Return the application key that the Authorization header names, or "" where it names none that can be read."""
-    value = header(request.headers, "authorization") or ""
     try:
-        return (_basic if value[:6].lower() == "basic " else credentials)(request.headers)[0]
-    except SignatureInvalid:
-        return ""
+        return credentials(request.headers)[0]
+    except SignatureInvalid:  # of the usual scheme there is none
+        try:
+            return _basic(request.headers)[0]
+        except SignatureInvalid:
+            return ""
 
 
 def credentials(headers: Mapping[str, str]) -> tuple[str, str]:
@@ -137,7 +146,7 @@ def credentials(headers: Mapping[str, str]) -> tuple[str, str]:
     if not value:
         raise SignatureInvalid("authorization", "the header is missing")
     scheme, _, rest = value.partition(" ")
-    if scheme.lower() != SCHEME:
+    if scheme != SCHEME and scheme.lower() != SCHEME:
         raise SignatureInvalid("scheme", f"found {scheme[:32]!r}, expected {SCHEME}")
     key, _, signature = rest.strip().partition(":")
     if not key or not signature:
@@ -153,15 +162,18 @@ def string_to_sign(method: str, path: str, body: bytes, timestamp: str, content_
 
 def signature_of(secret: str, text: str) -> str:
     """Return the signature of a string to sign, in base64."""
-    return _signature(secret, text).decode()
+    return _signature(secret, text.encode("utf-8", "surrogatepass")).decode()
 
 
 def header(headers: Mapping[str, str], name: str) -> str | None:
     """Return a header by its lower-case name, however it is spelled. The lower-case spelling goes before others."""
     value = headers.get(name)
-    if value is None:
-        return next((value for spelled, value in headers.items() if spelled.lower() == name), None)
-    return value
+    if value is not None:
+        return value
+    for spelled, other in headers.items():
+        if spelled.lower() == name:
+            return other
+    return None
 
 
 def read_timestamp(text: str) -> datetime:
@@ -183,7 +195,7 @@ def format_timestamp(at: datetime) -> str:
 def is_base64(secret: str) -> bool:
     """Whether a secret reads as one, padded or not. One that does not is nevertheless tried; see `decode_secret`."""
     try:
-        return bool(b64decode(secret + "=" * (-len(secret) % 4), validate=True))
+        return bool(a2b_base64(secret + "=" * (-len(secret) % 4), strict_mode=True))
     except ValueError:
         return False
 
@@ -194,7 +206,7 @@ def _basic(headers: Mapping[str, str]) -> tuple[str, str]:
     if scheme.lower() != "basic":
         raise SignatureInvalid("scheme", f"found {scheme[:32]!r}, expected Basic")
     try:
-        key, colon, secret = b64decode(rest.strip(), validate=True).decode().partition(":")
+        key, colon, secret = a2b_base64(rest.strip(), strict_mode=True).decode().partition(":")
     except ValueError:
         key = colon = secret = ""
     if not key or not colon:
@@ -202,11 +214,11 @@ def _basic(headers: Mapping[str, str]) -> tuple[str, str]:
     return key, secret
 
 
-def _signature(secret: str, text: str) -> bytes:
+def _signature(secret: str, signed: bytes) -> bytes:
     """Compute HMAC-SHA256, in base64, from the two states that depend on the secret alone."""
     inner, outer = _states(secret)
     inner, outer = inner.copy(), outer.copy()
-    inner.update(text.encode("utf-8", "surrogatepass"))
+    inner.update(signed)
     outer.update(inner.digest())
     return b2a_base64(outer.digest(), newline=False)
 
@@ -214,7 +226,7 @@ def _signature(secret: str, text: str) -> bytes:
 @lru_cache(maxsize=MAX_SECRETS_KEPT)
 def _states(secret: str) -> "tuple[_Hash, _Hash]":
     """Hash the first block of each half of the HMAC. With an empty key everybody could sign, so nobody can."""
-    key = decode_secret(secret) or token_bytes()
+    key = decode_secret(secret) or urandom(_BLOCK_BYTES)
     block = (sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
     return sha256(block.translate(_INNER)), sha256(block.translate(_OUTER))
 
@@ -223,4 +235,4 @@ def decode_secret(secret: str) -> bytes:
     """Decode base64 as the platform's own kits do: either alphabet, padded or not, other characters skipped."""
     digits = re.sub(r"[^A-Za-z0-9+/]", "", secret.translate(_URL_SAFE))
     whole = digits[:-1] if len(digits) % 4 == 1 else digits
-    return b64decode(whole + "=" * (-len(whole) % 4))
+    return a2b_base64(whole + "=" * (-len(whole) % 4))

@@ -75,12 +75,18 @@ def owner(request: WireRequest, callback: Known | UnknownEvent) -> str:
     `SignatureInvalid` when the body belongs to another application than the one that signed.
     """
     signer = signing_key(request)
+    check_owner(callback, signer)
+    return signer or callback.application_key
+
+
+def check_owner(callback: Known | UnknownEvent, signer: str) -> None:
+    """Raise `SignatureInvalid` when the body belongs to another application than the one that signed, if any did."""
     claimed = callback.application_key
-    is_unreadable = "applicationKey" in callback.other
-    # Keys are GUIDs, and the platform's own pages write the same one in either case.
-    if signer and (is_unreadable or (claimed and claimed != signer and claimed.lower() != signer.lower())):
+    if claimed == signer or not signer:
+        return
+    # Keys are GUIDs, and the platform's own pages write the same one in either case. One that cannot be read is another.
+    if (claimed and claimed.lower() != signer.lower()) or "applicationKey" in callback.other:
         raise SignatureInvalid("application", "the body belongs to another application than the one that signed")
-    return signer or claimed
 
 
 def translate(callback: Known | UnknownEvent, application: str) -> CallEvent:
@@ -130,16 +136,17 @@ _NOTHING = WireReply()
 
 def unusable(callback: Known | UnknownEvent) -> str | None:
     """Return why an event cannot be acted upon, or None."""
-    if isinstance(callback, UnknownEvent):
+    if type(callback) is UnknownEvent:
         return "an event that we do not know" if callback.event else "no event is named"
     if not callback.callid:
         return "no call id"
     if not _is_plain(callback.callid):
         return "the call id is too long or not printable"
-    if isinstance(callback, Ice):
-        if callback.to is None or not callback.to.text:
+    if type(callback) is Ice:
+        to = callback.to
+        if to is None or not to.text:
             return "no destination"
-        if not _is_plain(callback.to.text):
+        if not _is_plain(to.text):
             return "the destination is too long or not printable"
         if not _is_plain(callback.user):
             return "the user is too long or not printable"
@@ -148,7 +155,7 @@ def unusable(callback: Known | UnknownEvent) -> str | None:
 
 def _is_plain(text: str) -> bool:
     """Whether it can be stored and compared as it is; U+FFFD stands where a NUL was."""
-    return len(text) <= MAX_TEXT and text.isprintable() and "\ufffd" not in text
+    return len(text) <= MAX_TEXT and text.isprintable() and (text.isascii() or "\ufffd" not in text)
 
 
 def _arrived(ice: Ice, common: dict[str, Any]) -> CallArrived:
