@@ -50,6 +50,7 @@ from callgate.service.set_limits import SetAccountLimits
 from callgate.service.settle import Settle
 from callgate.service.top_up import ToppedUp, TopUp
 from callgate.storage.sqlite import MEMORY, SqliteStore
+from callgate.storage.sqlite.connection import connect
 
 T = TypeVar("T")
 
@@ -312,7 +313,7 @@ class House:
 
     def rows(self, sql: str) -> list[Any]:
         """Ask the database itself."""
-        return self.run(self.store._read(lambda db: db.execute(sql).fetchall()))  # noqa: SLF001 - no use case reads it yet
+        return list(self.run(self.store.fetch(sql)))
 
     def records(self) -> list[CallRecord]:
         """Every call record, in the order in which they were written."""
@@ -347,7 +348,7 @@ def memory_store(template: Path) -> Callable[[], SqliteStore]:
     def make(**words: Any) -> SqliteStore:
         store = SqliteStore(MEMORY, **words)
         empty = sqlite3.connect(template)
-        connection = store._connection = store._connect()  # noqa: SLF001 - a copy of the template instead of `migrate`
+        connection = store._connection = connect(MEMORY)  # noqa: SLF001 - a copy of the template instead of `migrate`
         empty.backup(connection)
         empty.close()
         return store

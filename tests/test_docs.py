@@ -39,6 +39,8 @@ import pytest
 import callgate
 from callgate import Callgate, library
 from callgate.cli import build
+from callgate.emulator.faults import SAID
+from callgate.emulator.sinch import PAIRS, Habits
 from callgate.http import problems
 from callgate.ledger.hold import HoldState
 from callgate.ledger.transfer import TransferKind
@@ -205,6 +207,17 @@ def test_the_library_is_documented() -> None:
     }
     logged = re.findall(r'log\.(\w+)\("(\w+)', inspect.getsource(library))
     assert {(row[0], row[1]) for row in rows_of(page, "Log")} == {(name, level) for level, name in logged}
+
+
+def test_the_emulator_is_documented() -> None:
+    """Every fault in the words of its page, every habit with its default, every ending with its reason and result."""
+    page = REFERENCE / "emulator.md"
+    kinds = [row[:2] for row in rows_of(page, "Faults")]
+    assert kinds == [[str(kind), said.replace("`", "")] for kind, said in SAID.items()]
+    habits = msgspec.to_builtins(Habits())
+    told = [[row[0], row[1]] for row in rows_of(page, "Habits")]
+    assert told == [[name, "false" if value is False else str(value)] for name, value in habits.items()]
+    assert [tuple(row) for row in rows_of(page, "Endings")] == [(name, *pair) for name, pair in PAIRS.items()]
 
 
 # -- commands ----------------------------------------------------------------------------------------------------------

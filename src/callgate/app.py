@@ -5,6 +5,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from callgate.errors import SettingsInvalid
+from callgate.service.application import Application
+from callgate.service.application import opened as unsealed
+from callgate.service.ports import Platform, Store
 from callgate.settings import Settings
 from callgate.storage.sqlite import SqliteStore
 from callgate.vault import Vault
@@ -37,3 +40,16 @@ async def opened(store: SqliteStore) -> AsyncIterator[SqliteStore]:
         yield store
     finally:
         await store.close()
+
+
+@asynccontextmanager
+async def asked(store: Store, settings: Settings) -> AsyncIterator[Platform]:
+    """The platforms of the applications that there are now, for as long as the block runs. For commands: a server's own
+    follow what is changed meanwhile. Raises `SettingsInvalid`.
+    """
+    from callgate.platform.platforms import platforms  # noqa: PLC0415 - most commands ask nobody
+
+    vault = build_vault(settings)
+    applications: dict[str, Application] = {row.key: unsealed(row, vault.unseal) for row in await store.applications()}
+    async with platforms(applications.get, clock) as asking:
+        yield asking

@@ -11,7 +11,7 @@ from callgate.errors import Conflict
 from callgate.money import MICROS
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
-from callgate.service.add_application import AddApplication
+from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.books import Job
 from callgate.service.import_deck import import_deck
 from callgate.service.issue_token import issue_token
@@ -36,12 +36,15 @@ WALLETS = {"alice": 500, "bob": 200, "erin": 100, "carol": 2, "dave": 0}
 """Accounts and what each start adds to them, in whole dollars. Carol runs dry after a while, Dave is there to be refused,
 and Frank, who also calls, has no account at all."""
 
+PLATFORM = "http://127.0.0.1:8081"
+"""Where the demonstration asks about its calls: they are not the real platform's."""
+
 MAX_SECONDS = 600
 """Longest grant: what is held for a call is then small enough for many to be up at once."""
 
 
-async def prepare_demo(store: Store, settings: Settings, now: datetime) -> str:
-    """Set up what is not there yet, and return a fresh admin token."""
+async def prepare_demo(store: Store, settings: Settings, now: datetime, platform: str = PLATFORM) -> str:
+    """Set up what is not there yet, and return a fresh admin token. `platform` is where its calls are asked about."""
     vault = build_vault(settings)
     jobs: list[Job[object]] = [
         AddApplication(
@@ -57,6 +60,7 @@ async def prepare_demo(store: Store, settings: Settings, now: datetime) -> str:
     read = read_deck(DECK, "the demonstration's deck", now)
     await import_deck(store, "standard", "USD", list(read.rows), mode=ImportMode.REPLACE, is_dry_run=False, now=now)
     await store.perform(SetApplicationLimits(application=demo.KEY, words=(f"max_seconds={MAX_SECONDS}",)))
+    await store.perform(SetApplication(key=demo.KEY, words=(f"platform={platform}",)))
     reference = f"demonstration {now:%Y-%m-%d %H:%M:%S}"
     for account, units in WALLETS.items():
         if units:

@@ -101,19 +101,69 @@ class StorageOverloaded(StorageUnavailable):
 
 
 class PlatformFailed(Error):
-    """The platform's own interface did not do what was asked. `is_retryable`: it may yet, as after a time-out, 429 or 5xx."""
+    """The platform's own interface did not do what was asked. `is_retryable`: it may yet, as after a time-out, 429 or 5xx.
 
-    def __init__(self, explanation: str, *, is_retryable: bool) -> None:
+    `may_be_done`: it may have done it all the same, since only its answer is missing. Who cannot bear it twice, as with a
+    phone that rings, must not ask again before knowing better.
+    """
+
+    def __init__(self, explanation: str, *, is_retryable: bool, may_be_done: bool = False) -> None:
         super().__init__(explanation)
         self.is_retryable = is_retryable
+        self.may_be_done = may_be_done
+
+
+class PlatformUnreachable(PlatformFailed):
+    """There was no connection to the platform, so that nothing was asked of it."""
+
+
+class PlatformRefused(PlatformFailed):
+    """The platform answered with an error of its own.
+
+    `code` is its number for it, 0 where it gave none, `reference` what its support asks for. `words` are its own: they may
+    repeat a number or a name that was sent, so that they are for the person who asked, and no log holds them.
+    """
+
+    def __init__(self, status: int, code: int, explanation: str, *, reference: str = "", words: str = "") -> None:
+        number = f"{code}" if code else f"status {status}"
+        suffix = f" (reference {reference})" if reference else ""
+        super().__init__(
+            f"the platform refused it: {number}, {explanation}{suffix}",
+            is_retryable=status in RETRYABLE or status >= SERVER_ERROR,
+            may_be_done=status >= SERVER_ERROR,
+        )
+        self.status = status
+        self.code = code
+        self.reference = reference
+        self.words = words
+
+
+RETRYABLE = frozenset({408, 425, 429})
+"""HTTP statuses below 500 after which the same request may do."""
+
+SERVER_ERROR = 500
+"""The first of the HTTP statuses that say that the server failed, perhaps half way through."""
 
 
 class TargetUnreachable(Error):
     """No callback server listens where the emulator was told to call, so that there is no call to speak of."""
 
-    def __init__(self, target: str) -> None:
-        super().__init__(f"nothing answers at {target}: start one with `callgate dev`, or name another with --target")
+    def __init__(self, target: str, why: str = "") -> None:
+        reason = f" ({why})" if why else ""
+        super().__init__(
+            f"nothing answers at {target}{reason}: start one with `callgate dev`, or name another with --target"
+        )
         self.target = target
+
+
+class TargetUnfit(Error):
+    """Something answers where the emulator was told to call, but no callback server does so: what it does, what would do."""
+
+    def __init__(self, target: str, found: str, expected: str) -> None:
+        super().__init__(f"{target} {found}; expected {expected}")
+        self.target = target
+        self.found = found
+        self.expected = expected
 
 
 class DeliveryFailed(Error):

@@ -19,10 +19,12 @@ from callgate.http.health import HEALTH_PATHS, Health
 from callgate.http.problems import STARTING
 from callgate.http.protocol import CallbackProtocol
 from callgate.logs import log
+from callgate.service.application import Application
 from callgate.service.catalog import Catalogs
 from callgate.service.expire import expire_parked
 from callgate.service.faults import FaultWatch
 from callgate.service.idempotent import KEPT_FOR
+from callgate.service.ports import Platform
 from callgate.service.respond import Responder
 from callgate.settings import Settings
 from callgate.storage.sqlite import SqliteStore
@@ -56,6 +58,7 @@ class Gate:
             decision_deadline_s=settings.decision_deadline_ms / 1000,
             orphan_after=timedelta(seconds=settings.orphan_after_s),
         )
+        self._platform: Platform | None = None
         self._callbacks: AsgiApp = CallbackEdge(
             self.catalogs, self.responder, self.faults, clock, settings.public_prefix
         )
@@ -79,7 +82,17 @@ class Gate:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Everything that goes on beside the requests, for as long as the block runs."""
+        from callgate.platform.platforms import platforms  # noqa: PLC0415 - commands borrow this module without it
+
         await self.catalogs.refresh()
+        async with platforms(self._application, clock) as self._platform, self._beside():
+            yield
+
+    def _application(self, key: str) -> Application | None:
+        return self.catalogs.now.applications.get(key)
+
+    @asynccontextmanager
+    async def _beside(self) -> AsyncIterator[None]:
         beside = [
             asyncio.create_task(_tireless(each))
             for each in (
@@ -108,7 +121,8 @@ class Gate:
         from callgate.http.api.app import build_api  # noqa: PLC0415 - see above
         from callgate.http.api.desk import Desk  # noqa: PLC0415
 
-        return cast("AsgiApp", build_api(Desk(self._store, self.catalogs, clock)))
+        assert self._platform is not None, "pages are loaded while the server works"
+        return cast("AsgiApp", build_api(Desk(self._store, self.catalogs, self._platform, clock)))
 
     def _build_dashboard(self) -> AsgiApp:
         from callgate.web.app import build_dashboard  # noqa: PLC0415 - see above

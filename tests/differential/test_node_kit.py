@@ -5,7 +5,6 @@ a kit that learns better fails this test as much as we do when we unlearn someth
 """
 
 import random
-import shutil
 import subprocess
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
@@ -14,13 +13,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-import pytest
 
 from callgate.protocol import WireRequest, sinch
 
 HERE = Path(__file__).parent
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-OFFLINE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT")
 
 
 class Sent(NamedTuple):
@@ -209,26 +206,6 @@ def send(dice: random.Random) -> Sent:
     method = dice.choice(["POST", "POST", "POST", "GET", "DELETE"])
     headers = sinch.sign(method, path, body, key, secret, now, content_type)
     return Sent(WireRequest(method=method, path=path, headers=headers, body=body), key, secret, old)
-
-
-@pytest.fixture(scope="module")
-def node() -> str:
-    """Node, with the kit installed beside this file, in the versions and with the digests of the lock file."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("needs node and npm, to ask the platform's own kit for its verdicts")
-    lock = HERE / "package-lock.json"
-    installed = HERE / "node_modules" / ".installed"
-    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
-        done = subprocess.run(  # noqa: S603 - npm of this machine
-            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=HERE, capture_output=True, text=True, check=False, timeout=100,
-        )  # fmt: skip
-        if done.returncode and any(code in done.stderr for code in OFFLINE):
-            pytest.skip("npm cannot reach its registry, to install the platform's own kit")
-        assert done.returncode == 0, done.stderr
-        installed.write_bytes(lock.read_bytes())
-    return node
 
 
 def verdicts_of_the_kit(node: str, sent: list[tuple[Sent, WireRequest]]) -> list[bool]:

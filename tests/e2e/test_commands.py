@@ -29,13 +29,13 @@ def desk(new_gate: NewGate) -> Any:
 NAMES = [name.split() for name in COMMANDS]
 
 
-@pytest.mark.parametrize("words", [[], *([group] for group in GROUPS)], ids=" ".join)
+@pytest.mark.parametrize("words", [[], *(group.split() for group in GROUPS)], ids=" ".join)
 def test_help_lists_every_command_with_a_sentence(desk: Any, words: list[str]) -> None:
     """Of all, or of one group."""
     done = desk.call(*words, "--help")
     assert (done.code, done.err) == (0, "")
     assert desk.call(*words) == done
-    listed = dict(re.findall(r"^  (\S+(?: \S+)?) {2,}(\S.*\.)$", done.out, re.MULTILINE))
+    listed = dict(re.findall(r"^  (\S+(?: \S+)*) {2,}(\S.*\.)$", done.out, re.MULTILINE))
     assert set(listed) == {" ".join(name) for name in NAMES if name[: len(words)] == words}
 
 

@@ -1,6 +1,8 @@
 """The operators' API over real books: who may, what is answered, and that nothing is done twice."""
 
 import asyncio
+import contextlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -9,16 +11,24 @@ from typing import Any
 import pytest
 from litestar.testing import AsyncTestClient
 
+from callgate.errors import Conflict
 from callgate.http.api.app import build_api
 from callgate.http.api.desk import Desk
+from callgate.platform.platforms import platforms
+from callgate.protocol import WireRequest, sinch
+from callgate.protocol.call import CallArrived, CallKey
+from callgate.rating.deck import Deck
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
-from callgate.service.add_application import AddApplication
+from callgate.service.add_application import AddApplication, SetApplication
+from callgate.service.authorize import Authorize
 from callgate.service.catalog import Catalogs
 from callgate.service.import_deck import import_deck
 from callgate.service.issue_token import issue_token
+from callgate.service.open_account import OpenAccount
 from callgate.service.reports import ledger_verdict
 from callgate.service.token import Role
+from callgate.service.top_up import TopUp
 from callgate.storage.sqlite import SqliteStore
 from callgate.vault import Vault, new_key
 
@@ -30,8 +40,27 @@ DECK = (
 Ask = Callable[..., Awaitable[Any]]
 
 
+class AskedInTheLoopOfTheRequest:
+    """The real platforms, with connections for one question: the client of these tests has an event loop of its own."""
+
+    def __init__(self, catalogs: Catalogs) -> None:
+        self._known = catalogs.now.applications.get
+
+    async def ask(self, call: CallKey, resource: str) -> Any:
+        async with platforms(self._known, lambda: datetime.now(UTC)) as asking:
+            return await asking.ask(call, resource)
+
+    async def hang_up(self, call: CallKey, resource: str) -> bool:
+        async with platforms(self._known, lambda: datetime.now(UTC)) as asking:
+            return await asking.hang_up(call, resource)
+
+    async def warn(self, call: CallKey, resource: str, text: str, locale: str) -> bool:
+        async with platforms(self._known, lambda: datetime.now(UTC)) as asking:
+            return await asking.warn(call, resource, text, locale)
+
+
 @asynccontextmanager
-async def api(role: Role = Role.ADMIN) -> AsyncIterator[tuple[Ask, SqliteStore]]:
+async def api(role: Role = Role.ADMIN, *, platform_url: str = "") -> AsyncIterator[tuple[Ask, SqliteStore]]:
     """An API with one application and one deck, and a way to ask it with a token of this role."""
     store = SqliteStore(":memory:")
     await store.migrate()
@@ -40,12 +69,15 @@ async def api(role: Role = Role.ADMIN) -> AsyncIterator[tuple[Ask, SqliteStore]]
     await store.perform(
         AddApplication(provider="sinch", key="APP", secret="c2VjcmV0", name="", seal=vault.seal, now=NOW)
     )
+    if platform_url:
+        await store.perform(SetApplication(key="APP", words=(f"platform={platform_url}",)))
     rows = list(read_deck(DECK, "deck", NOW).rows)
     await import_deck(store, "standard", "USD", rows, mode=ImportMode.REPLACE, is_dry_run=False, now=NOW)
     catalogs = Catalogs(store, vault.unseal)
     await catalogs.refresh()
     token = await issue_token(store, "test", role, NOW)
-    async with AsyncTestClient(build_api(Desk(store, catalogs, lambda: NOW))) as client:
+    asking = AskedInTheLoopOfTheRequest(catalogs)
+    async with AsyncTestClient(build_api(Desk(store, catalogs, asking, lambda: NOW))) as client:
 
         async def ask(method: str, path: str, *, bearer: str = token, key: str | None = None, **how: Any) -> Any:
             headers = {"authorization": f"Bearer {bearer}"} | ({"idempotency-key": key} if key else {})
@@ -63,6 +95,7 @@ ROUTES = [
     ("GET", "/api/v1/quote?destination=%2B46700000001&seconds=61", None, Role.VIEWER),
     ("GET", "/api/v1/calls", None, Role.VIEWER),
     ("GET", "/api/v1/calls/c1", None, Role.VIEWER),
+    ("POST", "/api/v1/calls/c1/hangup", None, Role.OPERATOR),
 ]
 RANK = [Role.VIEWER, Role.OPERATOR, Role.ADMIN]
 
@@ -227,3 +260,64 @@ def test_unknown_paths() -> None:
                 assert (reply.status_code, reply.headers["content-type"]) == (status, "application/problem+json")
 
     asyncio.run(scenario())
+
+
+async def place_call(store: SqliteStore, call_id: str) -> None:
+    """Let a call of a rich account through, so that it is up."""
+    with contextlib.suppress(Conflict):
+        await store.perform(OpenAccount(application="APP", account="alice", currency="USD"))
+        await store.perform(TopUp(application="APP", account="alice", amount_micros=10**7, reference="r", now=NOW))
+    resource = "https://evil.example.com/calling/v1/calls/id/x"
+    ice = {
+        "event": "ice", "callid": call_id, "to": {"type": "number", "endpoint": "+46701740605"}, "user": "alice",
+        "originationType": "mxp", "callResourceUrl": resource,
+    }  # fmt: skip
+    body = json.dumps(ice).encode()
+    headers = {"authorization": "application APP:x"}
+    event = sinch.understand(WireRequest(method="POST", path="/callbacks/sinch", headers=headers, body=body))
+    assert isinstance(event, CallArrived)
+    (head,) = await store.deck_heads()
+    decks = {"standard": Deck(name="standard", currency="USD", rows=await store.deck_rows(head))}
+    (row,) = await store.applications()
+    await store.perform(
+        Authorize(
+            call=event, body=body, provider=sinch, application=row, decks=decks, now=NOW, orphan_after=timedelta(minutes=10)
+        )
+    )  # fmt: skip
+
+
+def test_a_live_call_is_hung_up(platform: Any) -> None:
+    """202 while it is up; 409 when the platform knows it no more, 404 where we never did, 502 when nobody answers."""
+
+    async def scenario() -> None:
+        async with api(Role.OPERATOR, platform_url=platform.url) as (ask, store):
+            await place_call(store, "c1")
+            await place_call(store, "c2")
+            assert (await ask("POST", "/api/v1/calls/nope/hangup")).status_code == 404
+            done = await ask("POST", "/api/v1/calls/c1/hangup")
+            assert (done.status_code, done.json()["state"]) == (202, "arrived")
+            assert platform.calls == {"c2": {}}
+            gone = await ask("POST", "/api/v1/calls/c1/hangup")
+            assert (gone.status_code, gone.json()["type"].rpartition("/")[2]) == (409, "conflict")
+            platform.secret = "b3RoZXI="
+            failed = await ask("POST", "/api/v1/calls/c2/hangup")
+            assert (failed.status_code, failed.json()["type"].rpartition("/")[2]) == (502, "platform-failed")
+            assert "c2VjcmV0" not in failed.text
+
+    platform.key, platform.secret, platform.calls = "APP", "c2VjcmV0", {"c1": {}, "c2": {}}
+    asyncio.run(scenario())
+
+
+def test_only_a_live_call_is_hung_up(platform: Any) -> None:
+    """One that was refused is not up: 409, and the platform is not asked."""
+
+    async def scenario() -> None:
+        async with api(platform_url=platform.url) as (ask, store):
+            await store.perform(OpenAccount(application="APP", account="alice", currency="USD"))
+            await store.perform(TopUp(application="APP", account="alice", amount_micros=1, reference="r", now=NOW))
+            await place_call(store, "poor")
+            refused = await ask("POST", "/api/v1/calls/poor/hangup")
+            assert refused.status_code == 409 and "it is refused" in refused.json()["detail"]
+
+    asyncio.run(scenario())
+    assert platform.heard == []

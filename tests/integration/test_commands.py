@@ -23,6 +23,7 @@ from callgate.cli import COMMANDS, GROUPS, main
 from callgate.protocol import PROVIDERS, WireRequest, sinch
 from callgate.rating.deck import Deck
 from callgate.service.authorize import Authorize
+from callgate.service.set_limits import SetAccountLimits
 from callgate.service.settle import Settle
 from callgate.service.signature_fault import SignatureFault
 from callgate.storage.sqlite import SqliteStore
@@ -138,7 +139,7 @@ async def place_call(store: SqliteStore, call_id: str, talked_s: int | None) -> 
 def test_every_command_is_there_and_says_what_it_does(words: str) -> None:
     """The sentence of the list is the first of the command's own page."""
     room, _, name = words.rpartition(" ")
-    module = importlib.import_module(f"callgate.cli.{room or name}")
+    module = importlib.import_module(f"callgate.cli.{room.replace(' ', '_') or name}")
     function = getattr(module, name, None) or getattr(module, f"{name}_")
     assert function.__doc__.startswith(COMMANDS[words])
 
@@ -150,7 +151,7 @@ def test_help_lists_every_command(run: Run) -> None:
     assert all(f"  {words} " in page.out for words in COMMANDS)
     assert run().out == page.out
     for group in GROUPS:
-        listed = run(group, "--help").out
+        listed = run(*group.split(), "--help").out
         assert [words for words in COMMANDS if f"  {words} " in listed] == [
             words for words in COMMANDS if words.startswith(f"{group} ")
         ]
@@ -209,7 +210,6 @@ def test_what_is_not_understood_exits_with_2(run: Run, words: list[str]) -> None
         (["account", "refund", "nocall", "1", "--why", "x"], "there is no call nocall"),
         (["account", "set", "alice", "credit_limit=-1"], "expected 0 or more"),
         (["account", "set", "alice", "deck=none"], "there is no deck none"),
-        (["account", "suspend", "alice", "--hangup"], "not available in this version"),
         (["app", "rotate", KEY, "?"], "application secret"),
         (["app", "rotate", KEY, SECRET], "is the secret of application"),
         (["app", "rotate", KEY, OTHER, "--until", "tomorrow"], "2026-03-01T12:00:00Z"),
@@ -218,6 +218,11 @@ def test_what_is_not_understood_exits_with_2(run: Run, words: list[str]) -> None
         (["app", "set", KEY, "lost_dice=void"], "not available in this version"),
         (["app", "set", KEY, "home_country=SE"], "not available in this version"),
         (["app", "set", KEY, "fallback=connect_limited"], "expected hangup"),
+        (["app", "set", KEY, "platform=mars"], "expected global, use1, euc1"),
+        (["app", "set", KEY, "platform=http://example.com"], "http to 'example.com'; expected https://HOST"),
+        (["app", "set", KEY, "platform=https://u:p@example.com"], "a user or password in it"),
+        (["calls", "hangup", "nocall"], "there is no call nocall"),
+        (["account", "suspend", "nobody", "--hangup"], "there is no account nobody"),
         (["token", "revoke", "nobody"], "there is no token nobody"),
         (["token", "create", "", "--role", "admin"], "token name"),
         (["token", "create", "cg_x", "--role", "admin"], "token name"),
@@ -553,3 +558,89 @@ def test_a_tail_tells_of_decisions_and_ends(run: Run) -> None:  # noqa: ARG001 -
     decided, ended = told[-2:]
     assert (decided["event"], ended["event"], ended["state"]) == ("decided", "ended", "ended")
     assert (decided["call_id"], ended["charge"]) == (ended["call_id"], "0.05")
+
+
+# -- the platform ------------------------------------------------------------------------------------------------------
+
+
+def make_up(platform: Any, *call_ids: str) -> None:
+    """Calls of alice that are up, here and at the platform."""
+
+    async def place(store: SqliteStore) -> None:
+        await store.perform(SetAccountLimits(application=KEY, account="alice", words=("max_seconds=60",)))
+        for call_id in call_ids:
+            await place_call(store, call_id, None)
+
+    on_books(place)
+    platform.calls |= {call_id: {"callId": call_id, "status": "ONGOING"} for call_id in call_ids}
+
+
+def test_a_live_call_is_hung_up(run: Run, platform: Any) -> None:
+    """At the platform that is set; one that has ended, or that the platform does not know, is refused with the reason."""
+    assert f"platform={platform.url}\n" in run("app", "set", KEY, f"platform={platform.url}/").out
+    make_up(platform, "live", "other", "gone")
+    on_books(lambda store: place_call(store, "over", 30))
+    done = run("calls", "hangup", "live")
+    assert (done.code, done.err) == (0, "") and "ends call live" in done.out
+    assert set(platform.calls) == {"other", "gone"}
+    assert run("calls", "hangup", "other", "--json", "--app", KEY).json == {"call_id": "other", "hung_up": True}
+    platform.calls.clear()
+    assert "the platform knows no call gone" in run("calls", "hangup", "gone").err
+    over = run("calls", "hangup", "over")
+    assert (over.code, over.out) == (1, "") and "it is ended" in over.err
+
+
+def test_what_keeps_a_call_from_being_hung_up(run: Run, platform: Any) -> None:
+    """Nobody there, a secret that is not the platform's, a page instead of an answer: one clear line each."""
+    make_up(platform, "live")
+    run("app", "set", KEY, "platform=http://127.0.0.1:1")
+    assert run("calls", "hangup", "live").err.endswith("no connection to 127.0.0.1:1: Connection refused\n")
+    run("app", "set", KEY, f"platform={platform.url}")
+    platform.secret = OTHER
+    refused = run("calls", "hangup", "live")
+    assert refused.code == 1 and "40102, the signature is not right: look at the application's secret" in refused.err
+    assert "The platform says: Invalid signature" in refused.err and SECRET not in refused.err
+
+    async def page(_: Any) -> Any:
+        from aiohttp import web  # noqa: PLC0415 - for this answer alone
+
+        return web.Response(text="<html>", status=404)
+
+    platform.misbehave = page
+    assert "something that is not the platform answered" in run("calls", "hangup", "live").err
+
+
+def test_an_account_is_suspended_with_its_calls(run: Run, platform: Any) -> None:
+    """All live calls of the account are ended; one that cannot be is named, with exit code 1, and the account is suspended."""
+    run("app", "set", KEY, f"platform={platform.url}")
+    make_up(platform, "one", "two", "three")
+    on_books(lambda store: place_call(store, "over", 30))
+    done = run("account", "suspend", "alice", "--hangup")
+    assert (done.code, done.out) == (0, "Account alice is suspended. Calls that the platform ends: 3.\n")
+    assert platform.calls == {}
+    assert run("account", "show", "alice", "--json").json["status"] == "suspended"
+    platform.secret = OTHER
+    failed = run("account", "suspend", "alice", "--hangup", "--json")
+    assert failed.code == 1
+    assert failed.json["hung_up"] == [] and set(failed.json["failed"]) == {"one", "two", "three"}
+
+
+def test_callback_urls_are_read_and_set(run: Run, platform: Any) -> None:
+    """The fallback stays unless another is named, or none."""
+    run("app", "set", KEY, f"platform={platform.url}")
+    spare, new = "https://spare.example.com/", "https://gate.example.com/callbacks/sinch"
+    assert run("sinch", "callbacks", "get", "--json").json["primary"] == "https://old.example.com/callbacks/sinch"
+    assert run("sinch", "callbacks", "set", new).out == f"primary   {new}\nfallback  {spare}\n"
+    other = run("sinch", "callbacks", "set", new, "--fallback", "https://b.example.com/x", "--json").json
+    assert other == {"primary": new, "fallback": "https://b.example.com/x"}
+    assert run("sinch", "callbacks", "set", new, "--fallback", "none").out == f"primary   {new}\nfallback  -\n"
+    wrong = run("sinch", "callbacks", "set", "gate.example.com")
+    assert wrong.code == 1 and "expected an http or https URL" in wrong.err
+    assert platform.callbacks["primary"] == new
+
+
+def test_the_region_of_an_application(run: Run) -> None:
+    """By name; `default` is the usual one."""
+    assert "platform=default\n" in run("app", "set", KEY).out
+    assert "platform=euc1\n" in run("app", "set", KEY, "platform=euc1").out
+    assert run("app", "set", KEY, "platform=default", "--json").json["platform"] == "default"

@@ -13,11 +13,12 @@ from aiohttp.test_utils import TestServer, unused_port
 
 from callgate.cli.call import call
 from callgate.emulator.demo import KEY, SECRET
-from callgate.emulator.place import Timeline, connect, parse_target
+from callgate.emulator.place import Timeline, connect
 from callgate.emulator.scenario import Scenario, parse_callee, parse_caller
 from callgate.emulator.sinch import Verdict
+from callgate.emulator.target import read_target
 from callgate.emulator.traffic import place_calls
-from callgate.errors import Invalid, TargetUnreachable
+from callgate.errors import Invalid, TargetUnfit, TargetUnreachable
 from callgate.protocol import WireRequest, sinch
 
 CONNECT = {"action": {"name": "connectPstn", "number": "+46701740605", "maxDuration": 180}}
@@ -152,12 +153,23 @@ def test_a_connection_that_breaks_is_a_failed_callback() -> None:
 
 
 def test_a_redirect_is_not_followed() -> None:
-    """The signature covers the path: the platform takes no other for it."""
+    """The signature covers the path: the platform takes no other for it, and says where it leads."""
 
     async def send_elsewhere(_: web.Request) -> web.Response:
         return web.Response(status=307, headers={"location": "/elsewhere"})
 
-    assert run(place(send_elsewhere)).ending.reason == "CALLBACKERROR"
+    with pytest.raises(TargetUnfit, match="redirects to /elsewhere"):
+        run(place(send_elsewhere))
+
+
+def test_a_web_page_is_no_callback_server() -> None:
+    """A wrong URL is said to be one, with what would do."""
+
+    async def show(_: web.Request) -> web.Response:
+        return web.Response(text="<!doctype html><title>Welcome</title>", content_type="text/html")
+
+    with pytest.raises(TargetUnfit, match="page for people; expected the URL of a callback server"):
+        run(place(show))
 
 
 @pytest.mark.parametrize("body", [b"", b"hello", b"[]", b"\xff", b"[" * 100_000])
@@ -192,7 +204,7 @@ def test_nothing_at_the_target_is_said_at_once() -> None:
 def test_a_target_must_be_a_url(text: str) -> None:
     """The error shows one that would do."""
     with pytest.raises(Invalid, match=r"http://127\.0\.0\.1:8080/callbacks/sinch"):
-        parse_target(text)
+        read_target(text)
 
 
 async def command(gate: Gate, **options: Any) -> int:
@@ -232,10 +244,10 @@ def test_real_time_waits(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_command_says_in_one_line_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    """Misuse exits 2, an unreachable target 1."""
+    """Misuse exits 2, and so does a target where no callback server is."""
     assert call(caller="alice", callee="bob") == 2
     assert call(caller="alice", callee="+46701740605", secret="!") == 2
-    assert call(caller="alice", callee="+46701740605", target=f"http://127.0.0.1:{unused_port()}/") == 1
+    assert call(caller="alice", callee="+46701740605", target=f"http://127.0.0.1:{unused_port()}/") == 2
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition(":")[0] for line in lines] == ["--to", "--secret", "nothing answers at http"]
 

@@ -13,7 +13,8 @@ import callgate.storage.migrations
 from callgate.errors import StorageUnavailable
 from callgate.service.add_endpoint import KeepEndpoint
 from callgate.service.endpoint import Endpoint
-from callgate.storage.sqlite import SCHEMA, SqliteStore
+from callgate.storage.schema import SCHEMA
+from callgate.storage.sqlite import SqliteStore
 
 VERSIONS = Path(next(iter(callgate.storage.migrations.__path__))) / "versions"
 

@@ -10,7 +10,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 from callgate import __version__
-from callgate.errors import Error
+from callgate.errors import Error, PlatformRefused
 
 if TYPE_CHECKING:
     import cyclopts
@@ -50,6 +50,7 @@ COMMANDS = {
     "rates quote": "Say what a call would cost.",
     "calls list": "List calls, newest first.",
     "calls show": "Show one call: its timeline, and the reason of its decision.",
+    "calls hangup": "End a live call at the platform.",
     "calls tail": "Print calls as they are decided and as they end, until Ctrl-C.",
     "endpoint add": "Add a receiver of call records, and print its signing secret once.",
     "endpoint list": "List the receivers; secrets are never shown.",
@@ -62,11 +63,18 @@ COMMANDS = {
     "signature failures": "List callbacks that failed their signature lately, and what differed.",
     "svaml check": "Say what is wrong with an answer, with JSON path and line; exit 1 when anything is.",
     "sinch token": "Print a token with which an in-app user registers with the platform.",
+    "sinch callbacks get": "Ask the platform where it sends an application's callbacks.",
+    "sinch callbacks set": "Tell the platform where to send an application's callbacks.",
     "ledger verify": "Check the four invariants of the ledger on the live database; exit 1 when one does not hold.",
     "call": "Place one emulated call and print its timeline.",
+    "scenario run": "Play scenario files, draw each call, and say what was not as expected.",
+    "scenario list": "List the scenarios that come with the emulator, with where they lie.",
+    "emulate": "Serve the emulated platform: REST interface, control API, a phone pad and the journal.",
     "completions": "Print the script that completes these commands in a shell.",
 }
-"""Every command and the sentence of its help. `app add` is the function `add` in `callgate.cli.app`."""
+"""Every command and the sentence of its help. `app add` is the function `add` in `callgate.cli.app`, `sinch callbacks get`
+is `get` in `callgate.cli.sinch_callbacks`.
+"""
 
 GROUPS = {
     "token": "API tokens: who may use the API and the dashboard.",
@@ -79,7 +87,9 @@ GROUPS = {
     "signature": "Why a callback is not genuine.",
     "svaml": "Answers to the platform.",
     "sinch": "What only this platform knows.",
+    "sinch callbacks": "Where the platform sends an application's callbacks.",
     "ledger": "The books.",
+    "scenario": "Files that say what calls do, and what is expected of it.",
 }
 
 
@@ -97,6 +107,8 @@ def _run(words: list[str]) -> int:
             sys.stdout.write(page)
             return DONE
         return _call(words)
+    except PlatformRefused as error:
+        sys.stderr.write(f"{error}\n" + (f"The platform says: {error.words}\n" if error.words else ""))
     except Error as error:
         sys.stderr.write(f"{error}\n")
     except BrokenPipeError:
@@ -122,8 +134,8 @@ def _page(words: list[str]) -> str | None:
     names = [word for word in words if word not in ("--help", "-h")]
     if not names:
         about, prefix = ABOUT, ""
-    elif len(names) == 1 and names[0] in GROUPS:
-        about, prefix = GROUPS[names[0]], f"{names[0]} "
+    elif (group := " ".join(names)) in GROUPS:
+        about, prefix = GROUPS[group], f"{group} "
     else:
         return None
     listed = {name: sentence for name, sentence in COMMANDS.items() if name.startswith(prefix)}
@@ -155,11 +167,14 @@ def build() -> "cyclopts.App":
         help_format="plaintext",
         default_parameter=cyclopts.Parameter(negative=()),
     )
-    groups = {name: cyclopts.App(name=name, help=about) for name, about in GROUPS.items()}
-    for group in groups.values():
-        app.command(group)
+    groups = {"": app}
+    for words, about in GROUPS.items():  # a group stands behind the one that it is in
+        room, _, name = words.rpartition(" ")
+        groups[words] = cyclopts.App(name=name, help=about)
+        groups[room].command(groups[words])
     for words in COMMANDS:
         room, _, name = words.rpartition(" ")
         function = f"{name}_" if iskeyword(name) else name
-        groups.get(room, app).command(f"callgate.cli.{room or name}:{function}", name=name)
+        module = room.replace(" ", "_") or name
+        groups[room].command(f"callgate.cli.{module}:{function}", name=name)
     return app

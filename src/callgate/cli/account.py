@@ -13,13 +13,14 @@ from callgate.cli.desk import (
     Limit,
     Ref,
     open_books,
+    read_settings,
     say,
     say_json,
     table,
     the_application,
     who,
 )
-from callgate.errors import Conflict, NotFound
+from callgate.errors import NotFound
 
 if TYPE_CHECKING:
     from callgate.policy.account import Status
@@ -234,14 +235,12 @@ async def suspend(
     account
         The account's id.
     hangup
-        End its live calls too: not available in this version.
+        End its live calls too, at the platform.
     """
     from callgate.policy.account import Status
 
     if hangup:
-        raise Conflict(
-            "--hangup is not available in this version; without it new calls are refused and live ones go on"
-        )
+        return await _suspend_and_hang_up(account, app, config, as_json=json)
     return await _set_status(account, Status.SUSPENDED, app, config, as_json=json)
 
 
@@ -337,6 +336,27 @@ async def _set_status(account: str, status: "Status", app: str | None, config: P
         await store.perform(SetAccountStatus(application=application, account=account, status=status))
         await _show(store, application, account, as_json=as_json)
     return 0
+
+
+async def _suspend_and_hang_up(account: str, app: str | None, config: Path | None, *, as_json: bool) -> int:
+    """Exit code 1 when a call could not be ended: the account is suspended nevertheless."""
+    from callgate.app import asked
+    from callgate.policy.account import Status
+    from callgate.service.books import AccountKey
+    from callgate.service.hang_up import hang_up_account
+    from callgate.service.set_status import SetAccountStatus
+
+    async with open_books(config) as store, asked(store, read_settings(config)) as platform:
+        application = await the_application(store, app)
+        await store.perform(SetAccountStatus(application=application, account=account, status=Status.SUSPENDED))
+        done = await hang_up_account(store, platform, AccountKey(application, account))
+    if as_json:
+        say_json({"id": account, "status": Status.SUSPENDED.value, "hung_up": done.ended, "failed": done.failed})
+    else:
+        say(f"Account {account} is suspended. Calls that the platform ends: {len(done.ended)}.")
+        for call_id, why in done.failed.items():
+            say(f"  {call_id} goes on: {why}")
+    return 1 if done.failed else 0
 
 
 async def _show(store: "Store", application: str, account: str, *, as_json: bool) -> None:

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from callgate.emulator import demo
-from callgate.errors import Error, Invalid
+from callgate.errors import Error, Invalid, TargetUnfit, TargetUnreachable
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from callgate.emulator.place import Platform
     from callgate.emulator.scenario import Scenario
     from callgate.emulator.sinch import Ending
 
 PLAYED, FAILED, MISUSED = 0, 1, 2
-"""Exit codes: the call went as asked; the gate refused it or it failed; the command was not understood."""
+"""Exit codes: the call went as asked; the gate refused it or it failed; the command was not understood, or no callback
+server is where it was told to call."""
 
 
 def call(
@@ -28,6 +32,11 @@ def call(
     target: Annotated[str, Parameter(name="--target")] = demo.TARGET,
     key: Annotated[str, Parameter(name="--key")] = demo.KEY,
     secret: Annotated[str, Parameter(name="--secret")] = demo.SECRET,
+    fallback: Annotated[str, Parameter(name="--fallback")] = "",
+    keys: Annotated[tuple[str, ...], Parameter(name="--keys")] = (),
+    custom: Annotated[str, Parameter(name="--custom")] = "",
+    fault: Annotated[tuple[str, ...], Parameter(name="--fault")] = (),
+    strict: Annotated[bool, Parameter(name="--strict", negative=())] = False,
     real_time: Annotated[bool, Parameter(name="--real-time", negative=())] = False,
     json: Annotated[bool, Parameter(name="--json", negative=())] = False,
 ) -> int:
@@ -42,7 +51,8 @@ def call(
     talk
         How long they would talk if nobody cut them: 65s, 2m, 1m5s.
     outcome
-        How the far side takes it: answered, busy, noanswer, cancel or failed.
+        How the far side takes it: answered, busy, rejected, noanswer, cancel, failed, blocked, nocredit, otherpeer,
+        usernotfound or networklost.
     cli
         Number that the caller shows.
     target
@@ -51,6 +61,16 @@ def call(
         Application key to sign with; the demonstration's unless given.
     secret
         Application secret to sign with, base64.
+    fallback
+        Callback URL that is asked when the first one fails.
+    keys
+        What the caller presses when a menu asks; one for each time that it does. Also say:WORDS, and hangup.
+    custom
+        Text that the calling app sends along.
+    fault
+        Something that goes wrong on purpose, as KIND, KIND:EVENT or KIND:EVENT:SECONDS; may be repeated.
+    strict
+        Refuse SVAML that only older pages of the reference allow.
     real_time
         Wait while the phone rings and they talk, instead of warping.
     json
@@ -60,6 +80,8 @@ def call(
     import asyncio
 
     from callgate.emulator import scenario as words
+    from callgate.emulator.faults import parse_fault
+    from callgate.emulator.place import connect
 
     try:
         scenario = words.Scenario(
@@ -68,10 +90,20 @@ def call(
             talk_s=words.parse_talk_s(talk),
             outcome=words.parse_outcome(outcome),
             cli=words.parse_cli(cli) if cli is not None else None,
+            keys=keys,
+            custom=custom,
         )
-        place = _print_json if json else _print_ladder
-        ending = asyncio.run(place(scenario, target, key, secret, pace=1.0 if real_time else 0.0))
-    except Invalid as error:
+        platform = connect(
+            target,
+            key,
+            secret,
+            fallback=fallback,
+            pace=1.0 if real_time else 0.0,
+            faults=[parse_fault(each) for each in fault],
+            is_strict=strict,
+        )
+        ending = asyncio.run((_print_json if json else _print_ladder)(scenario, platform))
+    except (Invalid, TargetUnreachable, TargetUnfit) as error:
         sys.stderr.write(f"{error}\n")
         return MISUSED
     except Error as error:
@@ -80,23 +112,20 @@ def call(
     return PLAYED if ending.is_as_asked else FAILED
 
 
-async def _print_json(scenario: Scenario, target: str, key: str, secret: str, *, pace: float) -> Ending:
-    from callgate.emulator.place import connect
-
-    async with connect(target, key, secret, pace=pace) as platform:
+async def _print_json(scenario: Scenario, connected: AbstractAsyncContextManager[Platform]) -> Ending:
+    async with connected as platform:
         timeline = await platform.place(scenario)
     sys.stdout.write(f"{timeline.to_json().decode()}\n")
     return timeline.ending
 
 
-async def _print_ladder(scenario: Scenario, target: str, key: str, secret: str, *, pace: float) -> Ending:
+async def _print_ladder(scenario: Scenario, connected: AbstractAsyncContextManager[Platform]) -> Ending:
     from rich.console import Console
 
     from callgate.emulator.ladder import draw, draw_ending
-    from callgate.emulator.place import connect
 
     console = Console(highlight=False, soft_wrap=True)
-    async with connect(target, key, secret, pace=pace) as platform:
+    async with connected as platform:
         timeline = await platform.place(scenario, lambda exchange: console.print(draw(exchange)))
     console.print(draw_ending(timeline.ending))
     return timeline.ending

@@ -3,7 +3,18 @@
 import sys
 from typing import TYPE_CHECKING
 
-from callgate.cli.desk import AsJson, Config, InApp, Limit, open_books, say, say_json, table, the_application
+from callgate.cli.desk import (
+    AsJson,
+    Config,
+    InApp,
+    Limit,
+    open_books,
+    read_settings,
+    say,
+    say_json,
+    table,
+    the_application,
+)
 from callgate.errors import NotFound
 
 if TYPE_CHECKING:
@@ -86,6 +97,29 @@ async def show(call_id: str, *, app: InApp = None, config: Config = None, json: 
         say(f"flags: {', '.join(report.flags)}")
     for event in report.events:
         say(f"  {event['at']}  {event['event']:<6}  {_short(event['answer'])}  {event['note']}".rstrip())
+    return 0
+
+
+async def hangup(call_id: str, *, app: InApp = None, config: Config = None, json: AsJson = False) -> int:
+    """End a live call at the platform.
+
+    Parameters
+    ----------
+    call_id
+        The provider's call id.
+    """
+    from callgate.app import asked
+    from callgate.protocol.call import CallKey
+    from callgate.service.hang_up import hang_up_call
+
+    async with open_books(config) as store:
+        key = CallKey(await the_application(store, app), call_id)
+        async with asked(store, read_settings(config)) as platform:
+            await hang_up_call(store, platform, key)
+    if json:
+        say_json({"call_id": call_id, "hung_up": True})
+    else:
+        say(f"The platform ends call {call_id}. What it cost is known when its disconnect comes.")
     return 0
 
 

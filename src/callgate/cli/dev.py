@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,9 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 HOME = Path(".callgate-dev")
 """Where the demonstration keeps its database and key, in the working directory."""
+
+PLATFORM_PORT = 8081
+"""Where the emulated platform of the demonstration is, unless somebody else is there."""
 
 MAX_RATE = 1_000
 """Calls a second that the demonstration places at most."""
@@ -59,17 +63,30 @@ async def _serve(settings: Settings, rate: float | None) -> None:
     from callgate.demo import prepare_demo
     from callgate.server import serve
 
+    listening = _listen_for_platform()
+    platform = f"http://127.0.0.1:{listening.getsockname()[1]}"
     store = build_store(settings)
     await store.migrate()
     async with opened(store):
-        token = await prepare_demo(store, settings, clock())
+        token = await prepare_demo(store, settings, clock(), platform)
     target = f"http://127.0.0.1:{settings.port}/callbacks/sinch"
-    await serve(
-        settings,
-        is_open=True,
-        on_listening=lambda: say(_welcome(settings, target, token)),
-        beside=None if rate is None else functools.partial(_place_calls, target, rate),
-    )
+    try:
+        await serve(
+            settings,
+            is_open=True,
+            on_listening=lambda: say(_welcome(settings, target, platform, token)),
+            beside=functools.partial(_emulate, target, listening, rate),
+        )
+    finally:
+        listening.close()
+
+
+def _listen_for_platform() -> socket.socket:
+    """The emulated platform's own port, or any other where somebody has that one."""
+    try:
+        return socket.create_server(("127.0.0.1", PLATFORM_PORT))
+    except OSError:
+        return socket.create_server(("127.0.0.1", 0))
 
 
 def _settings(settings: Settings, port: int | None) -> Settings:
@@ -96,7 +113,7 @@ def _settings(settings: Settings, port: int | None) -> Settings:
     )
 
 
-def _welcome(settings: Settings, target: str, token: str) -> str:
+def _welcome(settings: Settings, target: str, platform: str, token: str) -> str:
     from callgate.emulator import demo
 
     given = "" if settings.port == Settings().port else f" --target {target}"
@@ -105,6 +122,7 @@ Callgate is running, with emulated calls. Ctrl-C stops all of it.
 
   Dashboard     http://127.0.0.1:{settings.port}/
   Callback URL  {target}
+  Platform      {platform}/  (emulated: a phone pad, and a journal)
   API token     {token}
   Application   {demo.KEY}
   Secret        {demo.SECRET}
@@ -113,11 +131,18 @@ Try a call:     callgate call --from alice --to +46701740605 --talk 65s{given}
 """
 
 
-async def _place_calls(target: str, rate: float) -> None:
+async def _emulate(target: str, listening: socket.socket, rate: float | None) -> None:
+    """The emulated platform: its interfaces, and calls where there are to be any."""
     from callgate.emulator import demo, traffic
+    from callgate.emulator.place import connect
+    from callgate.emulator.serve import serving
 
-    while True:
-        try:
-            await traffic.place_calls(target, demo.KEY, demo.SECRET, rate_per_s=rate)
-        except OSError:
-            await asyncio.sleep(1)
+    async with (
+        connect(target, demo.KEY, demo.SECRET, pace=traffic.PACE) as platform,
+        serving(platform, "127.0.0.1", listening),
+    ):
+        while True:
+            try:
+                await (traffic.place_on(platform, rate_per_s=rate) if rate is not None else asyncio.Event().wait())
+            except OSError:
+                await asyncio.sleep(1)

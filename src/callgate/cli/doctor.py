@@ -100,7 +100,7 @@ def _disk(settings: "Settings") -> Finding:
 async def _database(settings: "Settings", store: "SqliteStore") -> Finding:
     """Its schema was asked when it was opened; that it can be written is shown by a job that commits."""
     from callgate.service.probe import Probe
-    from callgate.storage.sqlite import SCHEMA
+    from callgate.storage.schema import SCHEMA
 
     file = Path(settings.database_url.removeprefix("sqlite:///"))
     try:

@@ -15,7 +15,7 @@ async def migrate(
 ) -> int:
     """Bring the database to this version's schema."""
     from callgate.app import build_store, opened
-    from callgate.storage.sqlite import SCHEMA
+    from callgate.storage.schema import SCHEMA
 
     store = build_store(read_settings(config))
     if not check:

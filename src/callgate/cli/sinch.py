@@ -1,13 +1,18 @@
 """`callgate sinch ...`: what only this platform knows."""
 
 import secrets
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from callgate.cli.desk import AsJson, Config, InApp, open_books, read_settings, say, say_json, the_application
 from callgate.errors import NotFound
+
+if TYPE_CHECKING:
+    from callgate.service.application import Application
+    from callgate.storage.sqlite import SqliteStore
+    from callgate.vault import Vault
 
 PROVIDER = "sinch"
 
@@ -37,14 +42,22 @@ async def token(
 
     now, vault = clock(), build_vault(read_settings(config))
     async with open_books(config) as store:
-        key = await the_application(store, app)
-        row = next(row for row in await store.applications() if row.key == key)
-    if row.provider != PROVIDER:
-        raise NotFound(f"application {key} is one of {row.provider}, which has no such tokens")
-    secret = vault.unseal(row.sealed_secrets[0].sealed)
+        application = await application_of(store, vault, app)
+    key, secret = application.row.key, application.secrets[0][0]
     jwt = registration_token(key, secret, user, now, secrets.token_hex(16), ttl)
     if json:
         say_json({"token": jwt, "expires_at": rfc3339(now + timedelta(seconds=ttl))})
     else:
         say(jwt)
     return 0
+
+
+async def application_of(store: "SqliteStore", vault: "Vault", app: str | None) -> "Application":
+    """Return the application that is meant, with its secrets. Raises `NotFound`, also when it is another provider's."""
+    from callgate.service.application import opened
+
+    key = await the_application(store, app)
+    row = next(row for row in await store.applications() if row.key == key)
+    if row.provider != PROVIDER:
+        raise NotFound(f"application {key} is one of {row.provider}, for which there is no such thing")
+    return opened(row, vault.unseal)

@@ -22,6 +22,10 @@ def draw(exchange: Exchange) -> Text:
     rung.append(str(exchange.status or "none"), style="green" if exchange.is_delivered else "bold red")
     rung.append(f"  {describe_answer(exchange)}", style="default")
     rung.append(f"  {exchange.ms:g} ms", style="dim")
+    if exchange.note is not None:
+        rung.append(f"  ({exchange.note.replace('_', ' ')} on purpose)", style="yellow")
+    if exchange.url is not None:
+        rung.append(f"  {exchange.url}", style="dim")
     return rung
 
 
@@ -39,13 +43,30 @@ def describe_sent(sent: Mapping[str, Any]) -> str:
             shown = f" showing {sent['cli']}" if sent.get("user") and parse_e164(sent["cli"]) else ""
             return f"{caller}{shown} calls {sent['to']['type']} {sent['to']['endpoint']}"
         case "ace":
-            return "answered"
+            amd = f", {sent['amd']['status']}" if "amd" in sent else ""
+            return f"answered{amd}"
         case "dice":
             lasted = f", {sent['duration']} s" if "duration" in sent else ""
             debit = sent["debit"]
             return f"{sent['reason']} / {sent['result']}{lasted}, debit {debit['amount']} {debit['currencyId']}"
+        case "pie":
+            entered = sent["menuResult"]
+            value = f" {entered['value']}" if entered.get("value") else ""
+            return f"menu {entered['menuId']}: {entered['type']}{value}"
         case _:
-            return f"{sent['type']} {sent['errorCode']}: {sent['errorMsg']}"
+            return describe_notification(sent)
+
+
+def describe_notification(sent: Mapping[str, Any]) -> str:
+    """Say in a few words what a notification tells."""
+    told = [str(sent["type"])]
+    if "errorCode" in sent:
+        told.append(f"{sent['errorCode']}: {sent['errorMsg']}")
+    if "destination" in sent:
+        told.append(str(sent["destination"]))
+    if "amd" in sent:
+        told.append(f"{sent['amd']['status']} ({sent['amd']['reason']})")
+    return " ".join(told)
 
 
 def describe_answer(exchange: Exchange) -> str:

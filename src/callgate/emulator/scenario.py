@@ -4,6 +4,7 @@ Nothing here is sent anywhere; `emulator.sinch` plays a scenario on the wire.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 
@@ -50,9 +51,15 @@ class Outcome(StrEnum):
 
     ANSWERED = "answered"
     BUSY = "busy"
+    REJECTED = "rejected"
     NO_ANSWER = "noanswer"
     CANCEL = "cancel"
     FAILED = "failed"
+    BLOCKED = "blocked"
+    NO_CREDIT = "nocredit"
+    OTHER_PEER = "otherpeer"
+    USER_NOT_FOUND = "usernotfound"
+    NETWORK_LOST = "networklost"  # answered, then the caller's app is gone
 
 
 class Side(StrEnum):
@@ -62,18 +69,38 @@ class Side(StrEnum):
     CALLEE = "callee"
 
 
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """What the detection of answering machines finds, in how many seconds, and when after that the machine beeps."""
+
+    status: str = "human"
+    reason: str = "n/a"
+    after_s: int = 3
+    beep_after_s: int | None = None
+
+
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """One call, before it is placed. `cli` is the number shown, if any; `rate` what the platform takes a minute."""
+    """One call, before it is placed. `cli` is the number shown, if any; `rate` what the platform takes a minute.
+
+    `talk_s` None: until somebody hangs up, by hand or over the REST interface. `keys` are what the caller presses, one
+    text each time that a menu asks: see `emulator.sinch.fingers`. `headers` are the `X-CB-` ones that callbacks repeat,
+    `call_headers` those of the calling app.
+    """
 
     caller: Party
     callee: Party
-    talk_s: int = 60
+    talk_s: int | None = 60
     outcome: Outcome = Outcome.ANSWERED
     ring_s: int = 3
     ended_by: Side = Side.CALLER
     cli: str | None = None
     rate: Decimal = Decimal("0.01")
     currency: str = "USD"
+    keys: Sequence[str] = ()
+    machine: Machine = Machine()
+    custom: str = ""
+    rdnis: str = ""
+    headers: Mapping[str, str] = {}
+    call_headers: Mapping[str, str] = {}
 
 
 def parse_caller(text: str, where: str = "--from") -> Party:

@@ -9,7 +9,7 @@ import msgspec
 from callgate.emulator import demo
 from callgate.emulator.place import CALLBACK_TIMEOUT_S, Platform, connect
 from callgate.emulator.scenario import Outcome, Party, PartyKind, Scenario, Side
-from callgate.errors import Invalid, TargetUnreachable
+from callgate.errors import Invalid, TargetUnfit, TargetUnreachable
 
 MAX_CONCURRENT = 200
 """Calls at once; while so many are up, no new one is placed."""
@@ -73,17 +73,25 @@ async def place_calls(  # noqa: PLR0913 - each has its default but the first fou
     max_concurrent: int = MAX_CONCURRENT,
     timeout_s: float = CALLBACK_TIMEOUT_S,
 ) -> None:
-    """Place calls against `target` until cancelled, in random intervals that average `rate_per_s`.
+    """Place calls against `target` until cancelled; see `place_on`. Raises `Invalid` for a target that is no URL too."""
+    async with connect(target, key, secret, timeout_s=timeout_s, pace=pace) as platform:
+        await place_on(platform, rate_per_s=rate_per_s, seed=seed, mix=mix, max_concurrent=max_concurrent)
+
+
+async def place_on(
+    platform: Platform, *, rate_per_s: float, seed: int = 1, mix: Mix = DEMO, max_concurrent: int = MAX_CONCURRENT
+) -> None:
+    """Place calls on a platform until cancelled, in random intervals that average `rate_per_s`.
 
     While no server listens it tries again, ever more seldom; what goes wrong in a call ends that call alone. Call ids
     are new in every run whatever the seed, or a second run would repeat the calls of the first. Raises `Invalid` for a
-    target or a rate that cannot be used.
+    rate that cannot be used.
     """
     if rate_per_s <= 0:
         raise Invalid("rate", f"{rate_per_s:g}", "calls per second, above 0")
     intervals = random.Random(seed)  # noqa: S311 - repeatable on purpose
     room = asyncio.Semaphore(max_concurrent)
-    async with connect(target, key, secret, timeout_s=timeout_s, pace=pace) as platform, asyncio.TaskGroup() as calls:
+    async with asyncio.TaskGroup() as calls:
         door = _Door()
         for scenario in dream_up(seed, mix):
             await door.open()
@@ -111,5 +119,5 @@ class _Door:
 async def _place(platform: Platform, scenario: Scenario, door: _Door) -> None:
     try:
         await platform.place(scenario, lambda _: door.found(is_up=True))
-    except TargetUnreachable:
+    except (TargetUnreachable, TargetUnfit):
         door.found(is_up=False)

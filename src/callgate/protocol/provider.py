@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from callgate.protocol.call import CallEvent, Decision
+from callgate.protocol.call import CallEnded, CallEvent, CallKey, CallOngoing, Decision
 from callgate.protocol.wire import WireReply, WireRequest
 
 
@@ -53,3 +53,30 @@ class Provider(Protocol):
 
     def answer(self, event: CallEvent, decision: Decision) -> WireReply:
         """Say it in the provider's words. Raises `DecisionUnsupported`."""
+
+    @property
+    def REGIONS(self) -> Mapping[str, str]:  # noqa: N802 - a module's constant
+        """Base URLs of the provider's own interface, by the name of the region; the first is the usual one."""
+
+    def resource_of(self, body: bytes) -> str:
+        """Return the address that a callback gives for its call, empty where it gives none. A hint, never to be followed."""
+
+    def base_url(self, region: str, resource: str) -> str:
+        """Return where a call is asked about: the host that `resource` names, if it is the provider's, else the region's."""
+
+    def ask(self, call: CallKey, secret: str, now: datetime) -> WireRequest:
+        """Ask what became of a call; `read_told` reads the answer. Raises `SignatureInvalid` when the secret is none."""
+
+    def hang_up(self, call: CallKey, secret: str, now: datetime) -> WireRequest:
+        """End a call; `read_done` reads the answer. May be sent twice. Raises as `ask` does."""
+
+    def warn(self, call: CallKey, secret: str, now: datetime, text: str, locale: str) -> WireRequest:
+        """Speak to the caller of a call; `read_done` reads the answer. Raises `Invalid`, and as `ask` does."""
+
+    def read_told(self, call: CallKey, status: int, body: bytes) -> CallEnded | CallOngoing | None:
+        """Return a call's end, that it is still up, or None for no such call. Raises `PlatformFailed`, also for what is not
+        clear: money rests on it.
+        """
+
+    def read_done(self, status: int, body: bytes) -> bool:
+        """Return True when it was done, False when there is no such call. Raises `PlatformFailed`."""

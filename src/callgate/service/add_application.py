@@ -10,7 +10,9 @@ from datetime import datetime
 import msgspec
 
 from callgate.errors import Conflict, Invalid, NotFound
-from callgate.service.application import ApplicationRow, ApplicationSettings, SealedSecret
+from callgate.protocol import PROVIDERS
+from callgate.protocol.base_url import is_url
+from callgate.service.application import USUAL, ApplicationRow, ApplicationSettings, SealedSecret
 from callgate.service.books import Books, Keys
 
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -74,6 +76,10 @@ class SetApplication:
         if row is None:
             raise NotFound(f"there is no application {self.key}")
         settings = row.settings.changed(list(self.words))
+        regions = PROVIDERS[row.provider].REGIONS
+        if settings.platform and not is_url(settings.platform) and settings.platform not in regions:
+            expected = f"{', '.join(regions)}, {USUAL}, or an URL"
+            raise Invalid("platform", repr(settings.platform[:80]), expected)
         if settings != row.settings:
             books.applications.put(self.key, msgspec.structs.replace(row, settings=settings))
         return settings

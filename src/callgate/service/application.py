@@ -1,5 +1,6 @@
 """A provider application: who signs callbacks with which secrets, and what the operator has set for it."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -7,20 +8,26 @@ import msgspec
 from callgate.errors import Invalid
 from callgate.policy.account import Status
 from callgate.policy.limits import Limits
+from callgate.protocol.base_url import is_url, read_base_url
 
 DEFAULT_FRESHNESS_S = 300
 
 NUMBER = "number"
 """The one thing, beside the platform's own word, that an application can be told to trust: the caller's number."""
 
+USUAL = "default"
+"""How operators call the provider's usual region."""
+
 
 class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `app set` sets. `trust` names what may prove a caller beyond the platform's own authentication: all of it can
-    be forged, so that nothing is trusted unless named. `freshness` is in seconds, either way.
+    be forged, so that nothing is trusted unless named. `freshness` is in seconds, either way. `platform` is where the
+    provider's own interface is: a region of it, an URL, or empty for the provider's usual one.
     """
 
     trust: tuple[str, ...] = ()
     freshness: int = DEFAULT_FRESHNESS_S
+    platform: str = ""
 
     def changed(self, words: list[str]) -> "ApplicationSettings":
         """Apply `NAME=VALUE` words in order. Raises `Invalid` naming the word that cannot be used."""
@@ -38,7 +45,11 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def shown(self) -> dict[str, str]:
         """Every setting in the words that would set it, those that cannot be changed yet included."""
-        given = {"trust": ",".join(self.trust) or "none", "freshness": str(self.freshness)}
+        given = {
+            "trust": ",".join(self.trust) or "none",
+            "freshness": str(self.freshness),
+            "platform": self.platform or USUAL,
+        }
         return given | {name: value for name, value in FIXED.items() if value}
 
 
@@ -71,7 +82,14 @@ def _freshness(value: str) -> int:
     return int(value)
 
 
-_READ = {"trust": _trust, "freshness": _freshness}
+def _platform(value: str) -> str:
+    """Read the name of a region, which the use case compares with those that the provider has, or an URL."""
+    if is_url(value):
+        return read_base_url(value, "platform")
+    return "" if value == USUAL else value
+
+
+_READ = {"trust": _trust, "freshness": _freshness, "platform": _platform}
 
 
 class SealedSecret(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,3 +124,8 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Application({self.row.key})"
+
+
+def opened(row: ApplicationRow, unseal: Callable[[bytes], str]) -> Application:
+    """Return the application with its secrets in clear."""
+    return Application(row=row, secrets=tuple((unseal(each.sealed), each.until) for each in row.sealed_secrets))

@@ -17,6 +17,7 @@ from callgate.protocol.call import CallKey
 from callgate.service.application import ApplicationRow
 from callgate.service.delivery import Delivery
 from callgate.service.endpoint import Endpoint
+from callgate.service.lease import Lease
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.reply import Reply
 from callgate.service.token import Token
@@ -63,6 +64,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: tuple[str, ...] = ()
     deliveries: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
+    leases: tuple[str, ...] = ()
 
 
 class Job(Protocol[T_co]):
@@ -73,15 +75,24 @@ class Job(Protocol[T_co]):
     def run(self, books: "Books") -> T_co: ...
 
 
+class Layer(Protocol):
+    """Changes of the running job, apart from those of the batch."""
+
+    def keep(self) -> None: ...
+
+    def undo(self) -> None: ...
+
+
 class Shelf(Generic[K, V]):
     """Rows of one kind by key, in three layers: as loaded, changed by this batch, changed by the job that runs now."""
 
-    __slots__ = ("_changed", "_fresh", "_loaded")
+    __slots__ = ("_changed", "_fresh", "_loaded", "_touched")
 
-    def __init__(self) -> None:
+    def __init__(self, touched: "list[Layer]") -> None:
         self._loaded: dict[K, V | None] = {}
         self._changed: dict[K, V | None] = {}  # None: removed
         self._fresh: dict[K, V | None] = {}
+        self._touched = touched
 
     def load(self, key: K, row: V | None) -> None:
         """For the engine: what the database has under this key, None for nothing."""
@@ -100,19 +111,23 @@ class Shelf(Generic[K, V]):
         return self._loaded[key]
 
     def put(self, key: K, row: V) -> None:
-        self._fresh[key] = row
+        self._set(key, row)
 
     def fresh(self) -> Iterable[V]:
         """What the running job has put."""
         return (row for row in self._fresh.values() if row is not None)
 
     def remove(self, key: K) -> None:
-        self._fresh[key] = None
+        self._set(key, None)
+
+    def _set(self, key: K, row: V | None) -> None:
+        if not self._fresh:
+            self._touched.append(self)
+        self._fresh[key] = row
 
     def keep(self) -> None:
-        if self._fresh:
-            self._changed.update(self._fresh)
-            self._fresh.clear()
+        self._changed.update(self._fresh)
+        self._fresh.clear()
 
     def undo(self) -> None:
         self._fresh.clear()
@@ -120,6 +135,10 @@ class Shelf(Generic[K, V]):
     def changes(self) -> Mapping[K, V]:
         """For the engine: the rows to save, once the batch has run."""
         return {key: row for key, row in self._changed.items() if row is not None}
+
+    def is_new(self, key: K) -> bool:
+        """For the engine: whether the database has nothing under this key, as far as it was asked."""
+        return self._loaded.get(key) is None
 
     def removed(self) -> Sequence[K]:
         """For the engine: the keys of rows to delete, once the batch has run."""
@@ -134,19 +153,21 @@ class Shelf(Generic[K, V]):
 class Journal(Generic[V]):
     """Rows that are only ever added."""
 
-    __slots__ = ("_fresh", "_kept")
+    __slots__ = ("_fresh", "_kept", "_touched")
 
-    def __init__(self) -> None:
+    def __init__(self, touched: "list[Layer]") -> None:
         self._kept: list[V] = []
         self._fresh: list[V] = []
+        self._touched = touched
 
     def add(self, row: V) -> None:
+        if not self._fresh:
+            self._touched.append(self)
         self._fresh.append(row)
 
     def keep(self) -> None:
-        if self._fresh:
-            self._kept += self._fresh
-            self._fresh.clear()
+        self._kept += self._fresh
+        self._fresh.clear()
 
     def undo(self) -> None:
         self._fresh.clear()
@@ -162,27 +183,27 @@ class Books:
     """Everything that jobs may read and change."""
 
     def __init__(self) -> None:
-        self.calls: Shelf[CallKey, Call] = Shelf()
-        self.identities: Shelf[IdentityKey, str] = Shelf()  # to the id of the account
-        self.accounts: Shelf[AccountKey, Account] = Shelf()
-        self.wallets: Shelf[AccountKey, Wallet] = Shelf()
-        self.applications: Shelf[str, ApplicationRow] = Shelf()
-        self.decks: Shelf[str, DeckHead] = Shelf()
-        self.moved: Shelf[tuple[str, str], Transfer] = Shelf()  # by application and id; added through `move`
-        self.tokens: Shelf[str, Token] = Shelf()
-        self.refunded: Shelf[CallKey, int] = Shelf()  # micros given back so far; follows from the transfers
-        self.open_holds: Shelf[AccountKey, int] = Shelf()  # how many, when the batch began: see `open_hold_count`
-        self.endpoints: Shelf[str, Endpoint] = Shelf()
-        self.deliveries: Shelf[str, Delivery] = Shelf()
-        self.replies: Shelf[str, Reply] = Shelf()
-        self.transfers: Journal[Transfer] = Journal()
-        self.callbacks: Journal[Callback] = Journal()
-        self.records: Journal[CallRecord] = Journal()
-        self._layers = (
-            self.calls, self.identities, self.accounts, self.wallets, self.applications, self.decks, self.moved,
-            self.tokens, self.replies, self.endpoints, self.deliveries, self.refunded, self.transfers, self.callbacks,
-            self.records,
-        )  # fmt: skip
+        touched = self._touched = list[Layer]()  # by the job that runs now: most jobs touch few
+        self.calls: Shelf[CallKey, Call] = Shelf(touched)
+        self.identities: Shelf[IdentityKey, str] = Shelf(touched)  # to the id of the account
+        self.accounts: Shelf[AccountKey, Account] = Shelf(touched)
+        self.wallets: Shelf[AccountKey, Wallet] = Shelf(touched)
+        self.applications: Shelf[str, ApplicationRow] = Shelf(touched)
+        self.decks: Shelf[str, DeckHead] = Shelf(touched)
+        self.moved: Shelf[tuple[str, str], Transfer] = Shelf(touched)  # by application and id; added through `move`
+        self.tokens: Shelf[str, Token] = Shelf(touched)
+        self.refunded: Shelf[CallKey, int] = Shelf(touched)  # micros given back so far; follows from the transfers
+        self.open_holds: Shelf[AccountKey, int] = Shelf(
+            touched
+        )  # how many, when the batch began: see `open_hold_count`
+        self.endpoints: Shelf[str, Endpoint] = Shelf(touched)
+        self.deliveries: Shelf[str, Delivery] = Shelf(touched)
+        self.replies: Shelf[str, Reply] = Shelf(touched)
+        self.leases: Shelf[str, Lease] = Shelf(touched)
+        self.is_probed = False  # something is to be written, although nothing changes
+        self.transfers: Journal[Transfer] = Journal(touched)
+        self.callbacks: Journal[Callback] = Journal(touched)
+        self.records: Journal[CallRecord] = Journal(touched)
 
     def keep(self) -> None:
         """The running job succeeded: its changes belong to the batch.
@@ -190,13 +211,15 @@ class Books:
         The schema sees a wallet only as the last job of a batch left it, so that each job's own work is looked at here.
         """
         assert all(wallet.is_lawful for wallet in self.wallets.fresh()), "a job left a wallet that breaks its law"
-        for layer in self._layers:
+        for layer in self._touched:
             layer.keep()
+        self._touched.clear()
 
     def undo(self) -> None:
         """The running job failed: nothing of it remains."""
-        for layer in self._layers:
+        for layer in self._touched:
             layer.undo()
+        self._touched.clear()
 
     def move(self, movement: Movement) -> None:
         """Money moved: the wallet as it now stands, and the transfers that say how."""

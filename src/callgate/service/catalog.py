@@ -11,7 +11,7 @@ import msgspec
 from callgate.errors import Error
 from callgate.logs import log
 from callgate.rating.deck import Deck
-from callgate.service.application import Application, ApplicationRow
+from callgate.service.application import Application, opened
 from callgate.service.books import DeckHead
 from callgate.service.endpoint import Endpoint, EndpointState, Receiver
 from callgate.service.ports import Store
@@ -64,7 +64,7 @@ class Catalogs:
             await asyncio.sleep(REFRESH_S)
 
     async def _load(self, version: int) -> Catalog:
-        applications = {row.key: self._open(row) for row in await self._store.applications()}
+        applications = {row.key: opened(row, self._unseal) for row in await self._store.applications()}
         receivers = await self._receivers()
         return Catalog(
             version=version,
@@ -91,8 +91,3 @@ class Catalogs:
                 self._loaded_decks[head.name] = (head, deck)
             decks[head.name] = deck
         return decks
-
-    def _open(self, row: ApplicationRow) -> Application:
-        return Application(
-            row=row, secrets=tuple((self._unseal(each.sealed), each.until) for each in row.sealed_secrets)
-        )

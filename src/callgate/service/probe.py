@@ -1,4 +1,4 @@
-"""A job that does nothing: it shows that the queue moves and the engine commits."""
+"""A job that changes nothing and yet is written: it shows that the queue moves and the engine commits."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from callgate.service.books import Books, Keys
 
 @dataclass(frozen=True)
 class Probe:
-    """Reads and writes nothing."""
+    """What a decision needs, without a decision. A disk that is full does not pass."""
 
     def keys(self) -> Keys:
         return Keys()
 
     def run(self, books: Books) -> None:
-        """Nothing."""
+        books.is_probed = True

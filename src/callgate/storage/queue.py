@@ -7,56 +7,38 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
 from callgate.errors import StorageOverloaded, StorageUnavailable
 from callgate.logs import log
-from callgate.service.books import Books, Job
+from callgate.service.books import Job
+from callgate.storage.batch import Waiting
 
 T = TypeVar("T")
 BATCH_LIMIT = 512
 """Jobs in one transaction: beyond a few hundred a bigger batch gains nothing, and the first in it waits longer."""
 
+Commit = Callable[[list[Waiting]], None]
+"""Saves a batch and sets each job's result or error; a plain function that returns when all is durable. It may raise."""
 
-class Waiting:
-    """A job and the caller who waits for it. A caller who has gone away before the job began takes it back."""
 
-    __slots__ = ("error", "future", "job", "keys", "loop", "result")
+class Queue(Protocol):
+    """How jobs come to `Commit`: in a server by a thread, in a simulation as its own clock says."""
 
-    def __init__(self, job: Job[Any], loop: asyncio.AbstractEventLoop) -> None:
-        self.job = job
-        self.keys = job.keys()
-        self.loop = loop
-        self.future: asyncio.Future[Any] = loop.create_future()
-        self.result: Any = None
-        self.error: Exception | None = None
+    @property
+    def is_closing(self) -> bool: ...
 
-    def run(self, books: Books) -> None:
-        """Run the job; when it fails, it alone is undone."""
-        try:
-            self.result = self.job.run(books)
-            books.keep()
-        except Exception as error:  # noqa: BLE001 - whatever it is belongs to this caller, not to the batch
-            books.undo()
-            # A future takes any other exception; this one would keep the answers of the whole batch back.
-            self.error = RuntimeError("the job ran out of values") if isinstance(error, StopIteration) else error
-        else:
-            self.error = None
+    def start(self) -> None: ...
 
-    def answer(self) -> None:
-        """On the caller's own loop."""
-        if self.future.cancelled():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
+    def close(self) -> None: ...
+
+    async def perform(self, job: Job[T], *, is_urgent: bool) -> T: ...
 
 
 class Writer:
-    """One thread that commits batches. `commit` saves a batch and sets each job's result or error; it may raise."""
+    """One thread that commits batches."""
 
-    def __init__(self, commit: Callable[[list[Waiting]], None], *, queue_limit: int) -> None:
+    def __init__(self, commit: Commit, *, queue_limit: int) -> None:
         self._commit = commit
         self._queue_limit = queue_limit
         self._queue: deque[Waiting] = deque()
@@ -104,21 +86,7 @@ class Writer:
 
     def _work(self) -> None:
         while batch := self._next_batch():
-            wanted = [waiting for waiting in batch if not waiting.future.cancelled()]
-            try:
-                if wanted:
-                    self._commit(wanted)
-            except StorageUnavailable as error:
-                log.error("store.unavailable", jobs=len(wanted), error=str(error))
-                self._fail(wanted, error)
-            except Exception as error:  # noqa: BLE001 - the writer lives on, whatever happened
-                log.exception("store.batch_failed", jobs=len(wanted))
-                self._fail(wanted, error)
-            self._answer(wanted)
-
-    def _fail(self, batch: list[Waiting], error: Exception) -> None:
-        for waiting in batch:
-            waiting.error = StorageUnavailable(f"the batch failed: {error}")
+            _answer(commit_wanted(batch, self._commit))
 
     def _next_batch(self) -> list[Waiting]:
         """Wait for work and take all of it up to the limit; an empty batch means that it is time to stop."""
@@ -127,16 +95,37 @@ class Writer:
                 self._wake.wait()
             return [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
 
-    def _answer(self, batch: list[Waiting]) -> None:
-        """Wake each event loop once for all of its callers."""
-        by_loop: dict[asyncio.AbstractEventLoop, list[Waiting]] = {}
-        for waiting in batch:
-            by_loop.setdefault(waiting.loop, []).append(waiting)
-        for loop, answered in by_loop.items():
-            try:
-                loop.call_soon_threadsafe(_answer_all, answered)
-            except RuntimeError:  # that loop is gone, and with it everybody who waited
-                log.warning("store.nobody_waits", jobs=len(answered))
+
+def commit_wanted(batch: list[Waiting], commit: Commit) -> list[Waiting]:
+    """Commit what is still waited for, and return it with each job's result or error. Never raises an `Exception`."""
+    wanted = [waiting for waiting in batch if not waiting.future.cancelled()]
+    try:
+        if wanted:
+            commit(wanted)
+    except StorageUnavailable as error:
+        log.error("store.unavailable", jobs=len(wanted), error=str(error))
+        _fail(wanted, error)
+    except Exception as error:  # noqa: BLE001 - the writer lives on, whatever happened
+        log.exception("store.batch_failed", jobs=len(wanted))
+        _fail(wanted, error)
+    return wanted
+
+
+def _fail(batch: list[Waiting], error: Exception) -> None:
+    for waiting in batch:
+        waiting.error = StorageUnavailable(f"the batch failed: {error}")
+
+
+def _answer(batch: list[Waiting]) -> None:
+    """Wake each event loop once for all of its callers."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Waiting]] = {}
+    for waiting in batch:
+        by_loop.setdefault(waiting.loop, []).append(waiting)
+    for loop, answered in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_answer_all, answered)
+        except RuntimeError:  # that loop is gone, and with it everybody who waited
+            log.warning("store.nobody_waits", jobs=len(answered))
 
 
 def _answer_all(batch: list[Waiting]) -> None:

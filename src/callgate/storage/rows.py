@@ -1,6 +1,7 @@
 """Structs of the service as rows of a table and back. Columns are named beside their values; engines share this."""
 
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from callgate.service.application import ApplicationRow, ApplicationSettings, Se
 from callgate.service.books import DeckHead
 from callgate.service.delivery import Delivery, DeliveryState, Lane
 from callgate.service.endpoint import Endpoint, EndpointState, RecordType
+from callgate.service.lease import Lease
 from callgate.service.records import Call, Callback, CallRecord, Flag, SettledBy
 from callgate.service.reply import Reply
 from callgate.service.signature_fault import SignatureFault
@@ -61,6 +63,46 @@ CALL = (
     "answer", "rate", "hold_micros", "hold_placed_at", "hold_state", "parked", "decided_at", "answered_at", "ended_at",
     "result", "reason", "duration_s", "billed_s", "charge_micros", "currency", "settled_by", "flags",
 )  # fmt: skip
+
+
+DECIDED = (
+    *CALL_KEY, "state", "account", "caller", "destination", "fingerprint", "refusal", "granted_s", "trace", "answer", "rate",
+    "hold_micros", "hold_placed_at", "hold_state", "decided_at", "currency", "flags",
+)  # fmt: skip
+"""What a decision writes: the columns of a new call that may be other than null."""
+
+
+_UNDECIDED = tuple(name for name in Call.__struct_fields__ if name not in {*DECIDED, "key", "hold"})
+_undecided = attrgetter(*_UNDECIDED)
+_NOTHING = _undecided(Call(key=CallKey("", ""), state=CallState.REFUSED, decided_at=_EPOCH))
+
+
+def is_just_decided(call: Call) -> bool:
+    """Whether nothing is known of a call but what was decided, so that `DECIDED` holds all of it."""
+    return _undecided(call) == _NOTHING
+
+
+def from_decided(call: Call) -> Row:
+    """The values of `DECIDED`. Every new call is written from it, so that it is written to cost little."""
+    hold = call.hold
+    held = (None, None, None) if hold is None else (hold.amount_micros, to_us(hold.placed_at), str(hold.state))
+    return (
+        *call.key,
+        str(call.state),
+        call.account,
+        call.caller,
+        call.destination,
+        call.fingerprint,
+        call.refusal,
+        call.granted_s,
+        bytearray(call.trace),  # `sqlite3` binds these at a third of what it asks for bytes
+        bytearray(call.answer),
+        None if call.rate is None else bytearray(_encode(call.rate)),
+        *held,
+        to_us(call.decided_at),
+        call.currency,
+        " ".join(call.flags),
+    )
 
 
 def from_call(call: Call) -> Row:
@@ -179,8 +221,16 @@ def to_application(row: Row) -> ApplicationRow:
     )
 
 
+IDENTITY_KEY = ("application", "identity")
+IDENTITY = (*IDENTITY_KEY, "account")
+
+
 DECK_KEY = ("name",)
 DECK = (*DECK_KEY, "currency", "version")
+
+
+def from_deck_head(head: DeckHead) -> Row:
+    return msgspec.structs.astuple(head)
 
 
 def to_deck_head(row: Row) -> DeckHead:
@@ -225,7 +275,8 @@ CALLBACK = (*CALL_KEY, "at", "name", "body", "answer", "note")
 
 
 def from_callback(callback: Callback) -> Row:
-    return (*callback.key, to_us(callback.at), callback.name, callback.body, callback.answer, callback.note)
+    at, body, answer = to_us(callback.at), bytearray(callback.body), bytearray(callback.answer)  # see `from_decided`
+    return (*callback.key, at, callback.name, body, answer, str(callback.note))
 
 
 def to_callback(row: Row) -> Callback:
@@ -269,6 +320,10 @@ def to_transfer(row: Row) -> Transfer:
         currency=currency,
         occasion=Occasion(subject=subject, at=from_us(at), call_id=call_id, who=who, why=why),
     )
+
+
+HOUSE_KEY = ("application", "currency", "name")
+HOUSE = (*HOUSE_KEY, "posted_micros")
 
 
 RECORD = ("record_id", *CALL_KEY, "account", "sequence", "ended_at", "corrects", "record")
@@ -393,3 +448,16 @@ def from_reply(reply: Reply) -> Row:
 def to_reply(row: Row) -> Reply:
     scope, digest, status, body, at = row
     return Reply(scope=scope, digest=digest, status=status, body=body, at=from_us(at))
+
+
+LEASE_KEY = ("name",)
+LEASE = (*LEASE_KEY, "holder", "until")
+
+
+def from_lease(lease: Lease) -> Row:
+    return (lease.name, lease.holder, to_us(lease.until))
+
+
+def to_lease(row: Row) -> Lease:
+    name, holder, until = row
+    return Lease(name=name, holder=holder, until=from_us(until))

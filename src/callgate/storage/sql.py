@@ -1,6 +1,7 @@
 """Statements made from the names of tables and columns, which are all ours."""
 
 from collections.abc import Sequence
+from functools import cache
 
 
 def select(table: str, columns: Sequence[str]) -> str:
@@ -11,10 +12,32 @@ def select_one(table: str, columns: Sequence[str], key: Sequence[str]) -> str:
     return f"{select(table, columns)} WHERE {' AND '.join(f'{name} = ?' for name in key)}"
 
 
-def insert(table: str, columns: Sequence[str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+@cache
+def select_many(table: str, columns: Sequence[str], key: Sequence[str], count: int) -> str:
+    """Rows under so many keys, found one by one through the table's index on them; keys that have none give none."""
+    named = ", ".join(key)
+    return f"""WITH wanted({named}) AS (VALUES {_marks(len(key), count)})
+        SELECT {", ".join(columns)} FROM wanted CROSS JOIN {table} USING ({named})"""  # noqa: S608 - names are ours
 
 
-def upsert(table: str, columns: Sequence[str], key: Sequence[str]) -> str:
+@cache
+def insert(table: str, columns: Sequence[str], count: int = 1) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {_marks(len(columns), count)}"  # noqa: S608
+
+
+@cache
+def upsert(table: str, columns: Sequence[str], key: Sequence[str], count: int = 1) -> str:
     changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
-    return f"{insert(table, columns)} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
+    return f"{insert(table, columns, count)} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
+
+
+@cache
+def add_up(table: str, columns: Sequence[str], key: Sequence[str], count: int = 1) -> str:
+    """What is not the key is added to what is there."""
+    changed = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in columns if name not in key)
+    return f"{insert(table, columns, count)} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
+
+
+def _marks(columns: int, count: int) -> str:
+    """Placeholders for so many rows."""
+    return ", ".join([f"({', '.join('?' * columns)})"] * count)

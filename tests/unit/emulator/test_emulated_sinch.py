@@ -268,17 +268,6 @@ def test_illegal_svaml_ends_the_call_with_a_calling_error(event: str) -> None:
     assert "$.action.name: 'explode'" in ending.summary
 
 
-@pytest.mark.parametrize(
-    ("event", "action"), [("ice", "connectMxp"), ("ice", "runMenu"), ("ice", "park"), ("ace", "connectConf")]
-)
-def test_an_action_that_is_not_played_yet_says_so(event: str, action: str) -> None:
-    """It is legal, so that no error is notified."""
-    told, ending = perform(scenario(), {"ice": CONNECT, "ace": CONTINUE, event: {"action": {"name": action}}})
-    assert "notify" not in names(told)
-    assert ending.outcome is Verdict.ERROR
-    assert ending.summary == f"ended by the emulator: it does not play {action} yet"
-
-
 def test_cookies_ride_on_all_later_events() -> None:
     """Those of the ICE on the ACE, both on the DiCE."""
     told, _ = perform(

@@ -3,6 +3,7 @@
 import pytest
 
 from callgate.emulator.scenario import (
+    Outcome,
     Party,
     PartyKind,
     parse_callee,
@@ -82,5 +83,5 @@ def test_talk_that_is_no_duration_is_refused(text: str) -> None:
 
 def test_an_unknown_outcome_is_refused_with_all_that_would_do() -> None:
     """The list in the error is the whole list."""
-    with pytest.raises(Invalid, match="answered, busy, noanswer, cancel, failed"):
+    with pytest.raises(Invalid, match=", ".join(Outcome)):
         parse_outcome("vanished")

@@ -22,7 +22,9 @@ def test_a_thousand_calls_show_everything() -> None:
     dialled = [call.callee.address for call in calls]
     assert {call.caller.address for call in calls} == set(DEMO.users)
     assert set(dialled) == {*DEMO.priced, *DEMO.unpriced, *DEMO.invalid}
-    assert {call.outcome for call in calls} == set(Outcome)
+    assert {call.outcome for call in calls} == {
+        Outcome(word) for word in ("answered", "busy", "noanswer", "cancel", "failed")
+    }
     assert sum(number in DEMO.priced for number in dialled) > 800
     assert sum(call.outcome is Outcome.ANSWERED for call in calls) > 700
 

@@ -185,6 +185,20 @@ def test_every_field_may_be_missing_null_or_absurd(name: str) -> None:
                 assert msgspec.structs.replace(event, other=sinch.Other()) == expected
 
 
+def test_one_pair_is_no_list_of_pairs() -> None:
+    """A single object where an array of them is due says nothing, and is kept as it is."""
+    event = read(
+        {
+            "event": "ice",
+            "callid": "a",
+            "cookies": {"key": "a", "value": "b"},
+            "callHeaders": {"key": "a", "value": "b"},
+        }
+    )
+    assert event.cookies == () and event.call_headers == ()
+    assert event.other == {"cookies": {"key": "a", "value": "b"}, "callHeaders": {"key": "a", "value": "b"}}
+
+
 def test_spellings_of_the_same() -> None:
     """Older and other spellings are read as today's: the call id's name, cases of words, numbers without a plus."""
     event = read(

@@ -140,7 +140,15 @@ def test_settings_take_what_this_version_honours() -> None:
     """Names of later versions are refused, unless the value is what calls meet anyway."""
 
     async def test(store: SqliteStore) -> None:
-        words = ("trust=number", "freshness=60", "fallback=hangup", "in_app=refuse", "conference=refuse", "sip=refuse")
+        words = (
+            "trust=number",
+            "freshness=60",
+            "platform=euc1",
+            "fallback=hangup",
+            "in_app=refuse",
+            "conference=refuse",
+            "sip=refuse",
+        )
         settings = await store.perform(SetApplication(key="app", words=words))
         assert " ".join(f"{name}={value}" for name, value in settings.shown().items()) == " ".join(words)
         for word in ("fallback=connect_limited", "in_app=free", "lost_dice=void", "home_country=SE", "colour=red"):

@@ -12,7 +12,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from callgate import __version__
 from callgate.errors import Error
 from callgate.http.api.accounts import create_account, list_accounts, show_account, top_up_account
-from callgate.http.api.calls import list_calls, show_call
+from callgate.http.api.calls import hang_up, list_calls, show_call
 from callgate.http.api.desk import Desk
 from callgate.http.api.faults import on_bug, on_error, on_http_error
 from callgate.http.api.quotes import show_quote
@@ -33,7 +33,7 @@ def build_api(desk: Desk) -> Litestar:
         route_handlers=[
             list_accounts, create_account, show_account, top_up_account,
             show_quote,
-            list_calls, show_call,
+            list_calls, show_call, hang_up,
             show_openapi,
         ],
         security=[{"token": []}],

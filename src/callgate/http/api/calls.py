@@ -3,15 +3,17 @@
 from typing import Annotated, Literal
 
 import msgspec
-from litestar import get
+from litestar import get, post
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from callgate.errors import Invalid, NotFound
-from callgate.http.api.access import may_look
+from callgate.errors import Invalid, NotFound, PlatformFailed
+from callgate.http.api.access import may_look, may_operate
 from callgate.http.api.accounts import InApp
-from callgate.http.api.desk import TheDesk
+from callgate.http.api.desk import ApiRequest, TheDesk
 from callgate.http.api.paging import Cursor, Limit, Page, page, read_cursor
+from callgate.logs import log
 from callgate.protocol.call import CallKey
+from callgate.service.hang_up import hang_up_call
 from callgate.service.ports import CallPosition
 from callgate.service.records import Call
 from callgate.service.reports import CallReport, call_report, report_call
@@ -46,6 +48,20 @@ async def show_call(desk: TheDesk, call_id: FromPath[str], app: InApp = None) ->
     if report is None:
         raise NotFound(f"there is no call {call_id} in application {application}")
     return report
+
+
+@post("/calls/{call_id:str}/hangup", guards=[may_operate], status_code=202)
+async def hang_up(request: ApiRequest, desk: TheDesk, call_id: FromPath[str], app: InApp = None) -> CallReport:
+    """End a live call at the platform. The reply is the call as it is known now: its end comes with its disconnect."""
+    key = CallKey(desk.application(app), call_id)
+    facts = {"application": key.application, "call_id": call_id, "who": request.auth.name}
+    try:
+        call = await hang_up_call(desk.store, desk.platform, key)
+    except PlatformFailed as error:
+        log.warning("call.not_hung_up", **facts, error=str(error))
+        raise
+    log.info("call.hung_up", **facts)
+    return report_call(call, desk.clock())
 
 
 def _position(call: Call) -> str:

@@ -1,4 +1,4 @@
-"""What every route works with: the books, the time, and the application and token that a request is about."""
+"""What every route works with: the books, the platforms, the time, and the application and token that a request is about."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from callgate.rating.deck import Deck
 from callgate.service.books import Job
 from callgate.service.catalog import Catalogs
 from callgate.service.idempotent import Asked, Idempotent, check_key
-from callgate.service.ports import Store
+from callgate.service.ports import Platform, Store
 from callgate.service.token import Token
 
 T = TypeVar("T")
@@ -28,8 +28,9 @@ ApiRequest = Request[Any, Token, State]
 class Desk:
     """One for the whole API."""
 
-    def __init__(self, store: Store, catalogs: Catalogs, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, catalogs: Catalogs, platform: Platform, clock: Callable[[], datetime]) -> None:
         self.store = store
+        self.platform = platform
         self.clock = clock
         self._catalogs = catalogs
 

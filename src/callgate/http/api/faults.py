@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from callgate.errors import AmountInvalid, Conflict, Error, Invalid, NotFound, StorageUnavailable
+from callgate.errors import AmountInvalid, Conflict, Error, Invalid, NotFound, PlatformFailed, StorageUnavailable
 from callgate.http.problems import problem
 from callgate.logs import log
 from callgate.protocol import WireReply
@@ -16,6 +16,7 @@ _STATUS: tuple[tuple[type[Error], int, str, str], ...] = (
     (Invalid, 400, "invalid", "A value cannot be used."),
     (NotFound, 404, "not-found", "It does not exist."),
     (Conflict, 409, "conflict", "It contradicts what is already so."),
+    (PlatformFailed, 502, "platform-failed", "The platform did not do it."),
     (StorageUnavailable, 503, "store-unavailable", "The store did not take it; try again."),
 )
 """Families of errors, the special before the general."""

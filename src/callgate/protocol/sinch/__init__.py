@@ -1,4 +1,8 @@
-"""Sinch Voice, version 1: the wire, its signature, and its translation to neutral words."""
+"""Sinch Voice, version 1: the wire, its signature, and its translation to neutral words.
+
+What a callback can be verified, read and answered without is loaded when it is first asked for: who only answers callbacks
+starts without it.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -63,32 +67,24 @@ from callgate.protocol.sinch.svaml import (
 from callgate.protocol.sinch.translate import answer, check_owner, owner, translate, understand, unusable
 
 if TYPE_CHECKING:
-    from callgate.protocol.sinch import prompts
+    from callgate.protocol.sinch import prompts, rest
     from callgate.protocol.sinch.allowed import check
     from callgate.protocol.sinch.doctor import Diagnosis, diagnose
+    from callgate.protocol.sinch.orders import (
+        REGIONS,
+        ask,
+        base_url,
+        hang_up,
+        read_done,
+        read_told,
+        resource_of,
+        warn,
+    )
     from callgate.protocol.sinch.rules import Fault
     from callgate.protocol.sinch.token import registration_token
 
-_LATER = {
-    "Diagnosis": "doctor",
-    "Fault": "rules",
-    "check": "allowed",
-    "diagnose": "doctor",
-    "prompts": "prompts",
-    "registration_token": "token",
-}
-"""Where that is which a callback can be verified, read and answered without: loaded when first asked for."""
-
-
-def __getattr__(name: str) -> object:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f"{__name__}.{_LATER[name]}")
-    globals()[name] = found = getattr(module, name, module)  # `prompts` is the module itself
-    return found
-
-
 __all__ = [
+    "REGIONS",
     "Ace",
     "Action",
     "Address",
@@ -134,15 +130,22 @@ __all__ = [
     "TranscriptionOptions",
     "UnknownEvent",
     "answer",
+    "ask",
+    "base_url",
     "check",
     "check_owner",
     "diagnose",
+    "hang_up",
     "header",
     "owner",
     "prompts",
     "prove",
     "read",
+    "read_done",
+    "read_told",
     "registration_token",
+    "resource_of",
+    "rest",
     "sign",
     "signature_of",
     "signing_key",
@@ -152,5 +155,30 @@ __all__ = [
     "unusable",
     "verify",
     "verify_basic",
+    "warn",
     "write",
 ]
+
+_LATER = {
+    "Diagnosis": "doctor",
+    "Fault": "rules",
+    "check": "allowed",
+    "diagnose": "doctor",
+    "prompts": "prompts",
+    "registration_token": "token",
+    "rest": "rest",
+    **dict.fromkeys(
+        ("REGIONS", "ask", "base_url", "hang_up", "read_done", "read_told", "resource_of", "warn"), "orders"
+    ),
+}
+"""The module of each name that is loaded later."""
+
+
+def __getattr__(name: str) -> object:
+    """Load it, once."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"{__name__}.{_LATER[name]}")
+    found: object = module if name == _LATER[name] else getattr(module, name)
+    globals()[name] = found
+    return found

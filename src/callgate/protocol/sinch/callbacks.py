@@ -9,7 +9,7 @@ Source: Sinch Voice API reference, callbacks; what is marked legacy comes from o
 import re
 from datetime import UTC, datetime
 from decimal import Decimal, DecimalException
-from typing import Annotated, Any, ClassVar, final, get_args
+from typing import Annotated, Any, ClassVar, final, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Meta, field
@@ -137,7 +137,7 @@ class Callback(
         """Bring words to one case and times to UTC."""
         at = self.timestamp
         if at is not None and at.tzinfo is not UTC:
-            force_setattr(self, "timestamp", _in_utc(at))
+            force_setattr(self, "timestamp", in_utc(at))
         if self.domain and not self.domain.islower():
             force_setattr(self, "domain", self.domain.lower())
 
@@ -159,7 +159,7 @@ class Ice(Callback, frozen=True, kw_only=True, tag="ice"):
         """Bring words to one case and times to UTC."""
         at = self.timestamp
         if at is not None and at.tzinfo is not UTC:
-            force_setattr(self, "timestamp", _in_utc(at))
+            force_setattr(self, "timestamp", in_utc(at))
         if not self.domain.islower():
             force_setattr(self, "domain", self.domain.lower())
         force_setattr(self, "origination_type", self.origination_type.lower())
@@ -299,7 +299,7 @@ def _read_liberally(raw: dict[str, Any]) -> Known | UnknownEvent:
     try:
         callback: Known | UnknownEvent = msgspec.convert(known, kind)
     except ValueError:
-        values, unusable = _salvage(kind, known)
+        values, unusable = salvage(kind, known)
         callback = kind(**values)
         other |= unusable
     force_setattr(callback, "other", other)
@@ -308,7 +308,7 @@ def _read_liberally(raw: dict[str, Any]) -> Known | UnknownEvent:
     return callback
 
 
-def _salvage(kind: type[msgspec.Struct], raw: dict[str, Any]) -> tuple[dict[str, Any], Other]:
+def salvage(kind: type[msgspec.Struct], raw: dict[str, Any]) -> tuple[dict[str, Any], Other]:
     """Return what can be used, by our names, and every value that was not used to the full, by the wire's."""
     values: dict[str, Any] = {}
     other = Other()
@@ -327,12 +327,13 @@ def _salvage(kind: type[msgspec.Struct], raw: dict[str, Any]) -> tuple[dict[str,
 def _convert(value: Any, known: FieldInfo) -> tuple[Any, bool]:
     """Return the value as its field wants it, or UNSET, and whether nothing of it was left out."""
     wanted = next((option for option in get_args(known.type) if isinstance(option, type)), None)  # within `... | None`
-    if isinstance(value, dict) and isinstance(wanted, type) and issubclass(wanted, Part):
+    is_array = get_origin(known.type) is tuple
+    if wanted is not None and issubclass(wanted, Part) and isinstance(value, dict) and not is_array:
         return _convert_part(value, wanted)
-    if isinstance(value, list) and wanted is Pair:
-        pairs = [_convert_part(item, Pair) for item in value if isinstance(item, dict)]
-        is_whole = len(pairs) == len(value) and all(is_whole for _, is_whole in pairs)
-        return tuple(pair for pair, _ in pairs if pair is not UNSET), is_whole
+    if wanted is not None and issubclass(wanted, Part) and isinstance(value, list) and is_array:
+        parts = [_convert_part(item, wanted) for item in value if isinstance(item, dict)]
+        is_whole = len(parts) == len(value) and all(is_whole for _, is_whole in parts)
+        return tuple(part for part, _ in parts if part is not UNSET), is_whole
     if isinstance(value, Decimal) and value == value.to_integral_value():
         value = int(value)
     elif wanted is datetime and not isinstance(value, str):
@@ -344,7 +345,7 @@ def _convert(value: Any, known: FieldInfo) -> tuple[Any, bool]:
 
 
 def _convert_part(raw: dict[str, Any], kind: type[Part]) -> tuple[Any, bool]:
-    values, other = _salvage(kind, raw)
+    values, other = salvage(kind, raw)
     try:
         return kind(**values), not other
     except (TypeError, ValueError):  # a part of it is missing without which the rest says nothing
@@ -385,7 +386,7 @@ def _bound(value: Any, depth: int) -> None:
             _bound(member, depth + 1)
 
 
-def _in_utc(at: datetime) -> datetime:
+def in_utc(at: datetime) -> datetime:
     """Take a time without zone as UTC, as the platform means it."""
     if at.tzinfo is None:
         return at.replace(tzinfo=UTC)
@@ -397,10 +398,19 @@ def _in_utc(at: datetime) -> datetime:
 
 _EVENTS: dict[str, type[Known]] = {"ice": Ice, "ace": Ace, "pie": Pie, "dice": Dice, "notify": Notify}
 _OURS = frozenset({"other", "event"})
-_FIELDS: dict[type[msgspec.Struct], dict[str, FieldInfo]] = {
-    kind: {known.encode_name: known for known in msgspec.structs.fields(kind) if known.name not in _OURS}
-    for kind in (*_EVENTS.values(), UnknownEvent, Money, Destination, Pair, Amd, MenuResult)
-}
+
+
+class _Fields(dict[type[msgspec.Struct], dict[str, FieldInfo]]):
+    """What each struct can hold, by its name on the wire."""
+
+    def __missing__(self, kind: type[msgspec.Struct]) -> dict[str, FieldInfo]:
+        """Look at the struct, once."""
+        found = {known.encode_name: known for known in msgspec.structs.fields(kind) if known.name not in _OURS}
+        self[kind] = found
+        return found
+
+
+_FIELDS = _Fields()
 _NUMBERED = frozenset({"number", "did"})
 _NAMED = re.compile(r"[^<>]*<([^<>]*)>\s*")
 _TOO_LONG = 10**MAX_DIGITS

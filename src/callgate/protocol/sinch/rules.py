@@ -1,4 +1,4 @@
-"""What each action and instruction of SVAML may hold: rules over the wire's own words, each telling faults with paths.
+"""What each action, instruction and callout may hold: rules over the wire's own words, each telling faults with paths.
 
 They are tables beside the structs of `svaml`, so that an answer that no struct can hold gets its faults too. Properties
 and values of older documents pass only in `Era.OLDER`. Source: Sinch Voice API reference, SVAML.
@@ -19,6 +19,7 @@ MAX_CALL_S = 14_400
 MAX_PARK_S = 600
 MAX_ID = 64
 MAX_HEADER_BYTES = 1024
+MAX_CUSTOM_BYTES = 1024
 MAX_PROMPTS = 64
 MAX_SPOKEN_IN_ALL = 1000
 
@@ -188,6 +189,21 @@ def _address(kind: str, endpoint: Rule) -> Rule:
     return _object({"endpoint": endpoint}, {"type": kinds}, "verified")
 
 
+def _callee(value: Any, path: str, era: Era) -> Faults:
+    """Whom a callout may ring."""
+    kind = value.get("type") if isinstance(value, dict) else None
+    form = _CALLEES.get(kind.lower()) if isinstance(kind, str) else None
+    if isinstance(value, dict) and form is None:
+        yield Fault(f"{path}.type", shown(kind), f"one of {', '.join(_CALLEES)}")
+    else:
+        yield from (form or _object({}))(value, path, era)
+
+
+def _custom(value: Any, path: str, _era: Era) -> Faults:
+    if not isinstance(value, str) or len(value.encode()) > MAX_CUSTOM_BYTES:
+        yield Fault(path, shown(value), f"text of at most {MAX_CUSTOM_BYTES} bytes")
+
+
 def _menus(value: Any, path: str, era: Era) -> Faults:
     yield from _each(_MENU, "an array of menus")(value, path, era)
     menus = objects(value)
@@ -226,6 +242,12 @@ _NUMBER = _text(pattern=r"\+?[1-9][0-9]{2,14}", expected="an E.164 number such a
 _TONES = _text(pattern="[0-9#w]+", expected="digits, # and w")
 _TALK_S = _whole(1, MAX_CALL_S)
 _PAIR = _object({"key": _TEXT, "value": _text(pattern="(?s:.)*")})
+_SIP_ADDRESS = _text(pattern=r"[^\s@]+@[^\s@]+", expected="an address such as alice@sip.example.com")
+_CALLEES = {
+    "number": _address("number", _NUMBER),
+    "username": _address("username", _TEXT),
+    "sip": _address("sip", _SIP_ADDRESS),
+}
 _OPTION = _object(
     {
         "dtmf": _key,
@@ -243,6 +265,14 @@ _MENU = _object(
         "timeoutMills": _whole(),
         "maxTimeoutMills": _whole(),
         "options": _each(_OPTION, "an array of options"),
+    },
+)
+_CONFERENCE_DTMF = _object(
+    {},
+    {
+        "mode": _one_of(frozenset({"ignore", "forward", "detect"})),
+        "maxDigits": _whole(),
+        "timeoutMills": _whole(),
     },
 )
 _RECORDING = _object(
@@ -277,23 +307,14 @@ ACTIONS: dict[str, Rule] = {
     "connectConf": _object(
         {"conferenceId": _text(MAX_ID)},
         {
-            "conferenceDtmfOptions": _object(
-                {},
-                {
-                    "mode": _one_of(frozenset({"ignore", "forward", "detect"})),
-                    "maxDigits": _whole(),
-                    "timeoutMills": _whole(),
-                },
-            ),
+            "conferenceDtmfOptions": _CONFERENCE_DTMF,
             "moh": _one_of(MOH),
         },
         "record recordingOptions enterLeaveSound conferenceType cli suppressCallbacks dtmfMode",
     ),
     "connectSip": _object(
         {
-            "destination": _address(
-                "sip", _text(pattern=r"[^\s@]+@[^\s@]+", expected="an address such as alice@sip.example.com")
-            )
+            "destination": _address("sip", _SIP_ADDRESS),
         },
         {
             "maxDuration": _TALK_S,
@@ -340,6 +361,36 @@ INSTRUCTIONS: dict[str, Rule] = {
     ),
 }
 """What each instruction may hold."""
+
+_ANY_CALLOUT = {"cli": _cli, "custom": _custom, "dtmf": _TONES}
+_RINGING_CALLOUT = _ANY_CALLOUT | {
+    "domain": _text(pattern="(?i:pstn|mxp)", expected="pstn or mxp"),
+    "locale": _TEXT,
+    "enableAce": _flag,
+    "enableDice": _flag,
+    "enablePie": _flag,
+}
+CALLOUTS: dict[str, Rule] = {
+    "ttsCallout": _object(
+        {"destination": _callee}, _RINGING_CALLOUT | {"text": _text(prompts.MAX_SPOKEN), "prompts": _prompts}
+    ),
+    "conferenceCallout": _object(
+        {"destination": _callee, "conferenceId": _text(MAX_ID)},
+        _RINGING_CALLOUT
+        | {
+            "greeting": _text(prompts.MAX_SPOKEN),
+            "conferenceDtmfOptions": _CONFERENCE_DTMF,
+            "mohClass": _one_of(MOH),
+            "maxDuration": _TALK_S,
+        },
+    ),
+    "customCallout": _object(
+        {},
+        _ANY_CALLOUT | {"destination": _callee, "maxDuration": _TALK_S, "ice": _TEXT, "ace": _TEXT, "pie": _TEXT},
+        "dice",
+    ),
+}
+"""What each callout of the REST interface may hold, by its name there."""
 
 ANSWER = _object({}, {"action": _anything, "instructions": _anything})
 """What an answer may hold, but for what is in it."""

@@ -63,11 +63,12 @@ def prove(
     """Return the key that signed the request; raise as `verify` does."""
     headers = request.headers
     key, signature = credentials(headers)
-    stamp = header(headers, "x-timestamp")
+    stamp = headers.get("x-timestamp") or header(headers, "x-timestamp")
     if not stamp:
         raise SignatureInvalid("timestamp", "the header x-timestamp is missing")
     at = read_timestamp(stamp) if freshness_s is not None else now
-    text = string_to_sign(request.method, request.path, request.body, stamp, header(headers, "content-type") or "")
+    content_type = headers.get("content-type") or header(headers, "content-type") or ""
+    text = string_to_sign(request.method, request.path, request.body, stamp, content_type)
 
     configured = secrets.get(key)
     candidates = (configured,) if isinstance(configured, str) else configured or (_NOBODY,)
@@ -142,7 +143,7 @@ def signing_key(request: WireRequest) -> str:
 
 def credentials(headers: Mapping[str, str]) -> tuple[str, str]:
     """Return the key and the signature of the Authorization header. Raises `SignatureInvalid`."""
-    value = header(headers, "authorization")
+    value = headers.get("authorization") or header(headers, "authorization")
     if not value:
         raise SignatureInvalid("authorization", "the header is missing")
     scheme, _, rest = value.partition(" ")

@@ -1,0 +1,80 @@
+"""End live calls at their platforms. What then becomes of them, and of their money, is told by their disconnects."""
+
+import asyncio
+from typing import NamedTuple
+
+from callgate.errors import Conflict, NotFound, PlatformFailed
+from callgate.protocol import PROVIDERS
+from callgate.protocol.call import CallKey
+from callgate.protocol.life import LIVE
+from callgate.service.books import AccountKey
+from callgate.service.ports import CallPosition, Platform, Store
+from callgate.service.records import Call
+
+AT_ONCE = 8
+"""Calls of one account that are being ended at a time."""
+
+PAGE = 200
+
+
+class HungUp(NamedTuple):
+    """What became of the live calls of an account: those that were ended, and why others were not, by call id."""
+
+    ended: tuple[str, ...]
+    failed: dict[str, str]
+
+
+async def hang_up_call(store: Store, platform: Platform, key: CallKey) -> Call:
+    """End a call, and return it as it was. Raises `NotFound`, `Conflict` where it is not up, `PlatformFailed`."""
+    call = await store.call(key)
+    if call is None:
+        raise NotFound(f"there is no call {key.call_id} in application {key.application}")
+    if call.state not in LIVE:
+        raise Conflict(f"call {key.call_id} is not up: it is {call.state}")
+    if not await platform.hang_up(key, await resource_of(store, key)):
+        raise Conflict(
+            f"the platform knows no call {key.call_id}: it has ended, or it is one of another region than `app set` names"
+        )
+    return call
+
+
+async def hang_up_account(store: Store, platform: Platform, account: AccountKey) -> HungUp:
+    """End every call of an account that is up now. Suspend it first: then no call comes behind the last one seen."""
+    ended: list[str] = []
+    failed: dict[str, str] = {}
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def end(call: Call) -> None:
+        async with room:
+            try:
+                is_known = await platform.hang_up(call.key, await resource_of(store, call.key))
+            except PlatformFailed as error:
+                failed[call.key.call_id] = str(error)
+            else:
+                # One that the platform does not know has ended meanwhile, and its end is on its way to us.
+                ended.extend([call.key.call_id] if is_known else [])
+
+    await asyncio.gather(*(end(call) for call in await _live_calls(store, account)))
+    return HungUp(tuple(sorted(ended)), dict(sorted(failed.items())))
+
+
+async def resource_of(store: Store, key: CallKey) -> str:
+    """Return the address that the platform gave for a call, empty where none of its callbacks has one."""
+    rows = {row.key: row for row in await store.applications()}
+    provider = PROVIDERS[rows[key.application].provider]
+    found = (provider.resource_of(callback.body) for callback in await store.callbacks(key))
+    return next(filter(None, found), "")
+
+
+async def _live_calls(store: Store, account: AccountKey) -> list[Call]:
+    """All of them, before the first is ended: the list would move under our feet."""
+    calls: list[Call] = []
+    before: CallPosition | None = None
+    while True:
+        page = [
+            *await store.calls(account.application, account=account.account, only_live=True, before=before, limit=PAGE)
+        ]
+        if not page:
+            return calls
+        calls += page
+        before = CallPosition(page[-1].decided_at, page[-1].key)

@@ -1,0 +1,110 @@
+"""What a batch changed, as rows to write: the same for every engine, parents before those that refer to them."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from enum import Enum, auto
+from typing import NamedTuple, TypeVar
+
+from callgate.ledger.accounts import is_of_house
+from callgate.service.books import Books, Shelf
+from callgate.storage import rows
+from callgate.storage.rows import Row
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Verb(Enum):
+    """How rows are written."""
+
+    ADD = auto()  # there was none under this key; where there is one by now, the database must refuse
+    CHANGE = auto()  # there was one
+    ADD_UP = auto()  # what is not the key is added to what is there
+
+
+class Change(NamedTuple):
+    """Rows of one table. `key` is empty where rows are never changed."""
+
+    verb: Verb
+    table: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    rows: Sequence[Row]
+
+
+def changes_of(books: Books) -> Iterator[Change]:
+    """Only tables in which something changed. Tokens that were removed are not among them, see `Shelf.removed`."""
+    yield from _of(books.applications, "applications", rows.APPLICATION, rows.APPLICATION_KEY, rows.from_application)
+    yield from _of(books.accounts, "accounts", rows.ACCOUNT, rows.ACCOUNT_KEY, rows.from_account)
+    yield from _of(books.wallets, "wallets", rows.WALLET, rows.WALLET_KEY, rows.from_wallet)
+    yield from _of_identities(books)
+    yield from _of(books.decks, "decks", rows.DECK, rows.DECK_KEY, rows.from_deck_head)
+    yield from _of(books.tokens, "tokens", rows.TOKEN, rows.TOKEN_KEY, rows.from_token)
+    yield from _of(books.replies, "replies", rows.REPLY, rows.REPLY_KEY, rows.from_reply)
+    yield from _of(books.leases, "leases", rows.LEASE, rows.LEASE_KEY, rows.from_lease)
+    yield from _of_calls(books)
+    if books.transfers:
+        yield Change(Verb.ADD, "transfers", rows.TRANSFER, (), [rows.from_transfer(each) for each in books.transfers])
+        yield Change(Verb.ADD_UP, "house_accounts", rows.HOUSE, rows.HOUSE_KEY, _of_house(books))
+    if books.records:
+        yield Change(Verb.ADD, "records", rows.RECORD, (), [rows.from_record(each) for each in books.records])
+    yield from _of(books.endpoints, "endpoints", rows.ENDPOINT, rows.ENDPOINT_KEY, rows.from_endpoint)
+    yield from _of(books.deliveries, "deliveries", rows.DELIVERY, rows.DELIVERY_KEY, rows.from_delivery)
+    if books.callbacks:
+        yield Change(Verb.ADD, "callbacks", rows.CALLBACK, (), [rows.from_callback(each) for each in books.callbacks])
+
+
+def changes_configuration(books: Books) -> bool:
+    """Whether servers must look again at what they look up outside the lock."""
+    return bool(books.applications.changes() or books.decks.changes() or books.endpoints.changes())
+
+
+def _of(
+    shelf: Shelf[K, V], table: str, columns: tuple[str, ...], key: tuple[str, ...], to_row: Callable[[V], Row]
+) -> Iterator[Change]:
+    changed = shelf.changes()
+    if not changed:
+        return
+    added = [to_row(row) for name, row in changed.items() if shelf.is_new(name)]
+    if added:
+        yield Change(Verb.ADD, table, columns, key, added)
+    if len(added) < len(changed):
+        known = [to_row(row) for name, row in changed.items() if not shelf.is_new(name)]
+        yield Change(Verb.CHANGE, table, columns, key, known)
+
+
+def _of_identities(books: Books) -> Iterator[Change]:
+    changed, is_new = books.identities.changes(), books.identities.is_new
+    for verb, is_added in ((Verb.ADD, True), (Verb.CHANGE, False)):
+        found = [(*name, account) for name, account in changed.items() if is_new(name) is is_added]
+        if found:
+            yield Change(verb, "identities", rows.IDENTITY, rows.IDENTITY_KEY, found)
+
+
+def _of_calls(books: Books) -> Iterator[Change]:
+    """Calls that were just decided, which are most of the new ones, have few columns to write."""
+    decided, added, known = [], [], []
+    for key, call in books.calls.changes().items():
+        if not books.calls.is_new(key):
+            known.append(rows.from_call(call))
+        elif rows.is_just_decided(call):
+            decided.append(rows.from_decided(call))
+        else:
+            added.append(rows.from_call(call))
+    for verb, columns, found in (
+        (Verb.ADD, rows.DECIDED, decided),
+        (Verb.ADD, rows.CALL, added),
+        (Verb.CHANGE, rows.CALL, known),
+    ):
+        if found:
+            yield Change(verb, "calls", columns, rows.CALL_KEY, found)
+
+
+def _of_house(books: Books) -> list[Row]:
+    """What the batch's transfers add to the house's own ledger accounts, one row for each."""
+    changes: dict[tuple[str, str, str], int] = defaultdict(int)
+    for transfer in books.transfers:
+        for side, micros in ((transfer.debit, -transfer.amount_micros), (transfer.credit, transfer.amount_micros)):
+            if is_of_house(side):
+                changes[transfer.application, transfer.currency, side] += micros
+    return [(*key, micros) for key, micros in sorted(changes.items())]

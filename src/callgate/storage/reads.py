@@ -1,0 +1,207 @@
+"""Everything that is only read, once for all engines: each look is a single statement, and so has one consistent view.
+
+Statements keep to what every engine understands; placeholders are question marks.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import groupby
+
+from callgate.ledger.accounts import overruns_owed
+from callgate.ledger.accounts import wallet as wallet_name
+from callgate.ledger.transfer import Transfer
+from callgate.ledger.wallet import Wallet
+from callgate.protocol.call import CallKey
+from callgate.rating.rate import Rate
+from callgate.service.application import ApplicationRow
+from callgate.service.books import AccountKey, DeckHead
+from callgate.service.delivery import Delivery, DeliveryState
+from callgate.service.endpoint import Endpoint
+from callgate.service.open_account import OpenedAccount
+from callgate.service.ports import CallPosition
+from callgate.service.records import Call, Callback
+from callgate.service.signature_fault import SignatureFault
+from callgate.service.token import Token
+from callgate.storage import rows
+from callgate.storage.rows import Row
+from callgate.storage.sql import select, select_one
+
+
+class Reads(ABC):
+    """The half of `service.ports.Store` that never writes."""
+
+    order_written: str
+    """The column that tells in which order rows were written: those of one moment, and of one batch, have equal times."""
+
+    @abstractmethod
+    async def fetch(self, statement: str, *values: object) -> Sequence[Row]:
+        """Return all rows of a statement. Raises `StorageUnavailable`."""
+
+    async def configuration_version(self) -> int:
+        return await self._number("SELECT version FROM configuration")
+
+    async def applications(self) -> Sequence[ApplicationRow]:
+        statement = f"{select('applications', rows.APPLICATION)} ORDER BY created_at, key"
+        return [rows.to_application(row) for row in await self.fetch(statement)]
+
+    async def deck_heads(self) -> Sequence[DeckHead]:
+        statement = f"{select('decks', rows.DECK)} ORDER BY name"
+        return [rows.to_deck_head(row) for row in await self.fetch(statement)]
+
+    async def deck_rows(self, head: DeckHead) -> Sequence[Rate]:
+        statement = f"{select('rates', rows.RATE[2:])} WHERE deck = ? AND version = ?"
+        return [rows.to_rate(row) for row in await self.fetch(statement, head.name, head.version)]
+
+    # -- accounts ------------------------------------------------------------------------------------------------------
+
+    async def account(self, key: AccountKey) -> OpenedAccount | None:
+        statement = f"{_OPENED} WHERE a.application = ? AND a.id = ? ORDER BY i.identity"
+        found = _opened(await self.fetch(statement, *key))
+        return found[0] if found else None
+
+    async def accounts(self, application: str, *, after: str, limit: int) -> Sequence[OpenedAccount]:
+        statement = f"""{_OPENED} WHERE a.application = ? AND a.id IN
+            (SELECT id FROM accounts WHERE application = ? AND id > ? ORDER BY id LIMIT ?) ORDER BY a.id, i.identity"""  # noqa: S608 - names are ours
+        return _opened(await self.fetch(statement, application, application, after, limit))
+
+    async def transfers(self, key: AccountKey, limit: int) -> tuple[Wallet, Sequence[Transfer]] | None:
+        statement = f"""SELECT {_of("w", rows.WALLET)}, {_of("t", rows.TRANSFER)} FROM wallets AS w LEFT JOIN
+            (SELECT {", ".join(rows.TRANSFER)}, {self.order_written} AS written FROM transfers
+             WHERE application = ? AND (debit IN (?, ?) OR credit IN (?, ?)) ORDER BY {self.order_written} DESC LIMIT ?) AS t
+            ON TRUE WHERE w.application = ? AND w.account = ? ORDER BY t.written DESC"""  # noqa: S608 - names are ours
+        sides = (wallet_name(key.account), overruns_owed(key.account))
+        found = await self.fetch(statement, key.application, *sides, *sides, limit, *key)
+        if not found:
+            return None
+        width = len(rows.WALLET)
+        moved = [rows.to_transfer(row[width:]) for row in found if row[width] is not None]
+        return rows.to_wallet(found[0][:width]), moved
+
+    async def accounts_on_deck(self, deck: str, other_than: str) -> Sequence[AccountKey]:
+        statement = "SELECT application, id FROM accounts WHERE deck = ? AND currency <> ? ORDER BY id"
+        return [AccountKey(*row) for row in await self.fetch(statement, deck, other_than)]
+
+    # -- calls ---------------------------------------------------------------------------------------------------------
+
+    async def call(self, key: CallKey) -> Call | None:
+        found = await self.fetch(_CALL, *key)
+        return rows.to_call(found[0]) if found else None
+
+    async def callbacks(self, key: CallKey) -> Sequence[Callback]:
+        statement = f"{select('callbacks', rows.CALLBACK)} WHERE application = ? AND call_id = ? ORDER BY id"
+        return [rows.to_callback(row) for row in await self.fetch(statement, *key)]
+
+    async def last_callback(self) -> int:
+        return await self._number("SELECT coalesce(max(id), 0) FROM callbacks")
+
+    async def heard_since(self, number: int, limit: int) -> Sequence[tuple[int, CallKey]]:
+        statement = "SELECT id, application, call_id FROM callbacks WHERE id > ? ORDER BY id LIMIT ?"
+        return [(row[0], CallKey(*row[1:])) for row in await self.fetch(statement, number, limit)]
+
+    async def calls(
+        self,
+        application: str | None,
+        *,
+        account: str | None = None,
+        only_live: bool = False,
+        before: CallPosition | None = None,
+        limit: int,
+    ) -> Sequence[Call]:
+        conditions = ["state IN ('arrived', 'answered')"] if only_live else []
+        values: list[object] = []
+        for name, value in (("application", application), ("account", account)):
+            if value is not None:
+                conditions.append(f"{name} = ?")
+                values.append(value)
+        if before is not None:
+            conditions.append("(decided_at, application, call_id) < (?, ?, ?)")
+            values += (rows.to_us(before.decided_at), *before.key)
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        statement = f"""{select("calls", rows.CALL)} {where}
+            ORDER BY decided_at DESC, application DESC, call_id DESC LIMIT ?"""
+        return [rows.to_call(row) for row in await self.fetch(statement, *values, limit)]
+
+    async def parked_since(self, before: datetime, limit: int) -> Sequence[Call]:
+        statement = f"""{select("calls", rows.CALL)} WHERE state = 'parked' AND decided_at <= ?
+            ORDER BY decided_at LIMIT ?"""
+        return [rows.to_call(row) for row in await self.fetch(statement, rows.to_us(before), limit)]
+
+    # -- tokens and faults ---------------------------------------------------------------------------------------------
+
+    async def token(self, digest: str) -> Token | None:
+        found = await self.fetch(_TOKEN, digest)
+        return rows.to_token(found[0]) if found else None
+
+    async def tokens(self) -> Sequence[Token]:
+        statement = f"{select('tokens', rows.TOKEN)} ORDER BY created_at, digest"
+        return [rows.to_token(row) for row in await self.fetch(statement)]
+
+    async def has_tokens(self) -> bool:
+        return bool(await self.fetch("SELECT 1 FROM tokens LIMIT 1"))
+
+    async def faults(self, limit: int) -> Sequence[SignatureFault]:
+        statement = f"{select('signature_faults', rows.FAULT)} ORDER BY id DESC LIMIT ?"
+        return [rows.to_fault(row) for row in await self.fetch(statement, limit)]
+
+    # -- the outbox ----------------------------------------------------------------------------------------------------
+
+    async def endpoints(self) -> Sequence[Endpoint]:
+        statement = f"{select('endpoints', rows.ENDPOINT)} ORDER BY created_at, id"
+        return [rows.to_endpoint(row) for row in await self.fetch(statement)]
+
+    async def due_deliveries(self, endpoint: str, now: datetime, limit: int) -> Sequence[str]:
+        statement = """SELECT id FROM deliveries
+            WHERE state = 'next' AND endpoint = ? AND due_at <= ? ORDER BY due_at LIMIT ?"""
+        return [row[0] for row in await self.fetch(statement, endpoint, rows.to_us(now), limit)]
+
+    async def delivery(self, named: str) -> Delivery | None:
+        found = await self.fetch(_DELIVERY, named)
+        return rows.to_delivery(found[0]) if found else None
+
+    async def deliveries(self, state: DeliveryState | None, limit: int) -> Sequence[Delivery]:
+        where = f" WHERE {_in(state)}" if state is not None else ""
+        statement = f"{select('deliveries', rows.DELIVERY)}{where} ORDER BY number DESC LIMIT ?"
+        return [rows.to_delivery(row) for row in await self.fetch(statement, limit)]
+
+    async def deliveries_since(self, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:
+        statement = f"""{select("deliveries", ("id", "endpoint"))}
+            WHERE {_in(state)} AND occurred_at >= ? ORDER BY number"""
+        return [(row[0], row[1]) for row in await self.fetch(statement, rows.to_us(since))]
+
+    async def _number(self, statement: str) -> int:
+        """The one number that a statement gives."""
+        return int((await self.fetch(statement))[0][0])
+
+
+_CALL = select_one("calls", rows.CALL, rows.CALL_KEY)
+_TOKEN = select_one("tokens", rows.TOKEN, rows.TOKEN_KEY)
+_DELIVERY = select_one("deliveries", rows.DELIVERY, rows.DELIVERY_KEY)
+
+
+def _of(table: str, columns: Iterable[str]) -> str:
+    return ", ".join(f"{table}.{name}" for name in columns)
+
+
+_OPENED = f"""SELECT {_of("a", rows.ACCOUNT)}, {_of("w", rows.WALLET)}, i.identity FROM accounts AS a
+    JOIN wallets AS w ON w.application = a.application AND w.account = a.id
+    LEFT JOIN identities AS i ON i.application = a.application AND i.account = a.id"""  # noqa: S608 - names are ours
+"""Accounts with all that belongs to them: a row for each identity, or one where there is none."""
+
+
+def _opened(found: Sequence[Row]) -> list[OpenedAccount]:
+    """Accounts, in the order of rows that stand together."""
+    account, wallet = len(rows.ACCOUNT), len(rows.ACCOUNT) + len(rows.WALLET)
+    return [
+        OpenedAccount(
+            rows.to_account(key[:account]),
+            rows.to_wallet(key[account:]),
+            tuple(row[wallet] for row in group if row[wallet] is not None),
+        )
+        for key, group in groupby(found, key=lambda row: row[:wallet])
+    ]
+
+
+def _in(state: DeliveryState) -> str:
+    """As a constant: only then do engines see that an index over one state will do."""
+    return f"state = '{state.value}'"

@@ -1,0 +1,264 @@
+"""The books in one SQLite file: its life, its batches, and what is written in portions beside them."""
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import islice
+from typing import Protocol, TypeVar
+
+from callgate.errors import StorageUnavailable
+from callgate.ledger.verify import LedgerRows
+from callgate.rating.rate import Rate
+from callgate.service.books import Books, DeckHead, Job
+from callgate.service.signature_fault import SignatureFault
+from callgate.storage import rows
+from callgate.storage.batch import OnStep, Step, Waiting, commit_batch, named_by, pass_on
+from callgate.storage.ledger import ledger_rows
+from callgate.storage.queue import Commit, Queue, Writer
+from callgate.storage.reads import Reads
+from callgate.storage.rows import Row
+from callgate.storage.schema import SCHEMA
+from callgate.storage.sql import insert
+from callgate.storage.sqlite import connection as connections
+from callgate.storage.sqlite.connection import MEMORY, Checkpointer, check_file, check_schema, connect, schema_of
+from callgate.storage.sqlite.kept import Kept
+from callgate.storage.sqlite.load import load
+from callgate.storage.sqlite.save import save
+
+T = TypeVar("T")
+
+READERS = 4
+"""Threads that read beside the writer."""
+
+STAGE_PORTION = 2_000
+"""Rows of a deck written in one transaction: about 10 ms, so that decisions go on between them."""
+
+
+class MakeQueue(Protocol):
+    """How a store gets its queue: `queue.Writer` in a server."""
+
+    def __call__(self, commit: Commit, *, queue_limit: int) -> Queue: ...
+
+
+class SqliteStore(Reads):
+    """The books in one SQLite file, see `service.ports.Store`.
+
+    Several processes may open the same file: the server and the commands beside it. `patience_s` is how long a batch waits
+    while another process holds the lock; once the store is closing it waits no longer.
+
+    Without threads, for a simulation on a clock of its own: `writer` makes a queue that calls `commit` when it sees fit, a
+    plain function that returns when the batch is durable; `is_threaded=False` reads in the caller's own thread and leaves
+    the log to commits; and `on_step` is told where each batch stands, so that it may raise there what ends the process.
+    """
+
+    order_written = "rowid"
+
+    def __init__(  # noqa: PLR0913 - the last three are for simulations
+        self,
+        path: str,
+        *,
+        queue_limit: int = 10_000,
+        patience_s: float = 30.0,
+        writer: MakeQueue = Writer,
+        is_threaded: bool = True,
+        on_step: OnStep = pass_on,
+    ) -> None:
+        self._path = path
+        self._patience_s = patience_s
+        self._writer = writer(self.commit, queue_limit=queue_limit)
+        self._is_threaded = is_threaded
+        self._on_step = on_step
+        self._lock = threading.Lock()  # one transaction at a time on the writer's connection
+        self._readers = ThreadPoolExecutor(1 if path == MEMORY else READERS, thread_name_prefix="callgate-reader")
+        self._per_thread = threading.local()
+        self._reading: list[sqlite3.Connection] = []
+        self._connection: sqlite3.Connection | None = None
+        self._checkpointer = Checkpointer(path) if is_threaded and path != MEMORY else None
+        self._kept = Kept()
+
+    async def open(self) -> None:
+        await self._beside(self._open)
+        self._writer.start()
+
+    async def close(self) -> None:
+        await self._beside(self._close)
+
+    async def migrate(self) -> None:
+        """Bring the schema to this version, creating the file where there is none. Before `open`."""
+        await self._beside(self._migrate)
+
+    async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
+        return await self._writer.perform(job, is_urgent=is_urgent)
+
+    # -- a batch -------------------------------------------------------------------------------------------------------
+
+    def commit(self, batch: list[Waiting]) -> None:
+        """Run jobs and make what they did durable, see `queue.Commit`; a bad one fails alone."""
+        commit_batch(batch, self._commit_once)
+
+    def _commit_once(self, batch: list[Waiting]) -> None:
+        books = Books()
+        with self._writing() as connection:
+            self._on_step(Step.BEGUN)
+            self._kept.check(connection)
+            load(connection, books, named_by(batch), self._kept)
+            self._on_step(Step.LOADED)
+            for waiting in batch:
+                waiting.run(books)
+            self._on_step(Step.RUN)
+            save(connection, books)
+            self._on_step(Step.SAVED)
+        self._kept.renew(books)
+        self._on_step(Step.COMMITTED)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction on the writer's connection: committed at the end, rolled back when anything is raised.
+
+        Raises `StorageUnavailable` and `Refused` for what the engine says.
+        """
+        assert self._connection is not None, "the store is not open"
+        with self._lock:
+            connection = self._connection
+            try:
+                if self._checkpointer is not None:
+                    self._checkpointer.finish(connection)
+                self._begin(connection)
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as error:
+                raise connections.translate(error) from error
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        give_up_at = time.monotonic() + self._patience_s
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                is_over = self._writer.is_closing or time.monotonic() > give_up_at
+                if is_over or not connections.is_busy(error):
+                    raise
+            else:
+                return
+
+    # -- opening and closing -------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        check_file(self._path)
+        connection = self._connection = self._connection or connect(self._path)
+        check_schema(connection, self._path)
+        if self._checkpointer is not None:
+            self._checkpointer.start(connection)
+
+    def _migrate(self) -> None:
+        connection = self._connection = self._connection or connect(self._path)
+        with self._lock:
+            if schema_of(connection, self._path) != SCHEMA:
+                from callgate.storage.migrate import migrate_sqlite  # noqa: PLC0415 - takes half a second to load
+
+                migrate_sqlite(connection)
+
+    def _close(self) -> None:
+        self._writer.close()
+        if self._checkpointer is not None:
+            self._checkpointer.stop()
+        self._readers.shutdown()
+        for reader in self._reading:  # the last connection to close folds the log back into the file
+            reader.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    async def fetch(self, statement: str, *values: object) -> Sequence[Row]:
+        return await self._read(lambda db: db.execute(statement, values).fetchall())
+
+    async def inspect_ledger(self, look: Callable[[LedgerRows], T]) -> T:
+        return await self._read(lambda db: look(ledger_rows(db.execute)))
+
+    async def _read(self, look: Callable[[sqlite3.Connection], T]) -> T:
+        """Call `look` on a reader's connection, in a thread, with one consistent view."""
+        if not self._is_threaded:
+            return self._look(look)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._look, look)
+
+    def _look(self, look: Callable[[sqlite3.Connection], T]) -> T:
+        if self._path == MEMORY:  # a database in memory has the one connection
+            with self._writing() as connection:
+                return look(connection)
+        try:
+            connection = self._reader()
+            connection.execute("BEGIN")
+            try:
+                return look(connection)
+            finally:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise StorageUnavailable(f"SQLite: {error}") from error
+
+    def _reader(self) -> sqlite3.Connection:
+        if not hasattr(self._per_thread, "connection"):
+            connection = connect(self._path)
+            connection.execute("PRAGMA query_only = ON")
+            self._per_thread.connection = connection
+            self._reading.append(connection)
+        reader: sqlite3.Connection = self._per_thread.connection
+        return reader
+
+    # -- beside the batches, in portions -------------------------------------------------------------------------------
+
+    async def next_deck_version(self) -> int:
+        statement = "UPDATE configuration SET deck_versions = deck_versions + 1 RETURNING deck_versions"
+        return await self._write(lambda db: int(db.execute(statement).fetchone()[0]))
+
+    async def stage_deck(self, head: DeckHead, rates: Iterable[Rate]) -> None:
+        staged = (rows.from_rate(head.name, head.version, rate) for rate in rates)
+        while portion := list(islice(staged, STAGE_PORTION)):
+            await self._add("rates", rows.RATE, portion)
+
+    async def drop_deck_rows(self, head: DeckHead) -> None:
+        statement = """DELETE FROM rates WHERE (deck, version, prefix, effective_from) IN
+            (SELECT deck, version, prefix, effective_from FROM rates WHERE deck = ? AND version = ? LIMIT ?)"""
+        portion = (head.name, head.version, STAGE_PORTION)
+        while await self._write(lambda db: db.execute(statement, portion).rowcount):
+            pass
+
+    async def keep_faults(self, faults: Sequence[SignatureFault], most: int) -> None:
+        await self._add("signature_faults", rows.FAULT, list(map(rows.from_fault, faults)))
+        forgotten = [(is_known, is_known, most) for is_known in (0, 1)]
+        await self._write(lambda db: db.executemany(_FORGET_FAULTS, forgotten).rowcount)
+
+    async def forget_replies(self, before: datetime) -> None:
+        statement = "DELETE FROM replies WHERE scope IN (SELECT scope FROM replies WHERE at < ? LIMIT ?)"
+        await self._write(lambda db: db.execute(statement, (rows.to_us(before), STAGE_PORTION)).rowcount)
+
+    async def _add(self, table: str, columns: tuple[str, ...], added: list[Row]) -> None:
+        await self._write(lambda db: db.executemany(insert(table, columns), added).rowcount)
+
+    async def _write(self, write: Callable[[sqlite3.Connection], int]) -> int:
+        """A transaction between two batches. A number comes out of it: a cursor would touch the connection when it dies."""
+
+        def work() -> int:
+            with self._writing() as connection:
+                return write(connection)
+
+        return await self._beside(work)
+
+    async def _beside(self, work: Callable[[], T]) -> T:
+        """Not on the event loop, which goes on meanwhile."""
+        return await asyncio.to_thread(work) if self._is_threaded else work()
+
+
+_FORGET_FAULTS = """DELETE FROM signature_faults WHERE is_known = ?
+    AND id NOT IN (SELECT id FROM signature_faults WHERE is_known = ? ORDER BY id DESC LIMIT ?)"""
