@@ -39,6 +39,7 @@ lock: $(VENV)/.dev ## renew requirements/ after a change of pyproject.toml (UPGR
 	@$(UV_COMPILE) --group build --output-file requirements/build.txt
 	@$(UV_COMPILE) pyproject.toml --extra server --output-file requirements/server.txt
 	@$(UV_COMPILE) pyproject.toml --extra dev --constraints requirements/server.txt --output-file requirements/dev.txt
+	@$(UV_COMPILE) pyproject.toml --extra mutants --constraints requirements/dev.txt --output-file requirements/mutants.txt
 
 clean: ## forget everything that was installed or cached here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis
