@@ -1,7 +1,7 @@
 # Works on a fresh clone with make and Python 3.11 or newer: everything else is installed here, into .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench lock clean
+.PHONY: help install run test coverage lint bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,6 +12,9 @@ export PYTHON
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-compile
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+
+# The rooms that decide and that count money; the rest is shell, which the tests of whole calls go through.
+MEASURED := protocol rating policy ledger service
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
@@ -24,6 +27,12 @@ install: $(VENV)/.dev ## everything into .venv, what the tests need included
 test: $(VENV)/.dev ## all tests (T=path for some of them)
 	@tools/need-chromium
 	@$(BIN)/python -m pytest $(if $(T),$(T),--numprocesses auto --dist worksteal)
+
+coverage: $(VENV)/.dev ## what tests reach of the rooms that decide, room by room; fails below 95 %
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov --cov-report= tests/unit tests/property tests/contract \
+		tests/integration
+	@for room in $(MEASURED); do echo "== $$room" && \
+		$(BIN)/coverage report --include="src/callgate/$$room/*" --fail-under=95 || exit 1; done
 
 lint: $(VENV)/.dev ## formatting, lint, strict types, import directions
 	@$(BIN)/ruff format --check .
@@ -42,7 +51,7 @@ lock: $(VENV)/.dev ## renew requirements/ after a change of pyproject.toml (UPGR
 	@$(UV_COMPILE) pyproject.toml --extra mutants --constraints requirements/dev.txt --output-file requirements/mutants.txt
 
 clean: ## forget everything that was installed or cached here
-	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage mutants
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Each stamp is written last, so that an interrupted step is done again.
