@@ -1,7 +1,7 @@
 # Works on a fresh clone with make and Python 3.11 or newer: everything else is installed here, into .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test coverage lint bench lock clean
+.PHONY: help install run test soak coverage lint bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -27,6 +27,9 @@ install: $(VENV)/.dev ## everything into .venv, what the tests need included
 test: $(VENV)/.dev ## all tests (T=path for some of them)
 	@tools/need-chromium
 	@$(BIN)/python -m pytest $(if $(T),$(T),--numprocesses auto --dist worksteal)
+
+soak: $(VENV)/.dev ## the long runs, some hours: prints the figures of docs/reliability.md (S='simulator.py --seeds 5' for one of them)
+	@tests/soak/all $(S)
 
 coverage: $(VENV)/.dev ## what tests reach of the rooms that decide, room by room; fails below 95 %
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal --hypothesis-profile ci --cov --cov-report= tests/unit \

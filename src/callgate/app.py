@@ -9,7 +9,6 @@ from callgate.service.application import Application
 from callgate.service.application import opened as unsealed
 from callgate.service.ports import Platform, Store
 from callgate.settings import Settings
-from callgate.storage.sqlite import SqliteStore
 from callgate.vault import Vault
 
 
@@ -18,9 +17,23 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
-def build_store(settings: Settings) -> SqliteStore:
-    """Choose the engine that the database URL names. The store is not open yet."""
-    return SqliteStore(settings.database_url.removeprefix("sqlite:///"), queue_limit=settings.queue_limit)
+def build_store(settings: Settings) -> Store:
+    """Choose the engine that the database URL names; the other is not even loaded. The store is not open yet.
+
+    Raises `SettingsInvalid` when the driver of PostgreSQL is not installed.
+    """
+    file = settings.sqlite_file
+    if file is not None:
+        from callgate.storage.sqlite import SqliteStore  # noqa: PLC0415 - see above
+
+        return SqliteStore(file, queue_limit=settings.queue_limit)
+    try:
+        from callgate.storage.postgres import PostgresStore  # noqa: PLC0415 - see above
+    except ModuleNotFoundError as error:
+        raise SettingsInvalid(
+            "database_url", "PostgreSQL, whose driver is not installed", "pip install 'callgate[postgres]'"
+        ) from error
+    return PostgresStore(settings.database_url, queue_limit=settings.queue_limit)
 
 
 def build_vault(settings: Settings) -> Vault:
@@ -33,7 +46,7 @@ def build_vault(settings: Settings) -> Vault:
 
 
 @asynccontextmanager
-async def opened(store: SqliteStore) -> AsyncIterator[SqliteStore]:
+async def opened(store: Store) -> AsyncIterator[Store]:
     """The store, open for as long as the block runs."""
     await store.open()
     try:

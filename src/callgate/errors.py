@@ -93,11 +93,18 @@ class NotFound(Error):
 
 
 class StorageUnavailable(Error):
-    """The store did not take it. Nothing was written: safe to try again."""
+    """The store did not take it. Nothing was written: safe to try again. `state` says in two words how the store is."""
+
+    def __init__(self, explanation: str, state: str = "unavailable") -> None:
+        super().__init__(explanation)
+        self.state = state
 
 
 class StorageOverloaded(StorageUnavailable):
     """More work is waiting than the bound of the queue allows. Nothing was written."""
+
+    def __init__(self, explanation: str) -> None:
+        super().__init__(explanation, "overloaded")
 
 
 class PlatformFailed(Error):

@@ -3,9 +3,11 @@
 import asyncio
 import signal
 import socket
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from types import FrameType
 from typing import cast
 
@@ -21,13 +23,15 @@ from callgate.http.protocol import CallbackProtocol
 from callgate.logs import log
 from callgate.service.application import Application
 from callgate.service.catalog import Catalogs
+from callgate.service.elastic import ElasticTerms
 from callgate.service.expire import expire_parked
 from callgate.service.faults import FaultWatch
+from callgate.service.heal import Healer
 from callgate.service.idempotent import KEPT_FOR
-from callgate.service.ports import Platform
+from callgate.service.ports import Platform, Store
 from callgate.service.respond import Responder
+from callgate.service.take_lease import Holder
 from callgate.settings import Settings
-from callgate.storage.sqlite import SqliteStore
 
 API_PREFIX = "/api/"
 
@@ -44,7 +48,7 @@ GRACE_S = 2
 class Gate:
     """The whole server as one ASGI callable: callbacks at once, the dashboard as soon as it has loaded."""
 
-    def __init__(self, settings: Settings, store: SqliteStore, *, is_open: bool = False) -> None:
+    def __init__(self, settings: Settings, store: Store, *, is_open: bool = False) -> None:
         vault = build_vault(settings)
         self._settings = settings
         self._store = store
@@ -52,11 +56,13 @@ class Gate:
         self.stopping = asyncio.Event()
         self.catalogs = Catalogs(store, vault.unseal)
         self.faults = FaultWatch(store, clock)
+        self._leases = Holder(store, uuid.uuid4().hex, clock)
         self.responder = Responder(
             store,
             clock,
             decision_deadline_s=settings.decision_deadline_ms / 1000,
             orphan_after=timedelta(seconds=settings.orphan_after_s),
+            elastic=ElasticTerms(slice_s=settings.elastic_slice_s, max_s=settings.elastic_max_s),
         )
         self._platform: Platform | None = None
         self._callbacks: AsgiApp = CallbackEdge(
@@ -97,8 +103,10 @@ class Gate:
             asyncio.create_task(_tireless(each))
             for each in (
                 self.catalogs.keep_current,
-                self._sweep,
-                self._deliver,
+                partial(self._leases.work, "sweep", self._sweep),
+                partial(self._leases.work, "outbox", self._deliver),
+                partial(self._leases.work, "ask", self._ask),
+                partial(self._leases.work, "extend", self._extend),
                 self.faults.work,
                 self._load_pages,
             )
@@ -142,13 +150,26 @@ class Gate:
 
         await Worker(self._store, self.catalogs, clock).work()
 
+    async def _ask(self) -> None:
+        """Calls whose end does not come."""
+        await self._healer().ask_for_ever()
+
+    async def _extend(self) -> None:
+        """Calls that hold their money in slices."""
+        await self._healer().extend_for_ever()
+
+    def _healer(self) -> Healer:
+        assert self._platform is not None, "the healer works while the server does"
+        return Healer(self._store, self._platform, self.catalogs, clock)
+
     async def _sweep(self) -> None:
-        """Ends whose start never came, and replies that nobody will ask for again."""
+        """Ends whose start never came; replies and delivered records that nobody will ask for again."""
         while True:
             before = clock() - timedelta(seconds=self._settings.orphan_after_s)
             try:
                 await expire_parked(self._store, self.catalogs.now, before=before)
                 await self._store.forget_replies(clock() - KEPT_FOR)
+                await self._store.forget_deliveries(clock() - timedelta(days=self._settings.delivered_kept_days))
             except StorageUnavailable as error:
                 log.warning("sweep.failed", error=str(error))
             await asyncio.sleep(SWEEP_S)
@@ -160,7 +181,7 @@ async def _tireless(work: Callable[[], Awaitable[None]]) -> None:
         try:
             return await work()
         except Exception:  # noqa: BLE001 - the work must go on
-            log.exception("server.work_failed", work=work.__qualname__)
+            log.exception("server.work_failed", work=getattr(work, "__qualname__", repr(work)))
             await asyncio.sleep(RESTART_S)
 
 
@@ -196,8 +217,9 @@ async def serve(
     is_open: bool = False,
     on_listening: Callable[[], None] | None = None,
     beside: Callable[[], Awaitable[None]] | None = None,
+    sockets: list[socket.socket] | None = None,
 ) -> None:
-    """Serve until told to stop. `beside` runs along with the server: demo traffic.
+    """Serve until told to stop. `beside` runs along with the server: demo traffic. `sockets` listen already.
 
     Raises `SettingsInvalid`, also for an address that is taken, and `StorageUnavailable` before anything is served.
     """
@@ -214,7 +236,7 @@ async def serve(
             timeout_graceful_shutdown=GRACE_S,
         )
         async with gate.working():
-            sockets = listen(settings.host, settings.port)
+            sockets = sockets or listen(settings.host, settings.port)
             server = _Server(config, gate.stopping)
             company = asyncio.ensure_future(beside()) if beside is not None else None
             log.info("server.listening", host=settings.host, port=settings.port)

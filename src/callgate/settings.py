@@ -17,6 +17,7 @@ from callgate.money import parse_currency
 
 FILE = "callgate.toml"
 PREFIX = "CALLGATE_"
+SQLITE = "sqlite:///"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,11 +31,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     default_currency: str = "USD"
     decision_deadline_ms: int = 1_000
     orphan_after_s: int = 600
+    elastic_slice_s: int = 300
+    elastic_max_s: int = 1_800
+    delivered_kept_days: int = 30
     queue_limit: int = 10_000
     log_level: str = "info"
 
     def __repr__(self) -> str:
         return f"Settings(database_url={without_password(self.database_url)!r}, host={self.host!r}, port={self.port})"
+
+    @property
+    def sqlite_file(self) -> str | None:
+        """The file of the database, None where it is no file."""
+        return self.database_url.removeprefix(SQLITE) if self.database_url.startswith(SQLITE) else None
 
     @property
     def public_prefix(self) -> str:
@@ -53,7 +62,12 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
         values = _from_file(path)
     elif file is not None:
         raise SettingsInvalid(str(file), "no such file", f"a settings file; `callgate init` writes {FILE}")
-    return Settings(**values | _from_environment(environment))
+    settings = Settings(**values | _from_environment(environment))
+    if settings.elastic_max_s <= settings.elastic_slice_s:
+        raise SettingsInvalid(
+            "elastic_max_s", str(settings.elastic_max_s), f"more than elastic_slice_s, {settings.elastic_slice_s}"
+        )
+    return settings
 
 
 def without_password(url: str) -> str:
@@ -115,9 +129,21 @@ def _text(value: object, where: str) -> str:
 
 def _database_url(value: object, where: str) -> str:
     text = _text(value, where)
-    if not re.fullmatch(r"sqlite:///.+", text):
-        raise SettingsInvalid(where, repr(without_password(text)), "sqlite:///FILE, such as sqlite:///callgate.db")
+    if re.fullmatch(r"sqlite:///.+", text):
+        return text
+    try:
+        parts = urlsplit(text)
+        names_host = bool(parts.netloc.rpartition("@")[2]) or "host=" in parts.query
+        is_usable = parts.scheme in _POSTGRES and len(parts.path) > 1 and names_host and not parts.fragment
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        expected = "sqlite:///FILE, such as sqlite:///callgate.db, or postgresql://USER:PASSWORD@HOST[,HOST]/DATABASE"
+        raise SettingsInvalid(where, repr(without_password(text)), expected)
     return text
+
+
+_POSTGRES = ("postgresql", "postgres")
 
 
 def _host(value: object, where: str) -> str:
@@ -186,6 +212,9 @@ _CHECKS: dict[str, Callable[[object, str], object]] = {
     "default_currency": _currency,
     "decision_deadline_ms": _whole(10, 60_000),
     "orphan_after_s": _whole(1, 86_400),
+    "elastic_slice_s": _whole(10, 3_600),
+    "elastic_max_s": _whole(60, 14_400),
+    "delivered_kept_days": _whole(1, 3_650),
     "queue_limit": _whole(1, 1_000_000),
     "log_level": _log_level,
 }

@@ -7,11 +7,12 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -22,47 +23,71 @@ from callgate.ledger.wallet import top_up
 from callgate.rating.deck_change import ImportMode
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.books import AccountKey, Books, DeckHead, Job, Keys
+from callgate.service.deliver import Conclude
+from callgate.service.delivery import DeliveryState
+from callgate.service.endpoint import Endpoint, RecordType
 from callgate.service.import_deck import PublishDeck, import_deck
 from callgate.service.open_account import OpenAccount
 from callgate.service.probe import Probe
+from callgate.service.resend import Resend, resend_since
 from callgate.service.set_limits import SetAccountLimits, SetApplicationLimits
 from callgate.service.top_up import TopUp
-from callgate.storage.sqlite import SqliteStore
+from callgate.storage import rows
+from callgate.storage.postgres import PostgresStore
+from callgate.storage.sqlite import MEMORY, SqliteStore
 
 if TYPE_CHECKING:
-    from tests.conftest import House
+    from tests.conftest import House, Postgres
 
 T = TypeVar("T")
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ALICE = AccountKey("app", "alice")
 
 
+Store = SqliteStore | PostgresStore
+
+
 @dataclass
 class Engine:
-    """One engine under test: `make` makes stores on one database, which is a file at `path` unless it is in memory."""
+    """One engine under test: `make` makes stores on one database, which is at `url`."""
 
-    make: Callable[..., SqliteStore]
-    path: Path
+    make: Callable[..., Store]
+    url: str
 
 
 @pytest.fixture
-def shared(tmp_path: Path, file_store: Callable[..., SqliteStore]) -> Engine:
-    """An engine that several stores, and others, may work on at once."""
+def file(tmp_path: Path, file_store: Callable[..., SqliteStore]) -> Engine:
     path = tmp_path / "books.db"
-    return Engine(partial(file_store, path), path)
+    return Engine(partial(file_store, path), str(path))
 
 
-@pytest.fixture(params=["sqlite file", "sqlite memory"])
-def engine(request: pytest.FixtureRequest, shared: Engine, memory_store: Callable[..., SqliteStore]) -> Engine:
+@pytest.fixture(params=["sqlite", "postgres"])
+def shared(request: pytest.FixtureRequest) -> Engine:
+    """Every engine that several stores, and others, may work on at once."""
+    if request.param == "sqlite":
+        found: Engine = request.getfixturevalue("file")
+        return found
+    url = request.getfixturevalue("postgres_url")
+    return Engine(partial(PostgresStore, url), url)
+
+
+@pytest.fixture(params=["sqlite", "memory", "postgres"])
+def engine(request: pytest.FixtureRequest) -> Engine:
     """Every engine there is."""
-    return shared if request.param == "sqlite file" else Engine(memory_store, shared.path)
+    if request.param == "sqlite":
+        found: Engine = request.getfixturevalue("file")
+        return found
+    if request.param == "memory":
+        return Engine(request.getfixturevalue("memory_store"), MEMORY)
+    url = request.getfixturevalue("postgres_url")
+    return Engine(partial(PostgresStore, url), url)
 
 
 def add(micros: int, reference: str, account: str = "alice") -> TopUp:
     return TopUp(application="app", account=account, amount_micros=micros, reference=reference, now=NOW)
 
 
-async def prepare(store: SqliteStore) -> None:
+async def prepare(store: Store) -> None:
     """Open the store, with one application and one account in it."""
     await store.open()
     await store.perform(
@@ -71,7 +96,7 @@ async def prepare(store: SqliteStore) -> None:
     await store.perform(OpenAccount(application="app", account="alice", currency="USD"))
 
 
-def work(engine: Engine, steps: Callable[[SqliteStore], Coroutine[Any, Any, T]], **words: Any) -> T:
+def work(engine: Engine, steps: Callable[[Store], Coroutine[Any, Any, T]], **words: Any) -> T:
     """Run steps on a prepared store, and find the books sound after them."""
 
     async def run() -> T:
@@ -87,7 +112,7 @@ def work(engine: Engine, steps: Callable[[SqliteStore], Coroutine[Any, Any, T]],
     return asyncio.run(run())
 
 
-async def posted(store: SqliteStore) -> int:
+async def posted(store: Store) -> int:
     found = await store.account(ALICE)
     assert found is not None
     return found[1].posted_micros
@@ -107,7 +132,7 @@ class Blocker:
         self.has_begun.set()
         assert self.may_end.wait(30)
 
-    async def block(self, store: SqliteStore) -> "asyncio.Task[None]":
+    async def block(self, store: Store) -> "asyncio.Task[None]":
         task = asyncio.create_task(store.perform(self))
         await asyncio.to_thread(self.has_begun.wait, 30)
         return task
@@ -126,7 +151,7 @@ class Do:
         return self._act(books)
 
 
-async def together(store: SqliteStore, *jobs: Job[Any]) -> list[Any]:
+async def together(store: Store, *jobs: Job[Any]) -> list[Any]:
     """Perform jobs in one batch; return results and errors."""
     blocker = Blocker()
     blocking = await blocker.block(store)
@@ -192,7 +217,7 @@ BAD = {
     open_for_nobody: StorageUnavailable,
     fail_half_way: ZeroDivisionError,
     run_out_of_values: RuntimeError,
-    hold_too_large_a_number: OverflowError,
+    hold_too_large_a_number: (OverflowError, StorageUnavailable),
 }
 
 
@@ -201,7 +226,7 @@ BAD = {
 def test_a_bad_job_is_undone_alone(engine: Engine, bad: Callable[[Books], None], place: int) -> None:
     """Wherever it stands in its batch: those beside it are done, once, and the writer lives on."""
 
-    async def steps(store: SqliteStore) -> None:
+    async def steps(store: Store) -> None:
         await store.perform(add(1, "taken"))
         jobs: list[Any] = [add(10, "a"), add(100, "b")]
         jobs.insert(place, Do(bad))
@@ -221,10 +246,10 @@ def test_a_bad_job_is_undone_alone(engine: Engine, bad: Callable[[Books], None],
 def test_a_batch_of_bad_jobs_is_undone_whole(engine: Engine) -> None:
     """Each caller hears of its own error."""
 
-    async def steps(store: SqliteStore) -> None:
+    async def steps(store: Store) -> None:
         await store.perform(add(1, "taken"))
         results = await together(store, *(Do(bad) for bad in BAD))
-        assert [type(result) for result in results] == list(BAD.values())
+        assert all(isinstance(result, kind) for result, kind in zip(results, BAD.values(), strict=True))
         assert await posted(store) == 1
 
     work(engine, steps)
@@ -233,7 +258,7 @@ def test_a_batch_of_bad_jobs_is_undone_whole(engine: Engine) -> None:
 def test_a_job_sees_what_those_before_it_in_the_batch_did(engine: Engine) -> None:
     """As if each had been alone; nothing of a failed one is seen."""
 
-    async def steps(store: SqliteStore) -> None:
+    async def steps(store: Store) -> None:
         results = await together(
             store,
             OpenAccount(application="app", account="bob", currency="USD", identities=("user:rob",)),
@@ -256,7 +281,7 @@ def test_a_job_sees_what_those_before_it_in_the_batch_did(engine: Engine) -> Non
 def test_a_row_that_a_job_did_not_name_is_our_own_bug(engine: Engine) -> None:
     """It fails, rather than to read past the lock."""
 
-    async def steps(store: SqliteStore) -> None:
+    async def steps(store: Store) -> None:
         with pytest.raises(KeyError):
             await store.perform(Do(lambda books: books.wallets.get(AccountKey("app", "bob"))))
 
@@ -266,7 +291,7 @@ def test_a_row_that_a_job_did_not_name_is_our_own_bug(engine: Engine) -> None:
 def test_a_caller_who_goes_away_takes_its_job_back(engine: Engine) -> None:
     """Unless it has begun: then it is done, and only the answer is lost."""
 
-    async def steps(store: SqliteStore) -> None:
+    async def steps(store: Store) -> None:
         blocker = Blocker()
         blocking = await blocker.block(store)
         gone, stays = (asyncio.create_task(store.perform(job)) for job in (add(10, "gone"), add(100, "stays")))
@@ -285,7 +310,7 @@ def test_a_caller_who_goes_away_takes_its_job_back(engine: Engine) -> None:
 def test_a_job_that_has_begun_is_done_though_nobody_waits(engine: Engine) -> None:
     """Its transaction goes on."""
 
-    async def steps(store: SqliteStore) -> None:
+    async def steps(store: Store) -> None:
         has_begun, may_end = threading.Event(), threading.Event()
 
         def act(books: Books) -> None:
@@ -307,7 +332,7 @@ def test_a_job_that_has_begun_is_done_though_nobody_waits(engine: Engine) -> Non
 def test_beyond_its_bound_a_store_refuses_at_once(engine: Engine) -> None:
     """Nothing of what was refused is queued; what is urgent still is; and what waited is done."""
 
-    async def steps(store: SqliteStore) -> None:
+    async def steps(store: Store) -> None:
         blocker = Blocker()
         blocking = await blocker.block(store)
         waiting = [asyncio.create_task(store.perform(add(1, f"w{number}"))) for number in range(3)]
@@ -353,7 +378,7 @@ def test_closing_finishes_what_waits(engine: Engine) -> None:
 def test_more_jobs_than_a_batch_takes(engine: Engine) -> None:
     """All are done, each once, with the right answer to each."""
 
-    async def steps(store: SqliteStore) -> None:
+    async def steps(store: Store) -> None:
         results = await asyncio.gather(*(store.perform(add(1, f"r{number % 600}")) for number in range(1_200)))
         assert sum(result.is_repeat for result in results) == 600
         assert [result.transfer_id for result in results[:600]] == [result.transfer_id for result in results[600:]]
@@ -372,8 +397,21 @@ def test_more_jobs_than_a_batch_takes(engine: Engine) -> None:
         "DELETE FROM transfers",
         "UPDATE records SET account = 'bob'",
         "DELETE FROM records",
-        "INSERT INTO transfers SELECT * FROM transfers",
-        "INSERT INTO records SELECT * FROM records",
+        *(
+            f"{verb} INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM {table}"  # noqa: S608
+            for verb in ("INSERT", "INSERT OR REPLACE", "REPLACE")
+            for table, columns in (("transfers", rows.TRANSFER), ("records", rows.RECORD))
+        ),
+        *(
+            f"INSERT OR REPLACE INTO {table} (rowid, {', '.join(columns)}) SELECT rowid, {', '.join(others)} FROM {table}"  # noqa: S608
+            for table, columns, others in (
+                ("transfers", rows.TRANSFER, (*rows.TRANSFER[:1], "'x'", *rows.TRANSFER[2:])),
+                ("records", rows.RECORD, ("'x'", *rows.RECORD[1:4], "9", *rows.RECORD[5:])),
+            )
+        ),
+        "UPDATE OR REPLACE transfers SET id = 'x'",
+        "UPDATE calls SET ask_at = 1",
+        "UPDATE calls SET extend_at = 1",
         "UPDATE calls SET hold_state = 'open'",
         "UPDATE calls SET state = 'arrived'",
         "UPDATE calls SET hold_micros = -1",
@@ -386,18 +424,48 @@ def test_more_jobs_than_a_batch_takes(engine: Engine) -> None:
         "DELETE FROM accounts",
     ],
 )
-def test_the_database_itself_refuses(shared: Engine, new_house: Callable[..., Any], statement: str) -> None:
+def test_the_database_itself_refuses(file: Engine, new_house: Callable[..., Any], statement: str) -> None:
     """Transfers and records are never changed, and no row breaks an invariant, whoever writes it."""
     house: House
-    with new_house(shared.make()) as house:
+    with new_house(file.make()) as house:
         house.open("alice", "0.07")
         house.hear(house.arrived())
         house.hear(house.ended(seconds=61))
-    db = sqlite3.connect(shared.path)
+    db = sqlite3.connect(Path(file.url))
     db.execute("PRAGMA foreign_keys = ON")
     with pytest.raises(sqlite3.IntegrityError):
         db.execute(statement)
     db.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE transfers SET amount_micros = 2",
+        "DELETE FROM transfers",
+        "TRUNCATE transfers",
+        "UPDATE records SET account = 'bob'",
+        "DELETE FROM records",
+        "TRUNCATE records",
+        *(f"INSERT INTO {table} SELECT * FROM {table}" for table in ("records", "wallets")),  # noqa: S608 - ours
+        "UPDATE calls SET ask_at = 1",
+        "UPDATE calls SET extend_at = 1",
+        "UPDATE calls SET hold_state = 'open'",
+        "UPDATE calls SET state = 'arrived'",
+        "UPDATE wallets SET posted_micros = -1",
+    ],
+)
+def test_postgres_itself_refuses(
+    postgres: "Postgres", postgres_url: str, new_house: Callable[..., Any], statement: str
+) -> None:
+    """The same, of what can be said there."""
+    house: House
+    with new_house(PostgresStore(postgres_url)) as house:
+        house.open("alice", "0.07")
+        house.hear(house.arrived())
+        house.hear(house.ended(seconds=61))
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        postgres.ask(statement, postgres_url.partition("?")[0].rpartition("/")[2])
 
 
 # -- configuration -------------------------------------------------------------------------------------------------------
@@ -406,7 +474,7 @@ def test_the_database_itself_refuses(shared: Engine, new_house: Callable[..., An
 def test_the_configuration_version_moves_with_applications_and_decks(engine: Engine) -> None:
     """And with nothing else, so that servers reload only then."""
 
-    async def steps(store: SqliteStore) -> None:
+    async def steps(store: Store) -> None:
         head = DeckHead(name="standard", currency="USD", version=1)
         changing: list[Job[Any]] = [
             AddApplication(provider="sinch", key="second", secret="c2VjcmV0", name="", seal=str.encode, now=NOW),
@@ -439,7 +507,7 @@ def test_the_configuration_version_moves_with_applications_and_decks(engine: Eng
 def test_a_staged_deck_is_seen_by_nobody_until_it_is_published(engine: Engine, house: "House") -> None:
     """Then it is seen whole, and the one before it is still there for whoever reads it."""
 
-    async def steps(store: SqliteStore) -> None:
+    async def steps(store: Store) -> None:
         old_rows = [house.rate("46", "0.02"), house.rate("49", "0.03")]
         new_rows = [house.rate(f"46{number}", "0.01") for number in range(10, 99)]
         old = DeckHead(name="standard", currency="USD", version=await store.next_deck_version())
@@ -466,7 +534,7 @@ def test_a_staged_deck_is_seen_by_nobody_until_it_is_published(engine: Engine, h
 def test_of_two_imports_at_once_one_is_refused(engine: Engine, house: "House") -> None:
     """It was made from what is no longer in force; its rows do not stay behind."""
 
-    async def steps(store: SqliteStore) -> None:
+    async def steps(store: Store) -> None:
         rates = [[house.rate("46", price)] for price in ("0.02", "0.03")]
         results = await asyncio.gather(
             *(
@@ -488,7 +556,7 @@ def test_of_two_imports_at_once_one_is_refused(engine: Engine, house: "House") -
 def test_an_import_that_is_stopped_while_it_is_published(engine: Engine, house: "House") -> None:
     """Either it was not, or its rows are there: a deck in force is never without them."""
 
-    async def steps(store: SqliteStore) -> None:
+    async def steps(store: Store) -> None:
         await import_deck(
             store, "standard", "USD", [house.rate("46", "0.02")], mode=ImportMode.REPLACE, is_dry_run=False, now=NOW
         )
@@ -514,7 +582,7 @@ def test_an_import_that_is_stopped_while_it_is_published(engine: Engine, house: 
 class _BlockedBefore:
     """A store on which a publication has begun, and is not done, until it is let go."""
 
-    def __init__(self, store: SqliteStore, blocker: Blocker) -> None:
+    def __init__(self, store: Store, blocker: Blocker) -> None:
         self._store, self._blocker = store, blocker
 
     def __getattr__(self, name: str) -> Any:
@@ -538,14 +606,15 @@ ANOTHER_PROCESS = """
 import asyncio, sys
 from datetime import UTC, datetime
 from callgate.service.top_up import TopUp
-from callgate.storage.sqlite import SqliteStore
+from callgate.app import build_store
+from callgate.settings import Settings
 
 def add(micros, reference):
     now = datetime.now(UTC)
     return TopUp(application="app", account="alice", amount_micros=micros, reference=reference, now=now)
 
 async def main():
-    store = SqliteStore(sys.argv[1])
+    store = build_store(Settings(database_url=sys.argv[1]))
     await store.open()
     print("open", flush=True)
     sys.stdin.readline()
@@ -561,10 +630,10 @@ asyncio.run(main())
 def test_two_processes_work_on_one_database(shared: Engine) -> None:
     """Neither loses what the other writes, and what both do is done once."""
 
-    async def steps(store: SqliteStore) -> None:
+    async def steps(store: Store) -> None:
         processes = [
             await asyncio.create_subprocess_exec(
-                sys.executable, "-c", ANOTHER_PROCESS, str(shared.path), name,
+                sys.executable, "-c", ANOTHER_PROCESS, shared.url if "://" in shared.url else f"sqlite:///{shared.url}", name,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             )
             for name in ("one", "two")
@@ -585,11 +654,11 @@ def test_two_processes_work_on_one_database(shared: Engine) -> None:
     work(shared, steps)
 
 
-def test_a_lock_that_outlasts_the_patience(shared: Engine) -> None:
+def test_a_lock_that_outlasts_the_patience(file: Engine) -> None:
     """Everybody who waits is told that nothing was written, and nothing is; then it goes on."""
 
-    async def steps(store: SqliteStore) -> None:
-        with locked(shared.path):
+    async def steps(store: Store) -> None:
+        with locked(Path(file.url)):
             results = await asyncio.gather(
                 *(store.perform(add(1, f"r{number}")) for number in range(5)), return_exceptions=True
             )
@@ -597,7 +666,7 @@ def test_a_lock_that_outlasts_the_patience(shared: Engine) -> None:
         assert await posted(store) == 0
         assert not (await store.perform(add(1, "r0"))).is_repeat
 
-    work(shared, steps, patience_s=0.1)
+    work(file, steps, patience_s=0.1)
 
 
 class locked:  # noqa: N801 - a context manager, used as a word
@@ -614,12 +683,12 @@ class locked:  # noqa: N801 - a context manager, used as a word
         self._db.close()
 
 
-def test_what_was_committed_alone_is_not_reported_as_lost(shared: Engine) -> None:
+def test_what_was_committed_alone_is_not_reported_as_lost(file: Engine) -> None:
     """A batch falls back to one by one, and half way another process takes the lock: those before have their answers."""
 
-    async def steps(store: SqliteStore) -> None:
+    async def steps(store: Store) -> None:
         await store.perform(add(1, "taken"))
-        lock = locked(shared.path)
+        lock = locked(Path(file.url))
         begun = []
 
         def watch(statement: str) -> None:
@@ -638,13 +707,13 @@ def test_what_was_committed_alone_is_not_reported_as_lost(shared: Engine) -> Non
         assert [type(result) for result in results[1:]] == [StorageUnavailable] * 3
         assert await posted(store) == 11
 
-    work(shared, steps, patience_s=0.1)
+    work(file, steps, patience_s=0.1)
 
 
-def test_a_closed_database_is_one_file(shared: Engine) -> None:
+def test_a_closed_database_is_one_file(file: Engine) -> None:
     """Its log has been folded back, so that a copy of the file is a copy of the books."""
-    work(shared, lambda store: store.perform(add(70_000, "inv-1")))
-    assert [path.name for path in shared.path.parent.iterdir()] == ["books.db"]
+    work(file, lambda store: store.perform(add(70_000, "inv-1")))
+    assert [path.name for path in Path(file.url).parent.iterdir()] == ["books.db"]
 
 
 def test_answers_survive_a_restart(shared: Engine) -> None:
@@ -667,3 +736,84 @@ def _no_thread_stays_behind() -> Iterator[None]:
     """Whatever happened, the writer has ended."""
     yield
     assert [thread.name for thread in threading.enumerate() if thread.name == "callgate-writer"] == []
+
+
+# -- timers, statements, retention -------------------------------------------------------------------------------------
+
+
+def test_due_calls_come_in_the_order_in_which_they_have_waited(engine: Engine, new_house: Callable[..., Any]) -> None:
+    """Those of elastic calls apart; what is settled is not due."""
+    house: House
+    with new_house(engine.make()) as house:
+        house.open("alice", "1", max_seconds=60)
+        house.open("bob", "1")
+        house.set_elastic("bob")
+        for number in range(4):
+            house.hear(house.arrived(f"c{number}"))
+        house.hear(house.arrived("elastic", user="bob"))
+        house.hear(house.answered("c0"))
+        house.hear(house.ended("c1"))
+        house.tick(10_000)
+
+        def due(look: Callable[..., Coroutine[Any, Any, Any]], limit: int) -> list[str]:
+            return [key.call_id for key in house.run(look(house.now, limit))]
+
+        assert due(house.store.calls_to_ask, 10) == ["c0", "c2", "c3", "elastic"]
+        assert due(house.store.calls_to_ask, 2) == ["c0", "c2"]
+        assert due(house.store.calls_to_extend, 10) == ["elastic"]
+        house.now -= timedelta(seconds=10_000)
+        assert (due(house.store.calls_to_ask, 10), due(house.store.calls_to_extend, 10)) == ([], [])
+
+
+def test_a_statement_has_all_of_an_account_and_nothing_of_others(engine: Engine, new_house: Callable[..., Any]) -> None:
+    """Charges, overruns, what is owed and repaid, corrections; newest first, on either side of the account."""
+    house: House
+    with new_house(engine.make()) as house:
+        for name in ("alice", "alice2", "lic"):
+            house.open(name, "0.03", max_seconds=60)
+        house.hear(house.arrived())
+        house.hear(house.ended(seconds=121))
+        house.hear(house.arrived("other", user="alice2"))
+        house.hear(house.ended("other", 1))
+        house.top_up("alice", "1", "second")
+        house.hear(house.arrived("lost"))
+        house.tick(10_000)
+        house.heal(None)
+        house.hear(house.ended("lost", 1))
+        found = house.run(house.store.transfers(AccountKey("app", "alice"), 100))
+        assert found is not None
+        kinds = [str(transfer.kind) for transfer in found[1]]
+        assert kinds == ["correction", "repay", "topup", "overrun", "overrun", "charge", "topup"]
+        assert {transfer.occasion.call_id for transfer in found[1]} == {None, "c1", "lost"}
+        few = house.run(house.store.transfers(AccountKey("app", "alice"), 2))
+        assert few is not None and few[1] == found[1][:2]
+
+
+def test_delivered_records_are_forgotten_after_their_time(engine: Engine, new_house: Callable[..., Any]) -> None:
+    """Those alone: what waits or is parked stays, and so do call, record and callbacks."""
+    house: House
+    with new_house(engine.make()) as house:
+        endpoint = Endpoint(
+            id="crm", url="https://crm.example.com/", types=(RecordType.CALL_ENDED,), allow_private=False,
+            created_at=house.now, sealed_secrets=(b"x",),
+        )  # fmt: skip
+        house.add_endpoint(endpoint)
+        house.endpoints = (endpoint,)
+        house.open("alice", "1", max_seconds=60)
+        for call in ("c1", "c2", "c3"):
+            house.hear(house.arrived(call))
+            house.hear(house.ended(call, 1))
+            house.tick(1)
+        states = (DeliveryState.DELIVERED, DeliveryState.PARKED, DeliveryState.DELIVERED)
+        queued = sorted(house.run(house.store.deliveries(None, 10)), key=lambda each: each.sequence)
+        for delivery, state in zip(queued, states, strict=True):
+            current = house.run(house.store.delivery(delivery.id))
+            assert current is not None
+            house.perform(Conclude(claimed=current, concluded=msgspec.structs.replace(current, state=state)))
+        house.run(house.store.forget_deliveries(queued[2].occurred_at))
+        left = {each.sequence: each.state for each in house.run(house.store.deliveries(None, 10))}
+        assert left == {2: DeliveryState.PARKED, 3: DeliveryState.DELIVERED}
+        assert [record.sequence for record in house.records()] == [1, 2, 3]
+        assert house.hear(house.arrived("c1")) == (house.hang_up, "call_conflict")
+        assert house.run(resend_since(house.store, DeliveryState.DELIVERED, queued[0].occurred_at, house.now)) == 1
+        assert house.perform(Resend(ids=(queued[0].id,), endpoints=frozenset(), now=house.now)) == 0

@@ -166,7 +166,7 @@ def test_every_command_has_a_page(run: Run, words: str) -> None:
     """`--help` explains each; all but those that run until they are stopped take --json."""
     page = run(*words.split(), "--help")
     assert page.code == 0
-    assert ("--json" in page.out) == (words not in {"serve", "dev"})
+    assert ("--json" in page.out) == (words not in {"serve", "dev", "emulate"})
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_what_is_not_understood_exits_with_2(run: Run, words: list[str]) -> None
         (["app", "rotate", KEY, OTHER, "--until", "tomorrow"], "2026-03-01T12:00:00Z"),
         (["app", "rotate", KEY, OTHER, "--until", "2020-01-01T00:00:00Z"], "a time from now"),
         (["app", "suspend", "other"], "there is no application other"),
-        (["app", "set", KEY, "lost_dice=void"], "not available in this version"),
+        (["app", "set", KEY, "lost_dice=half"], "expected one of auto, post_full, void"),
         (["app", "set", KEY, "home_country=SE"], "not available in this version"),
         (["app", "set", KEY, "fallback=connect_limited"], "expected hangup"),
         (["app", "set", KEY, "platform=mars"], "expected global, use1, euc1"),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callgate.protocol import WireRequest, sinch
-from callgate.protocol.call import CallEvent
+from callgate.protocol.call import CallEnded, CallEvent, CallKey, CallOngoing
 from callgate.protocol.life import LIVE
 
 if TYPE_CHECKING:
@@ -179,3 +179,94 @@ def test_a_start_that_is_answered_with_the_fallback(
         if was_decided or "ice" not in names[: names.index("fallback")]:
             assert house.wallet().held_micros == 0
             assert has_ended or (house.call("c0").state, house.moved(), house.records()) == ("refused", [], [])
+
+
+# -- losses ------------------------------------------------------------------------------------------------------------
+
+
+def healed_after(
+    new_house: NewHouse, calls: list[Life], order: Iterable[tuple[int, str]], *, forgets: frozenset[int] = frozenset()
+) -> dict[str, Any]:
+    """Everything that money depends on, once the healer has asked about all that was lost. The platform knows how calls
+    ended, except those that it `forgets`; `estimate` in the order is the moment at which it is asked about these.
+    """
+    with new_house() as house:
+        house.set_application("lost_dice=void")
+        house.open("alice", "100", max_seconds=90)
+        platform = Memory({f"c{number}": event(number, life, "dice") for number, life in enumerate(calls)})
+        for number, name in [*order, (-1, "estimate")]:
+            if name == "estimate":
+                platform.forgotten = {f"c{each}" for each in forgets} if number >= 0 else set()
+                house.tick(90_000)
+                for _ in range(2):
+                    while house.ask(platform):
+                        house.tick(90_000)
+            else:
+                house.hear(event(number, calls[number], name))
+            assert house.faults() == ()
+        wallet = house.wallet()
+        found = [house.call(f"c{number}") for number in range(len(calls))]
+        return {
+            "wallet": (wallet.posted_micros, wallet.held_micros, wallet.owed_micros),
+            "calls": [(call.state, call.refusal, call.charge_micros, call.billed_s, call.duration_s) for call in found],
+            "ends": {record.key for record in house.records()},
+        }
+
+
+class Memory:
+    """A platform that remembers how calls ended."""
+
+    def __init__(self, ends: dict[str, CallEvent]) -> None:
+        self._ends = ends
+        self.forgotten: set[str] = set()
+
+    async def ask(self, call: CallKey, resource: str) -> CallEnded | CallOngoing | None:  # noqa: ARG002 - it has no hosts
+        end = self._ends[call.call_id]
+        assert isinstance(end, CallEnded)
+        return None if call.call_id in self.forgotten else end
+
+    async def hang_up(self, call: CallKey, resource: str) -> bool:
+        raise AssertionError(call, resource)
+
+    async def warn(self, call: CallKey, resource: str, text: str, locale: str) -> bool:
+        raise AssertionError(call, resource, text, locale)
+
+
+connecting = st.builds(
+    Life,
+    user=st.just("alice"),
+    to=st.sampled_from(["+46701740605", "+4930123456"]),
+    other=st.just("+46701740606"),
+    result=st.just("ANSWERED"),
+    reason=st.sampled_from(["CALLERHANGUP", "TIMEOUT"]),
+    duration=st.sampled_from([1, 30, 61, 90, 92, 93, 240]),
+    debit=st.sampled_from([None, "0.0123"]),
+)
+"""Calls that were let through and talked on: what is worth losing."""
+
+
+@sampled(max_examples=30)
+@given(st.lists(connecting | lives, min_size=1, max_size=3), st.data())
+def test_lost_events_are_healed(new_house: NewHouse, calls: list[Life], data: st.DataObject) -> None:
+    """Whatever of answers and ends was lost, once the platform has been asked the books say what they would have said."""
+    told = told_in_order(len(calls), {})
+    losable = st.sampled_from([each for each in told if each[1] != "ice"])
+    lost = data.draw(st.lists(losable, unique=True, max_size=2 * len(calls)))
+    order = [each for each in data.draw(orders(len(calls))) if each not in lost]
+    assert healed_after(new_house, calls, order) == healed_after(new_house, calls, told)
+
+
+@sampled(max_examples=30)
+@given(st.lists(connecting | lives, min_size=1, max_size=2), st.data())
+def test_estimates_are_corrected_by_ends_that_come_late(
+    new_house: NewHouse, calls: list[Life], data: st.DataObject
+) -> None:
+    """Wherever among a call's events the estimate falls, and however often its end comes after that."""
+    order = data.draw(orders(len(calls)))
+    started = max(order.index((number, "ice")) for number in range(len(calls)))
+    at = data.draw(st.integers(started + 1, len(order)))
+    ends = [(number, "dice") for number in range(len(calls))]
+    interrupted = [*order[:at], (0, "estimate"), *order[at:], *ends]
+    told = told_in_order(len(calls), {})
+    found = healed_after(new_house, calls, interrupted, forgets=frozenset(range(len(calls))))
+    assert found == healed_after(new_house, calls, told)

@@ -187,3 +187,9 @@ def test_settings_do_not_show_their_secret() -> None:
 def test_the_path_of_the_public_url_is_the_prefix(url: str, prefix: str) -> None:
     """Without the slash at its end: the paths that follow it begin with one."""
     assert load_settings(None, {"CALLGATE_PUBLIC_URL": url}).public_prefix == prefix
+
+
+def test_the_limit_of_an_elastic_call_is_longer_than_its_slice() -> None:
+    """Else there would be nothing to extend."""
+    with pytest.raises(SettingsInvalid, match="more than elastic_slice_s, 600"):
+        load_settings(None, {"CALLGATE_ELASTIC_SLICE_S": "600", "CALLGATE_ELASTIC_MAX_S": "600"})

@@ -39,7 +39,7 @@ COMMANDS = {
     "account topup": "Add money to an account.",
     "account show": "Show an account and its money.",
     "account statement": "Show what moved on an account, newest first, with the balance after each line.",
-    "account set": "Change an account's credit limit or deck, or show the account.",
+    "account set": "Change what an account may owe, what prices its calls and how they hold money; or show it.",
     "account limits": "Set or show an account's limits.",
     "account suspend": "Refuse new calls of an account; live ones go on.",
     "account resume": "Take new calls of a suspended or closed account again.",
@@ -67,9 +67,12 @@ COMMANDS = {
     "sinch callbacks set": "Tell the platform where to send an application's callbacks.",
     "ledger verify": "Check the four invariants of the ledger on the live database; exit 1 when one does not hold.",
     "call": "Place one emulated call and print its timeline.",
+    "simulate": "Put the server through faults on a virtual clock and check its books after each commit; exit 1 when they break.",
     "scenario run": "Play scenario files, draw each call, and say what was not as expected.",
     "scenario list": "List the scenarios that come with the emulator, with where they lie.",
-    "emulate": "Serve the emulated platform: REST interface, control API, a phone pad and the journal.",
+    "emulate": "Serve the emulated platform: its REST interface, a control API, and pages with a phone pad and a journal.",
+    "load": "Place emulated calls by the thousand, look at every answer, print throughput, latency and all that was wrong.",
+    "conformance": "Ask a callback server everything that can go wrong, and say what does, one line a check.",
     "completions": "Print the script that completes these commands in a shell.",
 }
 """Every command and the sentence of its help. `app add` is the function `add` in `callgate.cli.app`, `sinch callbacks get`

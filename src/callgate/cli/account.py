@@ -273,14 +273,15 @@ async def close(account: str, *, app: InApp = None, config: Config = None, json:
 async def set(  # noqa: A001 - the command's own name
     account: str, *words: str, app: InApp = None, config: Config = None, json: AsJson = False
 ) -> int:
-    """Change an account's credit limit or deck, or show the account.
+    """Change what an account may owe, what prices its calls and how they hold money; or show it.
 
     Parameters
     ----------
     account
         The account's id.
     words
-        credit_limit=AMOUNT, at least what open holds need of it; deck=NAME, in the account's currency.
+        credit_limit=AMOUNT, at least what open holds need of it; deck=NAME, in the account's currency; elastic=on|off,
+        whether calls hold their money slice by slice.
     """
     from callgate.service.set_account import SetAccount
 
@@ -376,3 +377,9 @@ def _say(report: "AccountReport", *, as_json: bool) -> None:
     say(f"{report.id}  {report.status}  deck {report.deck}  {', '.join(report.identities)}")
     money = f"posted {report.posted}, held {report.held}, owed {report.owed}"
     say(f"available {report.available} {report.currency}  ({money})")
+    if report.exposure is not None:
+        exposure = report.exposure
+        say(
+            f"elastic: {exposure.call_count} calls, exposed {exposure.amount} ({exposure.seconds} s);"
+            f" while the server is down {exposure.amount_if_down} ({exposure.seconds_if_down} s)"
+        )

@@ -64,8 +64,9 @@ async def set(key: str, *words: str, config: Config = None, json: AsJson = False
         Application key.
     words
         NAME=VALUE: trust=number|none (what proves a caller beside the platform), freshness=SECONDS (how old a callback
-        may be). This version has one value of fallback, in_app, conference and sip, and none of lost_dice and
-        home_country.
+        may be), lost_dice=auto|post_full|void (how a call is settled whose end nobody can tell), locale=en-US (of what
+        callers hear), warning=TEXT|none (what they hear before their credit ends). This version has one value of
+        fallback, in_app, conference and sip, and none of home_country.
     """
     from callgate.service.add_application import SetApplication
 

@@ -92,11 +92,13 @@ async def show(call_id: str, *, app: InApp = None, config: Config = None, json: 
     if report.charge is not None:
         say(
             f"{report.result}, {report.duration_s or 0} s, billed {report.billed_s} s: {report.charge} {report.currency}"
+            + ("" if report.settled_by == "disconnect" else f", settled by {report.settled_by}")
         )
     if report.flags:
         say(f"flags: {', '.join(report.flags)}")
     for event in report.events:
-        say(f"  {event['at']}  {event['event']:<6}  {_short(event['answer'])}  {event['note']}".rstrip())
+        told = event["sent"] if event["answer"] == "" else event["answer"]  # what we did ourselves has no answer
+        say(f"  {event['at']}  {event['event']:<6}  {_short(told)}  {event['note']}".rstrip())
     return 0
 
 

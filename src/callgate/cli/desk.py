@@ -15,8 +15,8 @@ from cyclopts.validators import Number
 from callgate.errors import NotFound
 
 if TYPE_CHECKING:
+    from callgate.service.ports import Store
     from callgate.settings import Settings
-    from callgate.storage.sqlite import SqliteStore
 
 
 def _read_whole(_: type[int], tokens: Sequence[Token]) -> int:
@@ -46,7 +46,7 @@ def read_settings(config: Path | None) -> "Settings":
 
 
 @asynccontextmanager
-async def open_books(config: Path | None) -> AsyncIterator["SqliteStore"]:
+async def open_books(config: Path | None) -> AsyncIterator["Store"]:
     """The books, for as long as the block runs. A running server sees within a second what is changed in them."""
     from callgate.app import build_store, opened
 
@@ -54,7 +54,7 @@ async def open_books(config: Path | None) -> AsyncIterator["SqliteStore"]:
         yield store
 
 
-async def the_application(store: "SqliteStore", named: str | None) -> str:
+async def the_application(store: "Store", named: str | None) -> str:
     """Return the key of the application that a command works in. Raises `NotFound` when that is not plain."""
     keys = [row.key for row in await store.applications()]
     if named is not None and named in keys:

@@ -12,8 +12,8 @@ from callgate.cli.desk import AsJson, Config, read_settings, say, say_json
 from callgate.errors import Error
 
 if TYPE_CHECKING:
+    from callgate.service.ports import Store
     from callgate.settings import Settings
-    from callgate.storage.sqlite import SqliteStore
 
 LEAST_FREE_BYTES = 256 * 1024 * 1024
 """With less, a busy day may fill the disk; a full one hangs up every call."""
@@ -58,10 +58,12 @@ async def _look(config: Path | None) -> list[Finding]:
         settings = read_settings(config)
     except Error as error:
         return [Finding("settings", False, str(error), "correct it there")]
-    findings = [_settings(config, settings), _disk(settings)]
+    findings = [_settings(config, settings)]
+    if settings.sqlite_file is not None:
+        findings.append(_disk(settings.sqlite_file))
     try:
         async with opened(build_store(settings)) as store:
-            looks: tuple[Callable[[Settings, SqliteStore], Awaitable[Finding]], ...] = (
+            looks: tuple[Callable[[Settings, Store], Awaitable[Finding]], ...] = (
                 _database,
                 _clock,
                 _secrets,
@@ -87,9 +89,8 @@ def _settings(config: Path | None, settings: "Settings") -> Finding:
     return Finding("settings", True, found)
 
 
-def _disk(settings: "Settings") -> Finding:
-    file = Path(settings.database_url.removeprefix("sqlite:///")).absolute()
-    folder = next(parent for parent in file.parents if parent.exists())
+def _disk(file: str) -> Finding:
+    folder = next(parent for parent in Path(file).absolute().parents if parent.exists())
     free_bytes = shutil.disk_usage(folder).free
     found = f"{free_bytes // 2**20} MiB free in {folder}"
     if free_bytes < LEAST_FREE_BYTES:
@@ -97,22 +98,23 @@ def _disk(settings: "Settings") -> Finding:
     return Finding("disk", True, found)
 
 
-async def _database(settings: "Settings", store: "SqliteStore") -> Finding:
+async def _database(settings: "Settings", store: "Store") -> Finding:
     """Its schema was asked when it was opened; that it can be written is shown by a job that commits."""
     from callgate.service.probe import Probe
     from callgate.storage.schema import SCHEMA
 
-    file = Path(settings.database_url.removeprefix("sqlite:///"))
+    file = settings.sqlite_file
     try:
         await store.perform(Probe())
     except Error as error:
-        return Finding("database", False, str(error), "look for another process that holds it, and at its permissions")
-    if not os.access(file, os.W_OK):
+        does = "look for another process that holds it, at its permissions, and at the room on its disk"
+        return Finding("database", False, str(error), does if file else "look at its log, and at the room on its disk")
+    if file is not None and not os.access(file, os.W_OK):
         return Finding("database", False, f"{file} cannot be written by this user", "run as the user who owns it")
-    return Finding("database", True, f"schema {SCHEMA}, writable")
+    return Finding("database", True, f"{await store.describe()}, schema {SCHEMA}, writable")
 
 
-async def _clock(_settings: "Settings", store: "SqliteStore") -> Finding:
+async def _clock(_settings: "Settings", store: "Store") -> Finding:
     """There is nobody to ask the time; but what the books tell of cannot lie ahead."""
     from callgate.app import clock
     from callgate.service.reports import rfc3339
@@ -125,7 +127,7 @@ async def _clock(_settings: "Settings", store: "SqliteStore") -> Finding:
     return Finding("clock", True, rfc3339(now))
 
 
-async def _secrets(settings: "Settings", store: "SqliteStore") -> Finding:
+async def _secrets(settings: "Settings", store: "Store") -> Finding:
     from callgate.app import build_vault
 
     rows = await store.applications()
@@ -141,7 +143,7 @@ async def _secrets(settings: "Settings", store: "SqliteStore") -> Finding:
     return Finding("secrets", True, f"those of {len(rows)} application{'s' if len(rows) > 1 else ''} can be read")
 
 
-async def _ledger(_settings: "Settings", store: "SqliteStore") -> Finding:
+async def _ledger(_settings: "Settings", store: "Store") -> Finding:
     from callgate.service.reports import ledger_verdict
 
     verdict = await ledger_verdict(store)
@@ -151,7 +153,7 @@ async def _ledger(_settings: "Settings", store: "SqliteStore") -> Finding:
     return Finding("ledger", True, f"{looked_at}: all four invariants hold")
 
 
-async def _callbacks(_settings: "Settings", store: "SqliteStore") -> Finding:
+async def _callbacks(_settings: "Settings", store: "Store") -> Finding:
     """Genuine ones that are refused are what an operator must know; strangers who know no key are none of his trouble."""
     from callgate.app import clock
 

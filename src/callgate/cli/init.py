@@ -30,6 +30,13 @@ secret_key = "{secret_key}"
 # How long an end waits for its start, in seconds.
 # orphan_after_s = 600
 
+# An account that is elastic holds so many seconds at a time, and the platform is told the longer limit.
+# elastic_slice_s = 300
+# elastic_max_s = 1800
+
+# Days after which records that were delivered are forgotten in the outbox.
+# delivered_kept_days = 30
+
 # Jobs that may wait for the store; beyond it calls are hung up at once.
 # queue_limit = 10000
 

@@ -11,7 +11,7 @@ from callgate.errors import NotFound
 
 if TYPE_CHECKING:
     from callgate.service.application import Application
-    from callgate.storage.sqlite import SqliteStore
+    from callgate.service.ports import Store
     from callgate.vault import Vault
 
 PROVIDER = "sinch"
@@ -52,7 +52,7 @@ async def token(
     return 0
 
 
-async def application_of(store: "SqliteStore", vault: "Vault", app: str | None) -> "Application":
+async def application_of(store: "Store", vault: "Vault", app: str | None) -> "Application":
     """Return the application that is meant, with its secrets. Raises `NotFound`, also when it is another provider's."""
     from callgate.service.application import opened
 

@@ -20,15 +20,17 @@ class Health:
         self._store = store
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's own shape
-        is_well = scope["path"] == "/healthz" or await self._is_ready()
-        body = b'{"status":"ok"}' if is_well else b'{"status":"unavailable"}'
-        await send_reply(send, WireReply(status=200 if is_well else 503, body=body))
+        state = None if scope["path"] == "/healthz" else await self._look()
+        body = b'{"status":"ok"}' if state is None else f'{{"status":"unavailable","store":"{state}"}}'.encode()
+        await send_reply(send, WireReply(status=200 if state is None else 503, body=body))
 
-    async def _is_ready(self) -> bool:
-        """A job that goes through the queue and a commit: what a decision needs."""
+    async def _look(self) -> str | None:
+        """A job that goes through the queue and a commit: what a decision needs. Return how the store is, None when well."""
         try:
             async with asyncio.timeout(READY_WITHIN_S):
                 await self._store.perform(Probe())
-        except (TimeoutError, StorageUnavailable):
-            return False
-        return True
+        except StorageUnavailable as error:
+            return error.state
+        except TimeoutError:
+            return "slow"
+        return None

@@ -12,6 +12,7 @@ class HoldState(StrEnum):
     OPEN = "open"
     POSTED = "posted"
     VOIDED = "voided"
+    EXPIRED = "expired"  # voided by rule: nobody could say what became of the call
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,3 +26,9 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
         """Return the ended hold. A hold that has ended cannot end again: that would be our own bug."""
         assert self.state is HoldState.OPEN, f"hold is {self.state} already"
         return msgspec.structs.replace(self, state=state)
+
+    def grow(self, amount_micros: int) -> "Hold":
+        """Return the hold with more set aside, for a call that goes on."""
+        assert self.state is HoldState.OPEN, f"hold is {self.state} already"
+        assert amount_micros >= self.amount_micros, "a hold that shrinks"
+        return msgspec.structs.replace(self, amount_micros=amount_micros)

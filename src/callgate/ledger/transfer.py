@@ -13,6 +13,7 @@ class TransferKind(StrEnum):
     REPAY = "repay"  # money that comes in pays first what is owed
     CHARGE = "charge"
     OVERRUN = "overrun"  # what a call cost beyond its hold, or without one
+    CORRECTION = "correction"  # the true charge came after an estimate had been settled
     REFUND = "refund"  # of a call's charge, or a part of it
     ADJUSTMENT = "adjustment"  # by an operator's hand
 

@@ -43,8 +43,9 @@ class OpenHolds(NamedTuple):
 
 
 class EndedCall(NamedTuple):
-    """A call that ended: how its hold ended, what it was charged, what was moved, recorded and given back for it.
+    """A call that ended: how its hold ended, what it was charged, what was taken, recorded and given back for it.
 
+    `corrected_micros` was given back because the charge was an estimate, and `correction_count` records say so.
     `charge_micros` is None where nobody was charged: the end of a start that never came. Whatever moved or was recorded
     for a call that did not end, or that is not stored at all, is told in the same way, and is a fault.
     """
@@ -56,6 +57,8 @@ class EndedCall(NamedTuple):
     moved_micros: int
     record_count: int
     refunded_micros: int = 0
+    corrected_micros: int = 0
+    correction_count: int = 0
 
 
 class LedgerRows(NamedTuple):
@@ -150,10 +153,15 @@ def _outcomes(ended: Iterable[EndedCall]) -> Iterator[str]:
             yield f"{name}, but its hold is open"
         if call.record_count != 1:
             yield f"{name} and has {call.record_count} records, not one"
-        if call.charge_micros != call.moved_micros:
-            yield f"{name} and was charged {format_micros(call.charge_micros)}, but {format_micros(call.moved_micros)} moved"
-        if call.refunded_micros > call.charge_micros:
-            refunded, charge = format_micros(call.refunded_micros), format_micros(call.charge_micros)
+        if call.correction_count > 1:
+            yield f"{name} and was corrected {call.correction_count} times, not once"
+        if call.corrected_micros and not call.correction_count:
+            yield f"{name} and {format_micros(call.corrected_micros)} were given back without a record that corrects"
+        moved_micros = call.moved_micros - call.corrected_micros
+        if call.charge_micros != moved_micros:
+            yield f"{name} and was charged {format_micros(call.charge_micros)}, but {format_micros(moved_micros)} moved"
+        if call.refunded_micros > call.moved_micros:  # an estimate may have been refunded before it was corrected
+            refunded, charge = format_micros(call.refunded_micros), format_micros(call.moved_micros)
             yield f"{name} and was refunded {refunded}, more than its charge of {charge}"
 
 

@@ -71,19 +71,31 @@ def post_hold(wallet: Wallet, held_micros: int, charge_micros: int, occasion: Oc
     return Movement(rest.wallet, charge + rest.transfers)
 
 
-def debit_unheld(wallet: Wallet, amount_micros: int, occasion: Occasion) -> Movement:
+def debit_unheld(
+    wallet: Wallet, amount_micros: int, occasion: Occasion, kind: TransferKind = TransferKind.OVERRUN
+) -> Movement:
     """Take a charge that nothing was held for: what is available from the wallet, the rest becomes owed."""
     taken_micros = min(amount_micros, wallet.available_micros)
     owed_micros = amount_micros - taken_micros
     revenue = accounts.revenue(wallet.currency)
-    taken = _transfer(wallet, TransferKind.OVERRUN, accounts.wallet(wallet.account), revenue, taken_micros, occasion)
-    owed = _transfer(
-        wallet, TransferKind.OVERRUN, accounts.overruns_owed(wallet.account), revenue, owed_micros, occasion
-    )
+    taken = _transfer(wallet, kind, accounts.wallet(wallet.account), revenue, taken_micros, occasion)
+    owed = _transfer(wallet, kind, accounts.overruns_owed(wallet.account), revenue, owed_micros, occasion)
     wallet = msgspec.structs.replace(
         wallet, posted_micros=wallet.posted_micros - taken_micros, owed_micros=wallet.owed_micros + owed_micros
     )
     return Movement(wallet, taken + owed)
+
+
+def correct(wallet: Wallet, difference_micros: int, occasion: Occasion) -> Movement:
+    """Put a settled charge right by its difference: above 0 more is taken, without a hold; below 0 it is given back."""
+    if difference_micros >= 0:
+        return debit_unheld(wallet, difference_micros, occasion, TransferKind.CORRECTION)
+    source = accounts.revenue(wallet.currency)
+    # Refunds too come from revenue, and name their repayment after the call where this one names the account.
+    repaid_name = transfer_id(TransferKind.REPAY, TransferKind.CORRECTION, wallet.account, occasion.subject)
+    return _pay_in(
+        wallet, TransferKind.CORRECTION, source, wallet.account, -difference_micros, occasion, repaid_name=repaid_name
+    )
 
 
 def top_up(wallet: Wallet, amount_micros: int, occasion: Occasion) -> Movement:
@@ -113,13 +125,19 @@ def adjust(wallet: Wallet, amount_micros: int, occasion: Occasion) -> Movement:
 
 
 def _pay_in(  # noqa: PLR0913, PLR0917 - the parts of a transfer
-    wallet: Wallet, kind: TransferKind, source: str, whose: str, amount_micros: int, occasion: Occasion
+    wallet: Wallet,
+    kind: TransferKind,
+    source: str,
+    whose: str,
+    amount_micros: int,
+    occasion: Occasion,
+    repaid_name: str | None = None,
 ) -> Movement:
     """Money comes in from one of the house's accounts, and pays first what is owed."""
     repaid_micros = min(amount_micros, wallet.owed_micros)
     own, owed = accounts.wallet(wallet.account), accounts.overruns_owed(wallet.account)
     paid_name = transfer_id(kind, source, whose, occasion.subject)
-    repaid_name = transfer_id(TransferKind.REPAY, source, whose, occasion.subject)
+    repaid_name = repaid_name or transfer_id(TransferKind.REPAY, source, whose, occasion.subject)
     paid = _transfer(wallet, kind, source, own, amount_micros, occasion, paid_name)
     repaid = _transfer(wallet, TransferKind.REPAY, own, owed, repaid_micros, occasion, repaid_name)
     wallet = msgspec.structs.replace(

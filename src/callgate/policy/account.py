@@ -16,7 +16,9 @@ class Status(StrEnum):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """Who pays. `deck` is the name of the rate deck that prices its calls; it may not exist yet."""
+    """Who pays. `deck` is the name of the rate deck that prices its calls; it may not exist yet. `is_elastic`: its calls
+    hold their money slice by slice.
+    """
 
     application: str
     id: str
@@ -24,3 +26,4 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     status: Status = Status.ACTIVE
     deck: str = "standard"
     limits: Limits = Limits()
+    is_elastic: bool = False

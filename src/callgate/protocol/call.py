@@ -84,7 +84,8 @@ class CallArrived(CallEvent, frozen=True, kw_only=True):
 
     `user` is the in-app user where the platform names one; it is proven only with `Origin.IN_APP`. `cli` is E.164, or
     None when withheld or unreadable. Equal `fingerprint`s mean the same call asked again. `headers` are the calling
-    app's own; they can be forged, like `custom`.
+    app's own; they can be forged, like `custom`. `resource` is the call's own address at the provider, empty when it
+    gives none that we could keep.
     """
 
     destination: Endpoint
@@ -94,6 +95,7 @@ class CallArrived(CallEvent, frozen=True, kw_only=True):
     origin: Origin = Origin.UNKNOWN
     provider_rate: Price | None = None
     headers: Mapping[str, str] = {}
+    resource: str = ""
 
 
 class CallAnswered(CallEvent, frozen=True, kw_only=True):

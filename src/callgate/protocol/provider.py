@@ -58,9 +58,6 @@ class Provider(Protocol):
     def REGIONS(self) -> Mapping[str, str]:  # noqa: N802 - a module's constant
         """Base URLs of the provider's own interface, by the name of the region; the first is the usual one."""
 
-    def resource_of(self, body: bytes) -> str:
-        """Return the address that a callback gives for its call, empty where it gives none. A hint, never to be followed."""
-
     def base_url(self, region: str, resource: str) -> str:
         """Return where a call is asked about: the host that `resource` names, if it is the provider's, else the region's."""
 

@@ -59,7 +59,7 @@ class Deck:
         self._fill(rows)
         self._sort()
         self._fallbacks = _fallbacks(self._keys)
-        self._buckets = array("I", (bisect_left(self._keys, n * _BUCKET_SPAN) for n in range(_BUCKETS + 1)))
+        self._buckets = _bucket_starts(self._keys)
 
     def rate_for(self, number: str, at: datetime) -> Rate | None:
         """Return the row of the longest prefix in force, of equal prefixes the newest; None when no row covers it.
@@ -157,6 +157,20 @@ def _fallbacks(keys: "array[int]") -> "array[int]":
         fallbacks.append(around[-1] if around else _NONE)
         around.append(row)
     return fallbacks
+
+
+def _bucket_starts(keys: "array[int]") -> "array[int]":
+    """For each bucket of sorted keys, and for the end behind them, find the first row that is not before it.
+
+    Most buckets of most decks are empty, so this goes from one that is not to the next.
+    """
+    starts, row = array("I"), 0
+    while row < len(keys):
+        bucket = keys[row] // _BUCKET_SPAN
+        starts.extend([row] * (bucket + 1 - len(starts)))
+        row = bisect_left(keys, (bucket + 1) * _BUCKET_SPAN, row)
+    starts.extend([len(keys)] * (_BUCKETS + 1 - len(starts)))
+    return starts
 
 
 def _covers(outer: int, inner: int) -> bool:

@@ -9,6 +9,8 @@ from callgate.protocol import Provider
 from callgate.protocol.call import CallAnswered, GoOn, HangUp
 from callgate.protocol.life import LIVE, CallState
 from callgate.service.books import Books, Keys
+from callgate.service.due import due_after
+from callgate.service.elastic import talks_since
 from callgate.service.outcome import Outcome
 from callgate.service.records import Call, Callback, Flag
 
@@ -41,5 +43,12 @@ class GoAhead:
 
     def _applied(self, call: Call) -> Call:
         if call.state is CallState.ARRIVED:
-            return msgspec.structs.replace(call, state=CallState.ANSWERED, answered_at=self.now)
+            is_over = Flag.END_UNCLEAR in call.flags  # its end came before, and is being asked about
+            return msgspec.structs.replace(
+                call,
+                state=CallState.ANSWERED,
+                answered_at=self.now,
+                ask_at=call.ask_at if is_over else due_after(self.now, call.granted_s),
+                elastic=talks_since(call.elastic, self.now),
+            )
         return call if call.state in LIVE else call.flagged(Flag.STRAY_ANSWER)

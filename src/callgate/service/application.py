@@ -1,7 +1,9 @@
 """A provider application: who signs callbacks with which secrets, and what the operator has set for it."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
@@ -12,6 +14,11 @@ from callgate.protocol.base_url import is_url, read_base_url
 
 DEFAULT_FRESHNESS_S = 300
 
+DEFAULT_LOCALE = "en-US"
+
+MAX_WARNING = 600
+"""Longest text that is spoken to a caller. Source: Sinch Voice API reference, text-to-speech."""
+
 NUMBER = "number"
 """The one thing, beside the platform's own word, that an application can be told to trust: the caller's number."""
 
@@ -19,14 +26,26 @@ USUAL = "default"
 """How operators call the provider's usual region."""
 
 
+class LostEnd(StrEnum):
+    """How a call is settled whose end nobody can tell. AUTO: in full where its answer was heard, else not at all."""
+
+    AUTO = "auto"
+    POST_FULL = "post_full"
+    VOID = "void"
+
+
 class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `app set` sets. `trust` names what may prove a caller beyond the platform's own authentication: all of it can
-    be forged, so that nothing is trusted unless named. `freshness` is in seconds, either way. `platform` is where the
-    provider's own interface is: a region of it, an URL, or empty for the provider's usual one.
+    be forged, so that nothing is trusted unless named. `freshness` is in seconds, either way. `warning` is what a caller
+    hears before the credit ends, in the language of `locale`; empty for our own words. `platform` is where the provider's
+    own interface is: a region of it, an URL, or empty for the provider's usual one.
     """
 
     trust: tuple[str, ...] = ()
     freshness: int = DEFAULT_FRESHNESS_S
+    lost_dice: LostEnd = LostEnd.AUTO
+    locale: str = DEFAULT_LOCALE
+    warning: str = ""
     platform: str = ""
 
     def changed(self, words: list[str]) -> "ApplicationSettings":
@@ -48,6 +67,9 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
         given = {
             "trust": ",".join(self.trust) or "none",
             "freshness": str(self.freshness),
+            "lost_dice": str(self.lost_dice),
+            "locale": self.locale,
+            "warning": self.warning or "none",
             "platform": self.platform or USUAL,
         }
         return given | {name: value for name, value in FIXED.items() if value}
@@ -58,7 +80,6 @@ FIXED = {
     "in_app": "refuse",
     "conference": "refuse",
     "sip": "refuse",
-    "lost_dice": "",
     "home_country": "",
 }
 """Settings with one value in this version, which is what calls meet; nothing reads those that have none."""
@@ -82,6 +103,27 @@ def _freshness(value: str) -> int:
     return int(value)
 
 
+def _lost_dice(value: str) -> LostEnd:
+    try:
+        return LostEnd(value)
+    except ValueError:
+        raise Invalid("lost_dice", repr(value[:50]), f"one of {', '.join(LostEnd)}") from None
+
+
+def _locale(value: str) -> str:
+    if not re.fullmatch(r"[a-z]{2,3}(-[A-Z][a-z]{3})?-[A-Z]{2}", value):
+        raise Invalid("locale", repr(value[:50]), "a language and a country, such as en-US or sv-SE")
+    return value
+
+
+def _warning(value: str) -> str:
+    if len(value) > MAX_WARNING or not value.isprintable():
+        raise Invalid(
+            "warning", repr(value[:50]), f"at most {MAX_WARNING} printable characters, or none for our own words"
+        )
+    return "" if value == "none" else value
+
+
 def _platform(value: str) -> str:
     """Read the name of a region, which the use case compares with those that the provider has, or an URL."""
     if is_url(value):
@@ -89,7 +131,14 @@ def _platform(value: str) -> str:
     return "" if value == USUAL else value
 
 
-_READ = {"trust": _trust, "freshness": _freshness, "platform": _platform}
+_READ: dict[str, Callable[[str], object]] = {
+    "trust": _trust,
+    "freshness": _freshness,
+    "lost_dice": _lost_dice,
+    "locale": _locale,
+    "warning": _warning,
+    "platform": _platform,
+}
 
 
 class SealedSecret(msgspec.Struct, frozen=True, kw_only=True):

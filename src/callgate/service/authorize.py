@@ -16,6 +16,8 @@ from callgate.rating.deck import Deck
 from callgate.service.application import NUMBER, ApplicationRow
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys
 from callgate.service.decide import Facts, Verdict, decide
+from callgate.service.due import RINGING, due_after
+from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms, begin
 from callgate.service.endpoint import Endpoint
 from callgate.service.outcome import Outcome
 from callgate.service.records import Call, Callback, Flag
@@ -34,6 +36,7 @@ class Authorize:
     now: datetime
     orphan_after: timedelta
     endpoints: Sequence[Endpoint] = ()  # who may want its record, where its end came first
+    elastic: ElasticTerms = DEFAULT_TERMS
 
     def keys(self) -> Keys:
         identities = tuple(key for key in (self._user(), self._number()) if key is not None)
@@ -52,14 +55,15 @@ class Authorize:
 
     def _decide(self, books: Books) -> Outcome:
         """The first time that we hear of this call."""
-        call = self._authorized(books)
+        call = self._authorized(books, self.elastic)
         books.calls.put(call.key, call)
         return self._answer(books, call.answer)
 
     def _decide_after_its_end(self, books: Books, parked: Call) -> Outcome:
         """Its end overtook it. Decide as usual; where it would have connected, the end applies at once."""
         assert parked.parked is not None, "a parked call keeps its end"
-        call = self._authorized(books)
+        whole = ElasticTerms(slice_s=self.elastic.max_s, max_s=self.elastic.max_s)  # there is no time left to grow in
+        call = self._authorized(books, whole)
         if call.hold is not None:
             call = settle(books, call, parked.parked, ended_at=parked.decided_at, endpoints=self.endpoints)
         elif read_ending(parked.parked) is not Ending.UNANSWERED:
@@ -68,9 +72,9 @@ class Authorize:
         books.calls.put(call.key, msgspec.structs.replace(call, answer=hang_up))
         return self._answer(books, hang_up, note="its end came first")
 
-    def _authorized(self, books: Books) -> Call:
+    def _authorized(self, books: Books, elastic: ElasticTerms) -> Call:
         """Decide, and return the call's row; the hold of one that is let through is placed."""
-        facts = self._facts(books)
+        facts = self._facts(books, elastic)
         verdict = decide(facts)
         call = Call(
             key=self.call.key,
@@ -83,6 +87,7 @@ class Authorize:
             refusal=verdict.refusal,
             trace=msgspec.json.encode(verdict.trace),
             decided_at=self.now,
+            resource=self.call.resource,
         )
         if verdict.refusal is not None:
             return msgspec.structs.replace(call, answer=self._hang_up())
@@ -103,9 +108,11 @@ class Authorize:
             rate=verdict.rate,
             hold=Hold(amount_micros=verdict.hold_micros, placed_at=self.now),
             answer=self.provider.answer(self.call, connect).body,
+            elastic=begin(verdict.slice_s, self.now) if verdict.slice_s else None,
+            ask_at=due_after(self.now + RINGING, verdict.granted_s),
         )
 
-    def _facts(self, books: Books) -> Facts:
+    def _facts(self, books: Books, elastic: ElasticTerms) -> Facts:
         payer = self._payer(books)
         account = None if payer is None else books.accounts.get(payer)
         return Facts(
@@ -115,6 +122,7 @@ class Authorize:
             wallet=None if payer is None else books.wallets.get(payer),
             deck=None if account is None else self.decks.get(account.deck),
             now=self.now,
+            elastic=elastic,
         )
 
     def _payer(self, books: Books) -> AccountKey | None:

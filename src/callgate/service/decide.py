@@ -20,6 +20,7 @@ from callgate.rating.charge import affordable_duration_s, charge_micros
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
+from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +32,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     wallet: Wallet | None
     deck: Deck | None
     now: datetime
+    elastic: ElasticTerms = DEFAULT_TERMS
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -42,13 +44,17 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided. A call that is let through has a rate, a grant above 0 and the micros to hold."""
+    """What was decided. A call that is let through has a rate, a grant above 0 and the micros to hold.
+
+    `slice_s` is above 0 where the hold is for that time alone, and is to grow while the call goes on.
+    """
 
     trace: tuple[Step, ...]
     refusal: Refusal | None = None
     rate: Rate | None = None
     granted_s: int = 0
     hold_micros: int = 0
+    slice_s: int = 0
 
 
 def decide(facts: Facts) -> Verdict:
@@ -85,8 +91,12 @@ def decide(facts: Facts) -> Verdict:
         least_s=rate.first_increment_s,
     ):
         return refused()
-    granted_s = min(affordable_s, longest_grant_s(application.limits, account.limits))
-    return Verdict(trace=tuple(trace), rate=rate, granted_s=granted_s, hold_micros=charge_micros(rate, granted_s))
+    longest_s = longest_grant_s(application.limits, account.limits)
+    granted_s, slice_s = min(affordable_s, longest_s), 0
+    if account.is_elastic and granted_s > facts.elastic.slice_s:
+        granted_s, slice_s = min(facts.elastic.max_s, longest_s), facts.elastic.slice_s
+    hold_micros = charge_micros(rate, slice_s or granted_s)
+    return Verdict(trace=tuple(trace), rate=rate, granted_s=granted_s, hold_micros=hold_micros, slice_s=slice_s)
 
 
 def find_rate(deck: Deck | None, account: Account, destination: Endpoint, at: datetime) -> Rate | None:

@@ -30,6 +30,9 @@ class RecordType(StrEnum):
     """What an endpoint can be sent."""
 
     CALL_ENDED = "call.ended"
+    CALL_CORRECTED = "call.corrected"
+    CALL_SETTLED_BY_ESTIMATE = "call.settled_by_estimate"
+    OVERRUN = "overrun"
 
 
 class EndpointState(StrEnum):

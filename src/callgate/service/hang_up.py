@@ -4,7 +4,6 @@ import asyncio
 from typing import NamedTuple
 
 from callgate.errors import Conflict, NotFound, PlatformFailed
-from callgate.protocol import PROVIDERS
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import LIVE
 from callgate.service.books import AccountKey
@@ -31,7 +30,7 @@ async def hang_up_call(store: Store, platform: Platform, key: CallKey) -> Call:
         raise NotFound(f"there is no call {key.call_id} in application {key.application}")
     if call.state not in LIVE:
         raise Conflict(f"call {key.call_id} is not up: it is {call.state}")
-    if not await platform.hang_up(key, await resource_of(store, key)):
+    if not await platform.hang_up(key, call.resource):
         raise Conflict(
             f"the platform knows no call {key.call_id}: it has ended, or it is one of another region than `app set` names"
         )
@@ -47,7 +46,7 @@ async def hang_up_account(store: Store, platform: Platform, account: AccountKey)
     async def end(call: Call) -> None:
         async with room:
             try:
-                is_known = await platform.hang_up(call.key, await resource_of(store, call.key))
+                is_known = await platform.hang_up(call.key, call.resource)
             except PlatformFailed as error:
                 failed[call.key.call_id] = str(error)
             else:
@@ -56,14 +55,6 @@ async def hang_up_account(store: Store, platform: Platform, account: AccountKey)
 
     await asyncio.gather(*(end(call) for call in await _live_calls(store, account)))
     return HungUp(tuple(sorted(ended)), dict(sorted(failed.items())))
-
-
-async def resource_of(store: Store, key: CallKey) -> str:
-    """Return the address that the platform gave for a call, empty where none of its callbacks has one."""
-    rows = {row.key: row for row in await store.applications()}
-    provider = PROVIDERS[rows[key.application].provider]
-    found = (provider.resource_of(callback.body) for callback in await store.callbacks(key))
-    return next(filter(None, found), "")
 
 
 async def _live_calls(store: Store, account: AccountKey) -> list[Call]:

@@ -80,5 +80,7 @@ class Overrule:
             state=CallState.REFUSED,
             refusal=Refusal.NOT_DECIDED_IN_TIME,
             granted_s=0,
+            ask_at=None,
+            elastic=None,
             answer=self.answer,
         )

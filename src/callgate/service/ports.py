@@ -29,13 +29,21 @@ class CallPosition(NamedTuple):
 
 
 class Store(Protocol):
-    """The books on one engine."""
+    """The books on one engine. `is_shared`: several servers may work on them at once, and must share what one alone may do."""
+
+    is_shared: bool
 
     async def open(self) -> None:
         """Start to work. Raises `StorageUnavailable` when the database cannot be used, is older or newer than we are."""
 
     async def close(self) -> None:
         """Finish what waits, then stop."""
+
+    async def migrate(self) -> None:
+        """Bring the schema to this version, before `open`. Raises `StorageUnavailable`."""
+
+    async def describe(self) -> str:
+        """What engine this is, and what an operator may want to know of it, in a line. Raises `StorageUnavailable`."""
 
     async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
         """Run the job with those that wait beside it and return its answer once that is durable.
@@ -99,6 +107,12 @@ class Store(Protocol):
     async def parked_since(self, before: datetime, limit: int) -> Sequence[Call]:
         """Ends that came without a start, and have waited since before this time."""
 
+    async def calls_to_ask(self, now: datetime, limit: int) -> Sequence[CallKey]:
+        """Calls whose hold is open and past its time, those that have waited longest first."""
+
+    async def calls_to_extend(self, now: datetime, limit: int) -> Sequence[CallKey]:
+        """Elastic calls whose timer has gone off, the longest ago first."""
+
     async def token(self, digest: str) -> Token | None: ...
 
     async def tokens(self) -> Sequence[Token]:
@@ -106,6 +120,9 @@ class Store(Protocol):
 
     async def forget_replies(self, before: datetime) -> None:
         """Remove replies kept for an `Idempotency-Key` since before this time, a portion of them."""
+
+    async def forget_deliveries(self, before: datetime) -> None:
+        """Remove what was delivered and had happened before this time, in portions, so that decisions go on between them."""
 
     async def has_tokens(self) -> bool: ...
 

@@ -22,10 +22,21 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     data: RecordReport
 
 
-def queue_record(books: Books, record: CallRecord, endpoints: Sequence[Endpoint]) -> None:
-    """Write the record and what is to be sent of it. `endpoints` are looked up outside the lock, like decks."""
+def queue_record(
+    books: Books,
+    record: CallRecord,
+    endpoints: Sequence[Endpoint],
+    kinds: Sequence[RecordType] = (RecordType.CALL_ENDED,),
+) -> None:
+    """Write the record and what is to be sent of it, under each of these types. `endpoints` are looked up outside the
+    lock, like decks.
+    """
     books.records.add(record)
-    kind = RecordType.CALL_ENDED
+    for kind in kinds:
+        _queue(books, record, endpoints, kind)
+
+
+def _queue(books: Books, record: CallRecord, endpoints: Sequence[Endpoint], kind: RecordType) -> None:
     wanted = [endpoint for endpoint in endpoints if endpoint.wants(kind)]
     if not wanted:
         return

@@ -10,6 +10,7 @@ from callgate.policy.refusal import Refusal
 from callgate.protocol.call import CallEnded, CallKey
 from callgate.protocol.life import CallState
 from callgate.rating.rate import Rate
+from callgate.service.elastic import Elastic
 
 
 class Flag(StrEnum):
@@ -23,6 +24,7 @@ class Flag(StrEnum):
     OVERRUN = "overrun"  # it cost more than was held
     PAYER_UNKNOWN = "payer_unknown"  # it ended without its start, and nobody can be charged
     LATE = "late"  # decided after the deadline and undone
+    CREDIT_ENDED = "credit_ended"  # its hold could not be extended: we asked the platform to end it
 
 
 class SettledBy(StrEnum):
@@ -30,13 +32,17 @@ class SettledBy(StrEnum):
 
     DISCONNECT = "disconnect"  # the platform's report of the end
     ORPHAN = "orphan"  # that report alone: the call was never authorized
+    PROVIDER = "provider"  # what the platform said when we asked: its report never came, or was unclear
+    ESTIMATE = "estimate"  # the application's rule: the platform could not say either
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One call from its decision to its settlement.
 
     `trace` and `answer` are JSON as it was written: the steps of the decision, and the bytes that were answered.
-    `granted_s` is 0 for a refused call. `parked` is an end that came before the start.
+    `granted_s` is 0 for a refused call. `parked` is an end that came before the start. `resource` is the call's own
+    address at the platform, as the platform gave it. `ask_at` is when the platform is asked what became of a call whose
+    hold is open, None once it is not; `ask_count` how often it was.
     """
 
     key: CallKey
@@ -51,6 +57,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     answer: bytes = b""
     rate: Rate | None = None
     hold: Hold | None = None
+    elastic: Elastic | None = None
     parked: CallEnded | None = None
     decided_at: datetime
     answered_at: datetime | None = None
@@ -63,10 +70,18 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     currency: str | None = None
     settled_by: SettledBy | None = None
     flags: tuple[Flag, ...] = ()
+    resource: str = ""
+    ask_at: datetime | None = None
+    ask_count: int = 0
 
     def flagged(self, flag: Flag) -> "Call":
         """Return the call with this flag, once."""
         return self if flag in self.flags else msgspec.structs.replace(self, flags=(*self.flags, flag))
+
+
+def held_s(call: Call) -> int:
+    """How long a call may go on for what is held."""
+    return call.granted_s if call.elastic is None else call.elastic.held_s
 
 
 class Callback(msgspec.Struct, frozen=True, kw_only=True):

@@ -66,7 +66,7 @@ class Refund:
     def _check_amount(self, call: Call, refunded_micros: int) -> int:
         """Return what was refunded before. Raises `Conflict` when there is not so much left."""
         assert call.charge_micros is not None, "the caller has asked"
-        left_micros = call.charge_micros - refunded_micros
+        left_micros = max(0, call.charge_micros - refunded_micros)  # an estimate may have been refunded, then corrected
         if self.amount_micros > left_micros:
             asked, charge, left = (
                 f"{format_micros(micros)} {call.currency}"

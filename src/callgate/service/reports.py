@@ -17,11 +17,12 @@ from callgate.policy.limits import Limits
 from callgate.policy.refusal import SENTENCES
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import LIVE
+from callgate.rating.charge import charge_micros
 from callgate.service.books import AccountKey
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
 from callgate.service.ports import Store
-from callgate.service.records import Call, Callback, CallRecord
+from callgate.service.records import Call, Callback, CallRecord, held_s
 
 RECENT = 50
 """Calls that a list shows unless told otherwise."""
@@ -29,8 +30,20 @@ RECENT = 50
 MAX_LIST = 1_000
 
 
+class ExposureReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What live calls of an account with elastic holds may use: a slice each while the server lives, and all that the
+    platform lets them have while it does not.
+    """
+
+    call_count: int
+    seconds: int
+    amount: str
+    seconds_if_down: int
+    amount_if_down: str
+
+
 class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
-    """An account and its money."""
+    """An account and its money. `exposure` is None where its calls hold all of their money at once."""
 
     id: str
     application: str
@@ -44,6 +57,8 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     deck: str
     identities: tuple[str, ...]
     limits: Limits
+    elastic: bool
+    exposure: ExposureReport | None
 
 
 class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +72,9 @@ class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One call. `decision` is None for an end that came without a start. `hold` is what is held now."""
+    """One call. `decision` is None for an end that came without a start. `hold` is what is held now, and for `held_s`
+    seconds. `ask_at` is when the platform is asked what became of it, if nothing is heard before; it was `ask_count` times.
+    """
 
     call_id: str
     application: str
@@ -67,6 +84,7 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
     destination: str
     decision: DecisionReport | None
     hold: str | None
+    held_s: int | None
     charge: str | None
     currency: str | None
     rate_per_minute: str | None
@@ -78,6 +96,8 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
     result: str | None
     reason: str | None
     settled_by: str | None
+    ask_at: str | None
+    ask_count: int
     flags: tuple[str, ...]
     seconds_left: int | None
     events: list[dict[str, Any]]
@@ -154,10 +174,17 @@ class FaultReport(msgspec.Struct, frozen=True, kw_only=True):
 async def account_report(store: Store, key: AccountKey) -> AccountReport | None:
     """Return the account, or None when there is none of that id."""
     found = await store.account(key)
-    return None if found is None else report_account(*found)
+    if found is None:
+        return None
+    is_exposed = found.account.is_elastic or found.wallet.held_micros > 0
+    live = await store.calls(key.application, account=key.account, only_live=True, limit=MAX_LIST) if is_exposed else ()
+    return report_account(*found, live=live)
 
 
-def report_account(account: Account, wallet: Wallet, identities: tuple[str, ...]) -> AccountReport:
+def report_account(
+    account: Account, wallet: Wallet, identities: tuple[str, ...], live: Sequence[Call] = ()
+) -> AccountReport:
+    """Say what is known of an account; `live` are its calls that are up, as far as its exposure is of interest."""
     return AccountReport(
         id=account.id,
         application=account.application,
@@ -171,6 +198,23 @@ def report_account(account: Account, wallet: Wallet, identities: tuple[str, ...]
         deck=account.deck,
         identities=identities,
         limits=account.limits,
+        elastic=account.is_elastic,
+        exposure=_exposure(account, live),
+    )
+
+
+def _exposure(account: Account, live: Sequence[Call]) -> ExposureReport | None:
+    """None for an account that is not elastic and has no elastic call left."""
+    calls = [(call, call.elastic, call.rate) for call in live]
+    elastic = [(call, elastic, rate) for call, elastic, rate in calls if elastic is not None and rate is not None]
+    if not elastic and not account.is_elastic:
+        return None
+    return ExposureReport(
+        call_count=len(elastic),
+        seconds=sum(each.slice_s for _, each, _ in elastic),
+        amount=format_micros(sum(charge_micros(rate, each.slice_s) for _, each, rate in elastic)),
+        seconds_if_down=sum(call.granted_s for call, _, _ in elastic),
+        amount_if_down=format_micros(sum(charge_micros(rate, call.granted_s) for call, _, rate in elastic)),
     )
 
 
@@ -202,6 +246,7 @@ def report_call(call: Call, now: datetime, callbacks: Sequence[Callback] = ()) -
         destination=call.destination,
         decision=_decision(call),
         hold=format_micros(call.hold.amount_micros) if call.hold is not None and is_live else None,
+        held_s=held_s(call) if is_live else None,
         charge=None if call.charge_micros is None else format_micros(call.charge_micros),
         currency=call.currency,
         rate_per_minute=None if call.rate is None else format_nanos(call.rate.rate_nanos_per_min),
@@ -213,6 +258,8 @@ def report_call(call: Call, now: datetime, callbacks: Sequence[Callback] = ()) -
         result=call.result,
         reason=call.reason,
         settled_by=call.settled_by,
+        ask_at=None if call.ask_at is None else rfc3339(call.ask_at),
+        ask_count=call.ask_count,
         flags=call.flags,
         seconds_left=_seconds_left(call, now) if is_live else None,
         events=[_event(callback) for callback in callbacks],

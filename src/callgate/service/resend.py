@@ -32,11 +32,13 @@ class Resend:
             endpoint = books.endpoints.get(named)
             if endpoint is not None and endpoint.state is EndpointState.DISABLED:
                 raise Conflict(f"endpoint {named} is disabled; first: callgate endpoint enable {named}")
+        count = 0
         for named in self.ids:
             delivery = books.deliveries.get(named)
-            assert delivery is not None, "deliveries are never removed"
-            books.deliveries.put(named, self._again(delivery))
-        return len(self.ids)
+            if delivery is not None:  # else it was delivered long ago, and has just been forgotten
+                books.deliveries.put(named, self._again(delivery))
+                count += 1
+        return count
 
     def _again(self, delivery: Delivery) -> Delivery:
         """One that is next stays so; any other waits, and the engine lets the first that waits in a lane step forward."""
@@ -61,7 +63,8 @@ async def resend_since(store: Store, state: DeliveryState, since: datetime, now:
     """Send again what is in this state and happened since then; return how many. Endpoints that are disabled are left out."""
     active = {endpoint.id for endpoint in await store.endpoints() if endpoint.state is EndpointState.ACTIVE}
     found = [each for each in await store.deliveries_since(state, since) if each[1] in active]
+    count = 0
     for start in range(0, len(found), PORTION):
         ids, endpoints = zip(*found[start : start + PORTION], strict=True)
-        await store.perform(Resend(ids=ids, endpoints=frozenset(endpoints), now=now))
-    return len(found)
+        count += await store.perform(Resend(ids=ids, endpoints=frozenset(endpoints), now=now))
+    return count

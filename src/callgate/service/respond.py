@@ -16,6 +16,7 @@ from callgate.protocol.call import CallAnswered, CallArrived, CallEnded, CallEve
 from callgate.service.answered import GoAhead
 from callgate.service.authorize import Authorize
 from callgate.service.catalog import Catalog
+from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
 from callgate.service.note import Note
 from callgate.service.outcome import Outcome
 from callgate.service.overrule import Overrule
@@ -39,12 +40,19 @@ class Responder:
     """Answers callbacks from the books. One per server."""
 
     def __init__(
-        self, store: Store, clock: Callable[[], datetime], *, decision_deadline_s: float, orphan_after: timedelta
+        self,
+        store: Store,
+        clock: Callable[[], datetime],
+        *,
+        decision_deadline_s: float,
+        orphan_after: timedelta,
+        elastic: ElasticTerms = DEFAULT_TERMS,
     ) -> None:
         self._store = store
         self._clock = clock
         self._decision_deadline_s = decision_deadline_s
         self._orphan_after = orphan_after
+        self._elastic = elastic
         self._deciding: dict[CallKey, asyncio.Future[None]] = {}
         self._overruling: set[asyncio.Task[None]] = set()
 
@@ -93,6 +101,7 @@ class Responder:
             now=self._clock(),
             orphan_after=self._orphan_after,
             endpoints=catalog.endpoints,
+            elastic=self._elastic,
         )
         try:
             async with asyncio.timeout_at(deadline):

@@ -1,4 +1,4 @@
-"""Change what an account may owe and what prices its calls."""
+"""Change what an account may owe, what prices its calls, and how they hold their money."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,8 @@ from callgate.errors import AmountInvalid, Conflict, Invalid, NotFound
 from callgate.money import format_micros, parse_micros
 from callgate.service.books import AccountKey, Books, Keys
 
-_NAMES = ("credit_limit", "deck")
+_NAMES = ("credit_limit", "deck", "elastic")
+_SWITCH = {"on": True, "off": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,8 @@ class SetAccount:
             self._set_deck(books, key, changes["deck"])
         if "credit_limit" in changes:
             self._set_credit_limit(books, key, changes["credit_limit"])
+        if "elastic" in changes:
+            self._set_elastic(books, key, changes["elastic"])
 
     def _set_deck(self, books: Books, key: AccountKey, name: str) -> None:
         account, deck = books.accounts.get(key), books.decks.get(name)
@@ -60,11 +63,19 @@ class SetAccount:
             )
         books.wallets.put(key, msgspec.structs.replace(wallet, credit_limit_micros=limit_micros))
 
+    def _set_elastic(self, books: Books, key: AccountKey, word: str) -> None:
+        """Calls that are up go on as they began."""
+        account = books.accounts.get(key)
+        assert account is not None, "the caller has asked"
+        if word not in _SWITCH:
+            raise Invalid("elastic", repr(word[:50]), "on or off")
+        books.accounts.put(key, msgspec.structs.replace(account, is_elastic=_SWITCH[word]))
+
     def _changes(self) -> dict[str, str]:
         changes = {}
         for word in self.words:
             name, equals, value = word.partition("=")
             if not equals or name not in _NAMES:
-                raise Invalid("account setting", repr(word), "credit_limit=AMOUNT or deck=NAME")
+                raise Invalid("account setting", repr(word), "credit_limit=AMOUNT, deck=NAME or elastic=on|off")
             changes[name] = value
         return changes

@@ -2,26 +2,31 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 
 import msgspec
 
 from callgate.ledger.hold import HoldState
 from callgate.ledger.transfer import Occasion
-from callgate.ledger.wallet import Movement, Wallet, debit_unheld, post_hold, void_hold
+from callgate.ledger.wallet import Movement, Wallet, correct, debit_unheld, post_hold, void_hold
 from callgate.protocol import Provider
-from callgate.protocol.call import Acknowledge, CallEnded, CallResult
+from callgate.protocol.call import Acknowledge, CallEnded, CallKey, CallResult
 from callgate.protocol.life import LIVE, CallState
 from callgate.rating.charge import billed_duration_s, charge_micros
 from callgate.service.books import Books, Keys
-from callgate.service.endpoint import Endpoint
+from callgate.service.elastic import over
+from callgate.service.endpoint import Endpoint, RecordType
 from callgate.service.outcome import Outcome
 from callgate.service.queue_record import queue_record
 from callgate.service.records import Call, Callback, CallRecord, Flag, SettledBy
 
 CUT_TOLERANCE_S = 2
 """A call that its time limit cut may be reported this much longer than was granted; it is billed as granted."""
+
+
+CORRECTION_PREFIX = "correction:"
+"""What the id of a record that corrects has before that of the record which it corrects."""
 
 
 class Ending(Enum):
@@ -59,12 +64,16 @@ class Settle:
         if call is None:
             return self._park(), "came before its start"
         if call.state in LIVE and read_ending(self.ended) is Ending.UNCLEAR:
-            return call.flagged(Flag.END_UNCLEAR), Flag.END_UNCLEAR
+            return unclear(call, self.now), Flag.END_UNCLEAR
         if call.state in LIVE:
             settled = settle(books, call, self.ended, ended_at=self.now, endpoints=self.endpoints)
             return settled, Flag.OVERRUN if Flag.OVERRUN in settled.flags else ""
         if call.state is CallState.REFUSED and read_ending(self.ended) is not Ending.UNANSWERED:
             return call.flagged(Flag.REFUSED_YET_ANSWERED), Flag.REFUSED_YET_ANSWERED
+        if call.settled_by is SettledBy.ESTIMATE and read_ending(self.ended) is Ending.UNCLEAR:
+            return call.flagged(Flag.END_UNCLEAR), Flag.END_UNCLEAR
+        if call.settled_by is SettledBy.ESTIMATE:
+            return correct_estimate(books, call, self.ended, now=self.now, endpoints=self.endpoints), "corrects"
         if call.state is CallState.ENDED and self.ended.duration_s != call.duration_s:
             return call.flagged(Flag.END_DIFFERS), Flag.END_DIFFERS
         return call, "repeat" if call.state in (CallState.ENDED, CallState.PARKED) else ""
@@ -94,30 +103,97 @@ def read_ending(ended: CallEnded) -> Ending:
 _UNANSWERED = frozenset({CallResult.BUSY, CallResult.NO_ANSWER, CallResult.FAILED, CallResult.NONE})
 
 
-def settle(
-    books: Books, call: Call, ended: CallEnded, *, ended_at: datetime, endpoints: Sequence[Endpoint] = ()
+def unclear(call: Call, now: datetime) -> Call:
+    """The facts of a live call's end contradict each other: it keeps its hold, and the platform is asked now.
+
+    An end that says the same again does not hurry us: by then the platform has been asked.
+    """
+    if Flag.END_UNCLEAR in call.flags:
+        return call
+    return msgspec.structs.replace(call.flagged(Flag.END_UNCLEAR), ask_at=now, elastic=over(call.elastic))
+
+
+def settle(  # noqa: PLR0913 - what a settlement rests on
+    books: Books,
+    call: Call,
+    ended: CallEnded,
+    *,
+    ended_at: datetime,
+    endpoints: Sequence[Endpoint] = (),
+    settled_by: SettledBy = SettledBy.DISCONNECT,
 ) -> Call:
     """End a live call's hold, write its record and queue it for `endpoints`; return the call as it then stands.
 
-    An end whose facts are unclear settles nothing: the call keeps its hold and is flagged.
+    An end whose facts are unclear settles nothing: the call keeps its hold, is flagged, and is asked about.
     """
     if read_ending(ended) is Ending.UNCLEAR:
-        return call.flagged(Flag.END_UNCLEAR)
+        return unclear(call, ended_at)
     assert call.account is not None and call.hold is not None and call.rate is not None, "a live call has all three"
     wallet = books.wallet(call.key.application, call.account)
     held_micros = call.hold.amount_micros
     if read_ending(ended) is Ending.UNANSWERED:
         movement, billed_s, charged_micros = Movement(void_hold(wallet, held_micros), ()), 0, 0
-        hold = call.hold.end(HoldState.VOIDED)
+        hold = call.hold.end(HoldState.EXPIRED if settled_by is SettledBy.ESTIMATE else HoldState.VOIDED)
     else:
         duration_s = billable_duration_s(call, ended)
         billed_s, charged_micros = billed_duration_s(call.rate, duration_s), charge_micros(call.rate, duration_s)
         movement = post_hold(wallet, held_micros, charged_micros, occasion(call, ended_at))
         hold = call.hold.end(HoldState.POSTED)
+    kinds = [RecordType.CALL_ENDED]
+    if settled_by is SettledBy.ESTIMATE:
+        kinds.append(RecordType.CALL_SETTLED_BY_ESTIMATE)
     if charged_micros > held_micros:
         call = call.flagged(Flag.OVERRUN)
-    call = msgspec.structs.replace(call, hold=hold)
-    return close(books, call, movement, ended, ended_at, billed_s, charged_micros, SettledBy.DISCONNECT, endpoints)
+        kinds.append(RecordType.OVERRUN)
+    call = msgspec.structs.replace(call, hold=hold, ask_at=None, elastic=over(call.elastic))
+    return close(books, call, movement, ended, ended_at, billed_s, charged_micros, settled_by, endpoints, kinds)
+
+
+def correct_estimate(
+    books: Books, call: Call, ended: CallEnded, *, now: datetime, endpoints: Sequence[Endpoint] = ()
+) -> Call:
+    """The true end of a call that was settled by estimate: move the difference, and write a record that corrects.
+
+    It happens once: from then on the call is settled by its end like any other.
+    """
+    assert call.account is not None and call.rate is not None, "an estimate was charged to somebody"
+    assert call.charge_micros is not None and call.ended_at is not None, "an estimate is a settlement"
+    wallet = books.wallet(call.key.application, call.account)
+    billed_s, charged_micros = 0, 0
+    if read_ending(ended) is Ending.BILLABLE:
+        duration_s = billable_duration_s(call, ended)
+        billed_s, charged_micros = billed_duration_s(call.rate, duration_s), charge_micros(call.rate, duration_s)
+    movement = correct(wallet, charged_micros - call.charge_micros, occasion(call, now))
+    kinds = [RecordType.CALL_CORRECTED]
+    if call.hold is not None and charged_micros > call.hold.amount_micros:
+        call = call.flagged(Flag.OVERRUN)
+        kinds.append(RecordType.OVERRUN)
+    ended_at, corrects = when_ended(call, ended, now), record_id(call.key)
+    return close(
+        books,
+        call,
+        movement,
+        ended,
+        ended_at,
+        billed_s,
+        charged_micros,
+        SettledBy.DISCONNECT,
+        endpoints,
+        kinds,
+        corrects,
+    )
+
+
+def when_ended(call: Call, ended: CallEnded, now: datetime) -> datetime:
+    """When a call ended whose end we learn of long afterwards: by its duration where its answer was heard, else now."""
+    if call.answered_at is None or ended.duration_s is None:
+        return now
+    return min(now, call.answered_at + timedelta(seconds=ended.duration_s))
+
+
+def record_id(key: CallKey) -> str:
+    """Name the record of a call. An application's key has no colon, so that no call's record is named like a correction."""
+    return f"{key.application}/{key.call_id}"
 
 
 def billable_duration_s(call: Call, ended: CallEnded) -> int:
@@ -160,6 +236,8 @@ def close(  # noqa: PLR0913, PLR0917 - everything that a record says
     charged_micros: int,
     settled_by: SettledBy,
     endpoints: Sequence[Endpoint],
+    kinds: Sequence[RecordType] = (RecordType.CALL_ENDED,),
+    corrects: str | None = None,
 ) -> Call:
     """Move the money, write the record and queue it, and return the ended call."""
     sequence = movement.wallet.record_count + 1
@@ -177,7 +255,7 @@ def close(  # noqa: PLR0913, PLR0917 - everything that a record says
         settled_by=settled_by,
     )
     record = CallRecord(
-        record_id=f"{call.key.application}/{call.key.call_id}",
+        record_id=record_id(call.key) if corrects is None else f"{CORRECTION_PREFIX}{corrects}",
         key=call.key,
         account=wallet.account,
         caller=call.caller,
@@ -195,6 +273,7 @@ def close(  # noqa: PLR0913, PLR0917 - everything that a record says
         reason=ended.reason,
         settled_by=settled_by,
         sequence=sequence,
+        corrects=corrects,
     )
-    queue_record(books, record, endpoints)
+    queue_record(books, record, endpoints, kinds)
     return call

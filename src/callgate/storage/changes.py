@@ -1,8 +1,12 @@
-"""What a batch changed, as rows to write: the same for every engine, parents before those that refer to them."""
+"""What a batch changed, as rows to write: the same for every engine, parents before those that refer to them.
+
+New rows are in the order of their keys: two nodes that add the same ones must not wait for each other in a circle.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
+from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
 from callgate.ledger.accounts import is_of_house
@@ -12,6 +16,9 @@ from callgate.storage.rows import Row
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+
+_call_key = itemgetter(slice(len(rows.CALL_KEY)))
 
 
 class Verb(Enum):
@@ -66,6 +73,8 @@ def _of(
     if not changed:
         return
     added = [to_row(row) for name, row in changed.items() if shelf.is_new(name)]
+    if added and table != "deliveries":  # they are numbered as they are queued, under a lock of their lane
+        added.sort(key=itemgetter(slice(len(key))))
     if added:
         yield Change(Verb.ADD, table, columns, key, added)
     if len(added) < len(changed):
@@ -76,7 +85,7 @@ def _of(
 def _of_identities(books: Books) -> Iterator[Change]:
     changed, is_new = books.identities.changes(), books.identities.is_new
     for verb, is_added in ((Verb.ADD, True), (Verb.CHANGE, False)):
-        found = [(*name, account) for name, account in changed.items() if is_new(name) is is_added]
+        found = sorted((*name, account) for name, account in changed.items() if is_new(name) is is_added)
         if found:
             yield Change(verb, "identities", rows.IDENTITY, rows.IDENTITY_KEY, found)
 
@@ -97,6 +106,7 @@ def _of_calls(books: Books) -> Iterator[Change]:
         (Verb.CHANGE, rows.CALL, known),
     ):
         if found:
+            found.sort(key=_call_key)
             yield Change(verb, "calls", columns, rows.CALL_KEY, found)
 
 

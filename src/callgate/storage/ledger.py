@@ -27,11 +27,17 @@ _OPEN_HOLDS = """SELECT application, account, CAST(sum(hold_micros) AS BIGINT) F
     WHERE hold_state = 'open' GROUP BY application, account"""
 _ENDED_CALLS = """SELECT k.application, k.call_id, c.hold_state, CASE WHEN c.state = 'ended' THEN c.charge_micros END,
     (SELECT CAST(coalesce(sum(amount_micros), 0) AS BIGINT) FROM transfers AS t
-      WHERE t.application = k.application AND t.call_id = k.call_id AND t.kind IN ('charge', 'overrun')),
+      WHERE t.application = k.application AND t.call_id = k.call_id
+      AND t.kind IN ('charge', 'overrun', 'correction') AND t.credit LIKE 'revenue:%'),
     (SELECT count(*) FROM records AS r
       WHERE r.application = k.application AND r.call_id = k.call_id AND r.corrects IS NULL),
     (SELECT CAST(coalesce(sum(amount_micros), 0) AS BIGINT) FROM transfers AS t
-      WHERE t.application = k.application AND t.call_id = k.call_id AND t.kind = 'refund')
+      WHERE t.application = k.application AND t.call_id = k.call_id AND t.kind = 'refund'),
+    (SELECT CAST(coalesce(sum(amount_micros), 0) AS BIGINT) FROM transfers AS t
+      WHERE t.application = k.application AND t.call_id = k.call_id
+      AND t.kind = 'correction' AND t.debit LIKE 'revenue:%'),
+    (SELECT count(*) FROM records AS r
+      WHERE r.application = k.application AND r.call_id = k.call_id AND r.corrects IS NOT NULL)
     FROM (SELECT application, call_id FROM calls WHERE state = 'ended'
       UNION SELECT application, call_id FROM transfers WHERE call_id IS NOT NULL
       UNION SELECT application, call_id FROM records) AS k

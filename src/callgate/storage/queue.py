@@ -51,6 +51,11 @@ class Writer:
     def is_closing(self) -> bool:
         return self._is_closing
 
+    @property
+    def has_more(self) -> bool:
+        """Whether jobs wait already for the batch after this one."""
+        return bool(self._queue)
+
     def start(self) -> None:
         self._thread.start()
 
@@ -68,7 +73,7 @@ class Writer:
         waiting = Waiting(job, loop)
         with self._wake:
             if self._is_closing:
-                raise StorageUnavailable("the store is closed")
+                raise StorageUnavailable("the store is closed", "closed")
             if len(self._queue) >= self._queue_limit and not is_urgent:
                 raise StorageOverloaded(f"{len(self._queue)} jobs wait already")
             self._queue.append(waiting)
@@ -104,16 +109,16 @@ def commit_wanted(batch: list[Waiting], commit: Commit) -> list[Waiting]:
             commit(wanted)
     except StorageUnavailable as error:
         log.error("store.unavailable", jobs=len(wanted), error=str(error))
-        _fail(wanted, error)
+        _fail(wanted, error, error.state)
     except Exception as error:  # noqa: BLE001 - the writer lives on, whatever happened
         log.exception("store.batch_failed", jobs=len(wanted))
         _fail(wanted, error)
     return wanted
 
 
-def _fail(batch: list[Waiting], error: Exception) -> None:
+def _fail(batch: list[Waiting], error: Exception, state: str = "unavailable") -> None:
     for waiting in batch:
-        waiting.error = StorageUnavailable(f"the batch failed: {error}")
+        waiting.error = StorageUnavailable(f"the batch failed: {error}", state)
 
 
 def _answer(batch: list[Waiting]) -> None:

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
 
-from callgate.ledger.accounts import overruns_owed
-from callgate.ledger.accounts import wallet as wallet_name
 from callgate.ledger.transfer import Transfer
 from callgate.ledger.wallet import Wallet
 from callgate.protocol.call import CallKey
@@ -68,10 +66,9 @@ class Reads(ABC):
     async def transfers(self, key: AccountKey, limit: int) -> tuple[Wallet, Sequence[Transfer]] | None:
         statement = f"""SELECT {_of("w", rows.WALLET)}, {_of("t", rows.TRANSFER)} FROM wallets AS w LEFT JOIN
             (SELECT {", ".join(rows.TRANSFER)}, {self.order_written} AS written FROM transfers
-             WHERE application = ? AND (debit IN (?, ?) OR credit IN (?, ?)) ORDER BY {self.order_written} DESC LIMIT ?) AS t
+             WHERE application = ? AND account = ? ORDER BY {self.order_written} DESC LIMIT ?) AS t
             ON TRUE WHERE w.application = ? AND w.account = ? ORDER BY t.written DESC"""  # noqa: S608 - names are ours
-        sides = (wallet_name(key.account), overruns_owed(key.account))
-        found = await self.fetch(statement, key.application, *sides, *sides, limit, *key)
+        found = await self.fetch(statement, *key, limit, *key)
         if not found:
             return None
         width = len(rows.WALLET)
@@ -108,9 +105,11 @@ class Reads(ABC):
         before: CallPosition | None = None,
         limit: int,
     ) -> Sequence[Call]:
-        conditions = ["state IN ('arrived', 'answered')"] if only_live else []
+        conditions = ["hold_state = 'open'"] if only_live else []  # a live call's is; an index has those alone
         values: list[object] = []
-        for name, value in (("application", application), ("account", account)):
+        # Few calls are live: SQLite, without statistics, would rather look through all that the application ever had.
+        of_application = "application || ''" if only_live and account is None else "application"
+        for name, value in ((of_application, application), ("account", account)):
             if value is not None:
                 conditions.append(f"{name} = ?")
                 values.append(value)
@@ -126,6 +125,17 @@ class Reads(ABC):
         statement = f"""{select("calls", rows.CALL)} WHERE state = 'parked' AND decided_at <= ?
             ORDER BY decided_at LIMIT ?"""
         return [rows.to_call(row) for row in await self.fetch(statement, rows.to_us(before), limit)]
+
+    async def calls_to_ask(self, now: datetime, limit: int) -> Sequence[CallKey]:
+        return await self._due("ask_at", now, limit)
+
+    async def calls_to_extend(self, now: datetime, limit: int) -> Sequence[CallKey]:
+        return await self._due("extend_at", now, limit)
+
+    async def _due(self, timer: str, now: datetime, limit: int) -> Sequence[CallKey]:
+        """Calls with a timer that has gone off; few have one set, and an index has those alone."""
+        statement = f"{select('calls', rows.CALL_KEY)} WHERE {timer} <= ? ORDER BY {timer} LIMIT ?"
+        return [CallKey(*row) for row in await self.fetch(statement, rows.to_us(now), limit)]
 
     # -- tokens and faults ---------------------------------------------------------------------------------------------
 

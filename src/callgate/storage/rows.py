@@ -18,6 +18,7 @@ from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow, ApplicationSettings, SealedSecret
 from callgate.service.books import DeckHead
 from callgate.service.delivery import Delivery, DeliveryState, Lane
+from callgate.service.elastic import Elastic
 from callgate.service.endpoint import Endpoint, EndpointState, RecordType
 from callgate.service.lease import Lease
 from callgate.service.records import Call, Callback, CallRecord, Flag, SettledBy
@@ -50,6 +51,7 @@ def _from_us(at: int | None) -> datetime | None:
 
 _encode = msgspec.json.Encoder().encode
 _decode_rate = msgspec.json.Decoder(Rate).decode
+_decode_elastic = msgspec.json.Decoder(Elastic).decode
 _decode_ended = msgspec.json.Decoder(CallEnded).decode
 _decode_limits = msgspec.json.Decoder(Limits).decode
 _decode_settings = msgspec.json.Decoder(ApplicationSettings).decode
@@ -61,13 +63,15 @@ CALL_KEY = ("application", "call_id")
 CALL = (
     "application", "call_id", "state", "account", "caller", "destination", "fingerprint", "refusal", "granted_s", "trace",
     "answer", "rate", "hold_micros", "hold_placed_at", "hold_state", "parked", "decided_at", "answered_at", "ended_at",
-    "result", "reason", "duration_s", "billed_s", "charge_micros", "currency", "settled_by", "flags",
+    "result", "reason", "duration_s", "billed_s", "charge_micros", "currency", "settled_by", "flags", "resource",
+    "ask_at", "ask_count", "elastic", "extend_at",
 )  # fmt: skip
 
 
 DECIDED = (
     *CALL_KEY, "state", "account", "caller", "destination", "fingerprint", "refusal", "granted_s", "trace", "answer", "rate",
-    "hold_micros", "hold_placed_at", "hold_state", "decided_at", "currency", "flags",
+    "hold_micros", "hold_placed_at", "hold_state", "decided_at", "currency", "flags", "resource", "ask_at", "ask_count",
+    "elastic", "extend_at",
 )  # fmt: skip
 """What a decision writes: the columns of a new call that may be other than null."""
 
@@ -102,6 +106,10 @@ def from_decided(call: Call) -> Row:
         to_us(call.decided_at),
         call.currency,
         " ".join(call.flags),
+        call.resource,
+        _to_us(call.ask_at),
+        call.ask_count,
+        *_from_elastic(call.elastic),
     )
 
 
@@ -134,12 +142,22 @@ def from_call(call: Call) -> Row:
         call.currency,
         call.settled_by,
         " ".join(call.flags),
+        call.resource,
+        _to_us(call.ask_at),
+        call.ask_count,
+        *_from_elastic(call.elastic),
     )
+
+
+def _from_elastic(elastic: Elastic | None) -> Row:
+    """The struct, and for the index alone the time that it has too."""
+    return (None, None) if elastic is None else (_encode(elastic), _to_us(elastic.look_at))
 
 
 def to_call(row: Row) -> Call:
     named = dict(zip(CALL, row, strict=True))
     key = CallKey(named.pop("application"), named.pop("call_id"))
+    del named["extend_at"]
     amount_micros, placed_at, state = named.pop("hold_micros"), named.pop("hold_placed_at"), named.pop("hold_state")
     named |= {
         "state": CallState(named["state"]),
@@ -151,6 +169,8 @@ def to_call(row: Row) -> Call:
         "ended_at": _from_us(named["ended_at"]),
         "settled_by": named["settled_by"] and SettledBy(named["settled_by"]),
         "flags": tuple(Flag(flag) for flag in named["flags"].split()),
+        "ask_at": _from_us(named["ask_at"]),
+        "elastic": named["elastic"] and _decode_elastic(named["elastic"]),
     }
     hold = state and Hold(amount_micros=amount_micros, placed_at=from_us(placed_at), state=HoldState(state))
     return Call(key=key, hold=hold, **named)
@@ -171,15 +191,16 @@ def to_wallet(row: Row) -> Wallet:
 
 
 ACCOUNT_KEY = ("application", "id")
-ACCOUNT = (*ACCOUNT_KEY, "currency", "status", "deck", "limits")
+ACCOUNT = (*ACCOUNT_KEY, "currency", "status", "deck", "limits", "is_elastic")
 
 
 def from_account(account: Account) -> Row:
-    return (*msgspec.structs.astuple(account)[:-1], _encode(account.limits).decode())
+    *plain, limits, is_elastic = msgspec.structs.astuple(account)
+    return (*plain, _encode(limits).decode(), int(is_elastic))
 
 
 def to_account(row: Row) -> Account:
-    application, account, currency, status, deck, limits = row
+    application, account, currency, status, deck, limits, is_elastic = row
     return Account(
         application=application,
         id=account,
@@ -187,6 +208,7 @@ def to_account(row: Row) -> Account:
         status=Status(status),
         deck=deck,
         limits=_decode_limits(limits),
+        is_elastic=bool(is_elastic),
     )
 
 

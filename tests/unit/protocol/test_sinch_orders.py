@@ -99,14 +99,6 @@ def test_orders_are_read() -> None:
         PROVIDER.read_done(400, b'{"errorCode":40003}')
 
 
-def test_the_address_of_a_call_is_found_in_its_callbacks() -> None:
-    """In an ICE; a DiCE has none, and what is no callback has none either."""
-    ice = json.loads((EVENTS / "ice-pstn.json").read_bytes())
-    assert PROVIDER.resource_of(json.dumps(ice).encode()) == ice["callResourceUrl"]
-    assert PROVIDER.resource_of((EVENTS / "dice-answered.json").read_bytes()) == ""
-    assert PROVIDER.resource_of(b"<html>") == ""
-
-
 def test_the_host_that_is_asked() -> None:
     """The call's own, if it is one of the platform's; else the region's that was set."""
     own = "https://calling-use1.api.sinch.com/calling/v1/calls/id/x"

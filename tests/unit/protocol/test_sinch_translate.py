@@ -81,14 +81,16 @@ def test_a_call_from_a_phone_to_a_rented_number() -> None:
     assert call.destination == Endpoint(EndpointKind.DID, "+462010000188")
 
 
+def test_a_call_keeps_its_own_address() -> None:
+    """As the platform wrote it; one that cannot be stored as it is counts as none."""
+    assert example("ice-pstn").resource == f"https://calling-euc1.api.sinch.com/calling/v1/calls/id/{CALL}"
+    for odd in ("", "https://calling.api.sinch.com/\n", "x" * 1_001):
+        assert understand(ICE | {"callResourceUrl": odd}).resource == ""
+
+
 def test_what_neutral_words_cannot_say_rides_along() -> None:
     """Under the provider's name and in its spelling, and only what was said."""
-    assert example("ice-pstn").extra == {
-        "sinch": {
-            "domain": "pstn",
-            "callResourceUrl": f"https://calling-euc1.api.sinch.com/calling/v1/calls/id/{CALL}",
-        }
-    }
+    assert example("ice-pstn").extra == {"sinch": {"domain": "pstn"}}
     more = {"rdnis": "+46700000000", "conferenceId": "room", "cookies": [{"key": "a", "value": "b"}]}
     assert understand(ICE | more).extra == {"sinch": {**more, "cookies": {"a": "b"}}}
     assert understand(ICE).extra == {}

@@ -101,6 +101,7 @@ class HoldFor:
             hold=hold,
             granted_s=60,
             decided_at=NOW,
+            ask_at=NOW + timedelta(minutes=6),
         )
         books.calls.put(self.key, call)
 
@@ -120,7 +121,13 @@ class ChargeFor(HoldFor):
         books.move(movement)
         hold = None if call.hold is None else call.hold.end(HoldState.POSTED)
         fields = {name: getattr(call, name) for name in call.__struct_fields__}
-        fields |= {"state": CallState.ENDED, "hold": hold, "charge_micros": self.micros, "ended_at": NOW}
+        fields |= {
+            "state": CallState.ENDED,
+            "hold": hold,
+            "ask_at": None,
+            "charge_micros": self.micros,
+            "ended_at": NOW,
+        }
         books.calls.put(self.key, Call(**fields))
         books.records.add(
             CallRecord(

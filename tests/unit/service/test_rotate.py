@@ -143,6 +143,9 @@ def test_settings_take_what_this_version_honours() -> None:
         words = (
             "trust=number",
             "freshness=60",
+            "lost_dice=void",
+            "locale=sv-SE",
+            "warning=Hej",
             "platform=euc1",
             "fallback=hangup",
             "in_app=refuse",
@@ -151,7 +154,14 @@ def test_settings_take_what_this_version_honours() -> None:
         )
         settings = await store.perform(SetApplication(key="app", words=words))
         assert " ".join(f"{name}={value}" for name, value in settings.shown().items()) == " ".join(words)
-        for word in ("fallback=connect_limited", "in_app=free", "lost_dice=void", "home_country=SE", "colour=red"):
+        for word in (
+            "fallback=connect_limited",
+            "in_app=free",
+            "lost_dice=half",
+            "locale=swedish",
+            "home_country=SE",
+            "colour=red",
+        ):
             with pytest.raises(Invalid):
                 await store.perform(SetApplication(key="app", words=(word,)))
 

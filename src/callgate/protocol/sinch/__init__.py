@@ -77,7 +77,6 @@ if TYPE_CHECKING:
         hang_up,
         read_done,
         read_told,
-        resource_of,
         warn,
     )
     from callgate.protocol.sinch.rules import Fault
@@ -144,7 +143,6 @@ __all__ = [
     "read_done",
     "read_told",
     "registration_token",
-    "resource_of",
     "rest",
     "sign",
     "signature_of",
@@ -167,9 +165,7 @@ _LATER = {
     "prompts": "prompts",
     "registration_token": "token",
     "rest": "rest",
-    **dict.fromkeys(
-        ("REGIONS", "ask", "base_url", "hang_up", "read_done", "read_told", "resource_of", "warn"), "orders"
-    ),
+    **dict.fromkeys(("REGIONS", "ask", "base_url", "hang_up", "read_done", "read_told", "warn"), "orders"),
 }
 """The module of each name that is loaded later."""
 

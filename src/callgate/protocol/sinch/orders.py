@@ -4,9 +4,9 @@ from datetime import datetime
 
 import msgspec
 
-from callgate.errors import PlatformFailed, PlatformRefused, ProtocolError
+from callgate.errors import PlatformFailed, PlatformRefused
 from callgate.protocol.call import CallEnded, CallKey, CallOngoing
-from callgate.protocol.sinch.callbacks import Ace, Dice, Ice, read
+from callgate.protocol.sinch.callbacks import Dice
 from callgate.protocol.sinch.rest.calls import CallInfo, GetCall, UpdateCall, UpdateLeg
 from callgate.protocol.sinch.rest.hosts import REGIONS, base_of
 from callgate.protocol.sinch.rest.operation import NO_SUCH_THING, signed
@@ -15,18 +15,9 @@ from callgate.protocol.sinch.svaml import Continue, Hangup, Say, Svaml
 from callgate.protocol.sinch.translate import translate
 from callgate.protocol.wire import WireRequest
 
-__all__ = ["REGIONS", "ask", "base_url", "hang_up", "read_done", "read_told", "resource_of", "warn"]
+__all__ = ["REGIONS", "ask", "base_url", "hang_up", "read_done", "read_told", "warn"]
 
 ONGOING, FINAL = "ONGOING", "FINAL"
-
-
-def resource_of(body: bytes) -> str:
-    """Return the address that a callback gives for its call, empty where it gives none."""
-    try:
-        callback = read(WireRequest(method="POST", path="/", headers={}, body=body))
-    except ProtocolError:
-        return ""
-    return callback.call_resource_url if isinstance(callback, Ice | Ace) else ""
 
 
 def base_url(region: str, resource: str) -> str:

@@ -52,6 +52,9 @@ from callgate.protocol.wire import WireReply, WireRequest
 MAX_TEXT = 256
 """Longest call id, user and address that we act upon, in characters."""
 
+MAX_RESOURCE = 1_000
+"""Longest address of a call that we keep, in characters."""
+
 MAX_DURATION_S = 10 * 24 * 3600
 """Longest duration that we believe. A longer one, or one below 0, counts as none: the provider is asked instead."""
 
@@ -153,9 +156,9 @@ def unusable(callback: Known | UnknownEvent) -> str | None:
     return None
 
 
-def _is_plain(text: str) -> bool:
+def _is_plain(text: str, longest: int = MAX_TEXT) -> bool:
     """Whether it can be stored and compared as it is; U+FFFD stands where a NUL was."""
-    return len(text) <= MAX_TEXT and text.isprintable() and (text.isascii() or "\ufffd" not in text)
+    return len(text) <= longest and text.isprintable() and (text.isascii() or "\ufffd" not in text)
 
 
 def _arrived(ice: Ice, common: dict[str, Any]) -> CallArrived:
@@ -172,7 +175,8 @@ def _arrived(ice: Ice, common: dict[str, Any]) -> CallArrived:
         origin=_ORIGINS.get(ice.origination_type, Origin.UNKNOWN),
         provider_rate=_price(ice.user_rate),
         headers=_mapping(ice.call_headers),
-        extra=_extra(ice, domain=ice.domain, rdnis=ice.rdnis, callResourceUrl=ice.call_resource_url),
+        resource=ice.call_resource_url if _is_plain(ice.call_resource_url, MAX_RESOURCE) else "",
+        extra=_extra(ice, domain=ice.domain, rdnis=ice.rdnis),
     )
 
 

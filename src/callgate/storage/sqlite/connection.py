@@ -16,22 +16,27 @@ _BUSY_MS = 250
 
 _CACHE_KIB = 32_768
 
-_STATEMENTS = 512
+_STATEMENTS = 1_024
 
 CHECKPOINT_S = 1.0
-"""How often the log is folded back into the file."""
+"""How often the log is folded back into the file, at the least."""
 
-LONG_LOG_PAGES = 8_192
-"""A log of 32 MiB: it is begun anew as soon as all of it is folded back, for which the writer stands still for a moment."""
+CHECKPOINT_JOBS = 1_000
+"""After so many jobs it is done at once, so that the log stays short and its pages are written over, not added."""
+
+LONG_LOG_PAGES = 4_096
+"""A log of 16 MiB: it is begun anew as soon as all of it is folded back, for which the writer stands still for a moment."""
 
 LONGEST_LOG_PAGES = 100_000
 """Should nobody fold it back, a commit does so at this length."""
 
 
-def connect(path: str) -> sqlite3.Connection:
-    """Raises `StorageUnavailable`."""
+def connect(path: str, kind: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
+    """Connect, with a kind of connection of the caller's own where one is named. Raises `StorageUnavailable`."""
     try:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS)
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS, factory=kind
+        )
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -70,24 +75,23 @@ def check_file(path: str) -> None:
 def translate(error: sqlite3.Error) -> StorageUnavailable | Refused:
     """Say whether the database takes nothing now, or only not what one job of the batch wrote."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    kind = StorageUnavailable if code in _TAKES_NOTHING else Refused
-    return kind(f"SQLite: {error}")
+    state = _TAKES_NOTHING.get(code)
+    return Refused(f"SQLite: {error}") if state is None else StorageUnavailable(f"SQLite: {error}", state)
 
 
-_TAKES_NOTHING = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_PROTOCOL,
-        sqlite3.SQLITE_NOTADB,
-    }
-)
+_TAKES_NOTHING = {
+    sqlite3.SQLITE_BUSY: "locked",
+    sqlite3.SQLITE_LOCKED: "locked",
+    sqlite3.SQLITE_NOMEM: "out of memory",
+    sqlite3.SQLITE_READONLY: "read-only",
+    sqlite3.SQLITE_IOERR: "disk error",
+    sqlite3.SQLITE_CORRUPT: "damaged",
+    sqlite3.SQLITE_FULL: "disk full",
+    sqlite3.SQLITE_CANTOPEN: "disk error",
+    sqlite3.SQLITE_PROTOCOL: "locked",
+    sqlite3.SQLITE_NOTADB: "damaged",
+}
+"""Errors with which nothing can be written, whatever it is, and how the store is then."""
 
 
 def is_busy(error: sqlite3.Error) -> bool:
@@ -104,8 +108,10 @@ class Checkpointer:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._is_over = threading.Event()
+        self._is_due = threading.Event()
+        self._is_over = False
         self._is_long = False
+        self._jobs = 0
         self._thread = threading.Thread(target=self._work, name="callgate-checkpointer", daemon=True)
 
     def start(self, writer: sqlite3.Connection) -> None:
@@ -114,9 +120,17 @@ class Checkpointer:
         self._thread.start()
 
     def stop(self) -> None:
-        self._is_over.set()
+        self._is_over = True
+        self._is_due.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    def wrote(self, jobs: int) -> None:
+        """For the writer: so many more are in the log."""
+        self._jobs += jobs
+        if self._jobs >= CHECKPOINT_JOBS:
+            self._jobs = 0
+            self._is_due.set()
 
     def finish(self, writer: sqlite3.Connection) -> None:
         """For the writer, outside a transaction: begin a long log anew."""
@@ -126,7 +140,9 @@ class Checkpointer:
 
     def _work(self) -> None:
         connection: sqlite3.Connection | None = None
-        while not self._is_over.wait(CHECKPOINT_S):
+        while not self._is_over:
+            self._is_due.wait(CHECKPOINT_S)
+            self._is_due.clear()
             try:
                 connection = connection or connect(self._path)
                 _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

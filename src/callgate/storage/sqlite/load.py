@@ -1,42 +1,40 @@
 """Bring the rows that a batch names onto the shelves: a fixed number of rounds, whatever its size."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from callgate.protocol.call import CallKey
-from callgate.service.books import AccountKey, Books, IdentityKey, Keys, Shelf
+from callgate.service.books import AccountKey, Books, IdentityKey, Keys
 from callgate.storage import rows
+from callgate.storage.alone import ALONE
 from callgate.storage.rows import Row
 from callgate.storage.sql import select_many
 from callgate.storage.sqlite.kept import Kept, Opened
 
-K = TypeVar("K")
 V = TypeVar("V")
 
-PORTIONS = (64, 16, 4, 1)
-"""How many rows one statement takes: few lengths, so that each is prepared once."""
+PORTION = 64
+"""Rows that one statement takes at most; each smaller number has a statement of its own, which SQLite keeps prepared.
+
+One statement for many rows lets go of the interpreter once. One for each row would let a busy event loop in between every
+two rows, and wait for it.
+"""
 
 
 def portions(every: Sequence[V]) -> Iterator[Sequence[V]]:
-    """Cut a sequence into the largest portions that fit."""
-    start, count = 0, len(every)
-    for length in PORTIONS:
-        while count - start >= length:
-            yield every[start : start + length]
-            start += length
+    for start in range(0, len(every), PORTION):
+        yield every[start : start + PORTION]
 
 
 def load(db: sqlite3.Connection, books: Books, keys: Keys, kept: Kept) -> None:
     """Calls and identities first, since they say whose accounts come with them; then those; then all that stands alone."""
     payers = {*keys.accounts, *_load_calls(db, books, keys.calls), *_load_identities(db, books, keys.identities, kept)}
     _load_accounts(db, books, sorted(payers), kept)
-    for name, table, columns, key, to_struct in _ALONE:
-        if wanted := getattr(keys, name):
-            _load_alone(
-                db, getattr(books, "moved" if name == "transfers" else name), table, columns, key, wanted, to_struct
-            )
+    for kind in ALONE:
+        if wanted := kind.keys(keys):
+            kind.load(books, wanted, _rows(db, kind.table, kind.columns, kind.key, kind.parts(wanted)))
     for refund in keys.refunds:
         books.refunded.load(refund, db.execute(_REFUNDED, refund).fetchone()[0])
     for account in keys.open_holds:
@@ -84,23 +82,6 @@ def _load_accounts(db: sqlite3.Connection, books: Books, keys: Sequence[AccountK
         books.wallets.load(key, opened.wallet)
 
 
-def _load_alone(  # noqa: PLR0913, PLR0917 - where a row is found and what becomes of it
-    db: sqlite3.Connection,
-    shelf: Shelf[K, V],
-    table: str,
-    columns: Sequence[str],
-    key: Sequence[str],
-    wanted: Sequence[K],
-    to_struct: Callable[[Row], V],
-) -> None:
-    """Rows that bring no others with them. The key is what each row begins with."""
-    for each in wanted:
-        shelf.load(each, None)
-    named: dict[Any, K] = {each if isinstance(each, tuple) else (each,): each for each in wanted}
-    for row in _rows(db, table, columns, key, list(named)):
-        shelf.load(named[row[: len(key)]], to_struct(row))
-
-
 def _rows(
     db: sqlite3.Connection, table: str, columns: Sequence[str], key: Sequence[str], keys: Sequence[Sequence[str]]
 ) -> Iterator[Row]:
@@ -110,18 +91,7 @@ def _rows(
         ).fetchall()
 
 
-_ALONE: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...], Callable[[Row], Any]], ...] = (
-    ("applications", "applications", rows.APPLICATION, rows.APPLICATION_KEY, rows.to_application),
-    ("decks", "decks", rows.DECK, rows.DECK_KEY, rows.to_deck_head),
-    ("transfers", "transfers", rows.TRANSFER, rows.TRANSFER_KEY, rows.to_transfer),
-    ("tokens", "tokens", rows.TOKEN, rows.TOKEN_KEY, rows.to_token),
-    ("endpoints", "endpoints", rows.ENDPOINT, rows.ENDPOINT_KEY, rows.to_endpoint),
-    ("deliveries", "deliveries", rows.DELIVERY, rows.DELIVERY_KEY, rows.to_delivery),
-    ("replies", "replies", rows.REPLY, rows.REPLY_KEY, rows.to_reply),
-    ("leases", "leases", rows.LEASE, rows.LEASE_KEY, rows.to_lease),
-)
-"""What `Keys` and `Books` call it, its table, its columns and key, and what a row becomes."""
-
 _REFUNDED = """SELECT coalesce(sum(amount_micros), 0) FROM transfers
     WHERE application = ? AND call_id = ? AND kind = 'refund'"""
-_OPEN_HOLDS = "SELECT count(*) FROM calls WHERE application = ? AND account = ? AND hold_state = 'open'"
+_OPEN_HOLDS = """SELECT count(*) FROM calls
+    WHERE application = ? AND account = ? AND hold_state = 'open' AND state IN ('arrived', 'answered')"""

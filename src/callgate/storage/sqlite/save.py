@@ -19,7 +19,7 @@ def save(db: sqlite3.Connection, books: Books) -> None:
     if changes_configuration(books):
         db.execute("UPDATE configuration SET version = version + 1")
     elif books.is_probed:
-        db.execute("UPDATE configuration SET version = version")
+        db.execute("UPDATE configuration SET probes = probes + 1")
 
 
 def _write(db: sqlite3.Connection, change: Change) -> None:

@@ -56,6 +56,7 @@ class SqliteStore(Reads):
     the log to commits; and `on_step` is told where each batch stands, so that it may raise there what ends the process.
     """
 
+    is_shared = False
     order_written = "rowid"
 
     def __init__(  # noqa: PLR0913 - the last three are for simulations
@@ -92,6 +93,9 @@ class SqliteStore(Reads):
         """Bring the schema to this version, creating the file where there is none. Before `open`."""
         await self._beside(self._migrate)
 
+    async def describe(self) -> str:
+        return f"SQLite {sqlite3.sqlite_version}"
+
     async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
         return await self._writer.perform(job, is_urgent=is_urgent)
 
@@ -114,6 +118,8 @@ class SqliteStore(Reads):
             save(connection, books)
             self._on_step(Step.SAVED)
         self._kept.renew(books)
+        if self._checkpointer is not None:
+            self._checkpointer.wrote(len(batch))
         self._on_step(Step.COMMITTED)
 
     @contextmanager
@@ -242,6 +248,13 @@ class SqliteStore(Reads):
     async def forget_replies(self, before: datetime) -> None:
         statement = "DELETE FROM replies WHERE scope IN (SELECT scope FROM replies WHERE at < ? LIMIT ?)"
         await self._write(lambda db: db.execute(statement, (rows.to_us(before), STAGE_PORTION)).rowcount)
+
+    async def forget_deliveries(self, before: datetime) -> None:
+        statement = """DELETE FROM deliveries WHERE number IN
+            (SELECT number FROM deliveries WHERE state = 'delivered' AND occurred_at < ? LIMIT ?)"""
+        portion = (rows.to_us(before), STAGE_PORTION)
+        while await self._write(lambda db: db.execute(statement, portion).rowcount) == STAGE_PORTION:
+            pass
 
     async def _add(self, table: str, columns: tuple[str, ...], added: list[Row]) -> None:
         await self._write(lambda db: db.executemany(insert(table, columns), added).rowcount)

@@ -3,7 +3,7 @@
 Revision 0002, after 0001.
 """
 
-from alembic import op
+from callgate.storage.dialect import apply
 
 revision = "0002"
 down_revision = "0001"
@@ -49,5 +49,4 @@ STATEMENTS = (
 
 
 def upgrade() -> None:
-    for statement in STATEMENTS:
-        op.execute(statement)
+    apply(STATEMENTS)

@@ -3,7 +3,7 @@
 Revision 0003, after 0002.
 """
 
-from alembic import op
+from callgate.storage.dialect import Apart, apply
 
 revision = "0003"
 down_revision = "0002"
@@ -22,14 +22,16 @@ STATEMENTS = (
         more_count INTEGER NOT NULL
     ) STRICT
     """,
-    # From a list of sealed secrets to one of objects, none with a time.
-    """
-    UPDATE applications SET sealed_secrets =
-        (SELECT json_group_array(json_object('sealed', each.value)) FROM json_each(sealed_secrets) AS each)
-    """,
+    # From a list of sealed secrets to one of objects, none with a time. On PostgreSQL there are none yet: no version before
+    # this one worked on it.
+    Apart(
+        sqlite="""
+        UPDATE applications SET sealed_secrets =
+            (SELECT json_group_array(json_object('sealed', each.value)) FROM json_each(sealed_secrets) AS each)
+        """
+    ),
 )
 
 
 def upgrade() -> None:
-    for statement in STATEMENTS:
-        op.execute(statement)
+    apply(STATEMENTS)

@@ -1,6 +1,6 @@
 """Replies to requests with an Idempotency-Key, kept with the work that they tell of. After 0003."""
 
-from alembic import op
+from callgate.storage.dialect import apply
 
 revision = "0004"
 down_revision = "0003"
@@ -20,5 +20,4 @@ STATEMENTS = (
 
 
 def upgrade() -> None:
-    for statement in STATEMENTS:
-        op.execute(statement)
+    apply(STATEMENTS)

@@ -1,0 +1,50 @@
+"""Rows that bring no others with them, one kind a line: where they are found, and which shelf they come onto."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from callgate.service.books import Books, Keys
+from callgate.storage import rows
+from callgate.storage.rows import Row
+
+
+class Kind(NamedTuple):
+    """`named` is the field of `Keys`, `shelf` that of `Books`. Each row begins with its key."""
+
+    named: str
+    shelf: str
+    table: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    to_struct: Callable[[Row], Any]
+    is_locked: bool = True  # false for what is never changed
+
+    def keys(self, keys: Keys) -> Sequence[Any]:
+        """Which rows of this kind are wanted."""
+        wanted: Sequence[Any] = getattr(keys, self.named)
+        return wanted
+
+    def parts(self, wanted: Sequence[Any]) -> Sequence[tuple[str, ...]]:
+        """Keys as tuples, also those of a single word."""
+        return wanted if len(self.key) > 1 else [(each,) for each in wanted]
+
+    def load(self, books: Books, wanted: Sequence[Any], found: Iterable[Row]) -> None:
+        """Put them on their shelf; what was not found is known to be missing."""
+        shelf, width = getattr(books, self.shelf), len(self.key)
+        for key in wanted:
+            shelf.load(key, None)
+        for row in found:  # a tuple equals the named tuple that was asked by
+            shelf.load(row[0] if width == 1 else tuple(row[:width]), self.to_struct(row))
+
+
+ALONE = (
+    Kind("applications", "applications", "applications", rows.APPLICATION, rows.APPLICATION_KEY, rows.to_application),
+    Kind("decks", "decks", "decks", rows.DECK, rows.DECK_KEY, rows.to_deck_head),
+    Kind("tokens", "tokens", "tokens", rows.TOKEN, rows.TOKEN_KEY, rows.to_token),
+    Kind("endpoints", "endpoints", "endpoints", rows.ENDPOINT, rows.ENDPOINT_KEY, rows.to_endpoint),
+    Kind("deliveries", "deliveries", "deliveries", rows.DELIVERY, rows.DELIVERY_KEY, rows.to_delivery),
+    Kind("replies", "replies", "replies", rows.REPLY, rows.REPLY_KEY, rows.to_reply),
+    Kind("leases", "leases", "leases", rows.LEASE, rows.LEASE_KEY, rows.to_lease),
+    Kind("transfers", "moved", "transfers", rows.TRANSFER, rows.TRANSFER_KEY, rows.to_transfer, is_locked=False),
+)
+"""In the order in which they are locked. A lock on one is held until the batch is committed."""
