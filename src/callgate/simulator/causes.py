@@ -31,6 +31,9 @@ class Step(Protocol):
     def outcome(self) -> str: ...
 
     @property
+    def taken(self) -> Sequence[CallId]: ...
+
+    @property
     def call(self) -> CallId: ...
 
     @property
@@ -153,9 +156,7 @@ class Healing:
             raise Broken("exception", f"{step.name} for {self}: {step.error!r}")
         match step.name:
             case "TakeTurn":
-                early = [call for call in step.calls if not oracle.may_ask(call, step.now_us)]
-                if early:
-                    raise Broken("asked", f"the platform is asked about {early[0]} before its time")
+                self._take_turn(step, oracle)
             case "SettleAsked":
                 end = self._says(step.call)
                 if not isinstance(end, End):
@@ -171,6 +172,13 @@ class Healing:
                 oracle.is_given_up(step.call, step.now_us, is_unknown=self._says(step.call) is False)
             case _:
                 raise Broken("unknown", f"{step.name}, for {self}")
+
+    def _take_turn(self, step: Step, oracle: Oracle) -> None:
+        early = [call for call in step.calls if not oracle.may_ask(call, step.now_us)]
+        if early:
+            raise Broken("asked", f"the platform is asked about {early[0]} before its time")
+        for call in step.taken:
+            oracle.is_asked(call)
 
 
 class Own:
