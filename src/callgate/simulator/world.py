@@ -313,7 +313,7 @@ class World:
     def _heal(self) -> None:
         node = self.node
         if node is not None and node.setup is not None:
-            cause = Healing(self.platform.says)
+            cause = Healing(self.platform.says, self.now_us())
             node.begin(cause, node.healer.ask_due()).add_done_callback(partial(self._swept, node))
             node.begin(cause, node.healer.extend_due()).add_done_callback(partial(self._swept, node))
         self._is_healing = bool(self.oracle.live) and self._goes_on()
