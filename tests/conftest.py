@@ -516,6 +516,7 @@ def postgres() -> Iterator[Postgres]:
 
     asyncio.run(migrate())
     yield postgres
+    postgres.stop()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -39,7 +39,9 @@ import pytest
 import callgate
 from callgate import Callgate, library
 from callgate.cli import build
+from callgate.emulator.conformance.run import all_checks
 from callgate.emulator.faults import SAID
+from callgate.emulator.scenario_files import wording
 from callgate.emulator.sinch import PAIRS, Habits
 from callgate.http import problems
 from callgate.ledger.hold import HoldState
@@ -185,6 +187,12 @@ def test_every_field_of_a_record_is_documented() -> None:
     assert first_cells(REFERENCE / "call-records.md", "Fields") == list(RecordReport.__struct_fields__)
 
 
+def test_every_check_of_conformance_is_documented() -> None:
+    """In the order of the report, in the words that it prints."""
+    told = [row[:3] for row in rows_of(REFERENCE / "conformance.md", "Checks")]
+    assert told == [[each.name, each.says.replace("`", ""), each.todo.replace("`", "")] for each in all_checks()]
+
+
 def test_every_problem_document_is_documented() -> None:
     """By the last part of its type, with its status."""
     told = {(row[0], row[1]) for row in rows_of(REFERENCE / "http.md", "Problem documents")}
@@ -218,6 +226,26 @@ def test_the_emulator_is_documented() -> None:
     told = [[row[0], row[1]] for row in rows_of(page, "Habits")]
     assert told == [[name, "false" if value is False else str(value)] for name, value in habits.items()]
     assert [tuple(row) for row in rows_of(page, "Endings")] == [(name, *pair) for name, pair in PAIRS.items()]
+
+
+@pytest.mark.parametrize(
+    ("heading", "part"),
+    [
+        ("File", wording.FilePart),
+        ("Platform", wording.PlatformPart),
+        ("Gate", wording.GatePart),
+        ("Account", wording.AccountPart),
+        ("Backend", wording.SaidPart),
+        ("Call", wording.CallPart),
+        ("Expect of a call", wording.ExpectPart),
+        ("Act", wording.ActPart),
+        ("Expect", wording.AccountExpectPart),
+    ],
+)
+def test_every_word_of_a_scenario_file_is_documented(heading: str, part: type[msgspec.Struct]) -> None:
+    """In the table of its part, and none that the part does not have."""
+    told = {word for cell in first_cells(REFERENCE / "scenario-files.md", heading) for word in cell.split(", ")}
+    assert told == {field.encode_name for field in msgspec.structs.fields(part)}
 
 
 # -- commands ----------------------------------------------------------------------------------------------------------

@@ -18,12 +18,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--body", required=True, help="what every request is answered with")
+    parser.add_argument("--ace", help="what an ACE is answered with instead")
+    parser.add_argument("--dice", help="what a DiCE is answered with instead")
     words = parser.parse_args()
     reply = WireReply(body=words.body.encode())
+    ace = WireReply(body=(words.ace or words.body).encode())
+    dice = WireReply(body=(words.dice or words.body).encode())
 
     async def answer(_scope: Scope, receive: Receive, send: Send) -> None:
-        await read_body(receive)
-        await send_reply(send, reply)
+        body = await read_body(receive)
+        if isinstance(body, WireReply):
+            await send_reply(send, body)
+        elif b'"event":"ace"' in body:
+            await send_reply(send, ace)
+        elif b'"event":"dice"' in body:
+            await send_reply(send, dice)
+        else:
+            await send_reply(send, reply)
 
     config = uvicorn.Config(
         answer,

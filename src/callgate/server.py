@@ -105,8 +105,8 @@ class Gate:
                 self.catalogs.keep_current,
                 partial(self._leases.work, "sweep", self._sweep),
                 partial(self._leases.work, "outbox", self._deliver),
-                partial(self._leases.work, "healer", self._ask),
-                self._extend,
+                partial(self._leases.work, "ask", self._ask),
+                partial(self._leases.work, "extend", self._extend),
                 self.faults.work,
                 self._load_pages,
             )

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import re
-import shutil
 import socket
 import threading
 import time
@@ -17,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect
 
 from callgate.app import build_store, clock, opened
 from callgate.demo import prepare_demo
@@ -28,15 +27,6 @@ from callgate.server import Gate
 from callgate.settings import Settings
 from callgate.vault import new_key
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 PATIENCE_MS = 10_000
 SWEDEN = demo.PRICED[0]
 
@@ -110,17 +100,6 @@ def wait_for_pages(url: str) -> None:
             time.sleep(0.1)
         else:
             return
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's chromium."""
-    found = shutil.which("chromium")
-    assert found, "no chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 class Visitor:

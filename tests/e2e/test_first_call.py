@@ -146,7 +146,7 @@ def test_a_refused_emulated_call_exits_with_1(payers: Any) -> None:
         (["--secret", "b3RoZXI="], 1),
         (["--key", "nobody"], 1),
         (["--secret", "!"], 2),
-        (["--target", "http://127.0.0.1:1/callbacks/sinch"], 1),
+        (["--target", "http://127.0.0.1:1/callbacks/sinch"], 2),
         (["--target", "nonsense"], 2),
         (["--target", "ftp://127.0.0.1/"], 2),
         (["--target", "http://[::1/"], 2),
@@ -162,7 +162,7 @@ def test_a_refused_emulated_call_exits_with_1(payers: Any) -> None:
     ids=lambda words: " ".join(words)[:40] if isinstance(words, list) else str(words),
 )
 def test_an_emulated_call_that_cannot_be_placed_says_why(gate: Any, words: list[str], code: int) -> None:
-    """In a line, without a traceback: 2 for what was typed wrong, 1 for what did not work."""
+    """In a line, without a traceback: 2 for what was typed wrong, and where no callback server is."""
     done = place(gate, *words)
     assert done.code == code, done
     assert "Traceback" not in done.err
@@ -174,6 +174,7 @@ def test_an_emulated_call_needs_no_settings(gate: Any) -> None:
     done = gate.call(
         "call", "--from", "a", "--to", "+46701740605", "--target", f"http://127.0.0.1:{gate.port}/", CALLGATE_PORT="bad"
     )
-    assert done.code == 1
+    assert done.code == 2
+    assert "the path at which callbacks are answered" in done.err
     assert "CALLGATE_PORT" not in done.err
     assert json.dumps(gate.secret) not in done.out

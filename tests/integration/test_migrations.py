@@ -90,56 +90,37 @@ async def upgraded(store: Any) -> None:
         await store.close()
 
 
-def calls_of_0005(engine: str) -> list[str]:
-    """Calls as they were before any was asked about: name, state, hold, answer, flags."""
-    nothing = "x''" if engine == "sqlite" else "''"
-    return [
-        f"""INSERT INTO calls (application, call_id, state, caller, destination, fingerprint, granted_s, trace, answer,
-        hold_micros, hold_placed_at, hold_state, decided_at, answered_at, flags)
-        VALUES ('app', '{name}', '{state}', '', '', '', 60, {nothing}, {nothing}, 1, 0, '{hold}', 1000000000, {answered},
-        '{flags}')"""  # noqa: S608 - ours
-        for name, state, hold, answered, flags in (
-            ("rings", "arrived", "open", "NULL", ""),
-            ("talks", "answered", "open", "1030000000", "conflict"),
-            ("odd", "answered", "open", "1030000000", "conflict end_unclear"),
-            ("done", "ended", "posted", "NULL", "end_unclear"),
-        )
-    ]
-
-
-async def calls_are_asked_about(store: Any) -> None:
-    """Each open hold has the time at which it is due, and one whose end was unclear is due; no other call is asked about."""
-    await store.migrate()
-    await store.open()
-    found = {call.key.call_id: call for call in await store.calls(None, limit=10)}
-    asked = {name: call.ask_at and call.ask_at.timestamp() for name, call in found.items()}
-    assert asked == {"rings": 1_360, "talks": 1_210, "odd": 1_000, "done": None}
-    assert all(found[name].ask_at == due_at(found[name]) for name in ("rings", "talks"))
-    assert {(call.resource, call.ask_count, call.elastic) for call in found.values()} == {("", 0, None)}
-    assert len(await store.calls("app", only_live=True, limit=10)) == 3
-    await store.close()
-
-
-def test_calls_of_before_are_asked_about_on_sqlite(tmp_path: Path) -> None:
-    """Like those that come after."""
+def test_calls_of_before_are_asked_about_like_all_others(tmp_path: Path) -> None:
+    """Each open hold gets the time at which it is due, and one whose end was unclear is due; no other call is asked about."""
     path = tmp_path / "gate.db"
+    second = 1_000_000
+    calls = [
+        ("rings", "arrived", "open", 1_000 * second, None, ""),
+        ("talks", "answered", "open", 1_000 * second, 1_030 * second, "conflict"),
+        ("odd", "answered", "open", 1_000 * second, 1_030 * second, "conflict end_unclear"),
+        ("done", "ended", "posted", 1_000 * second, None, "end_unclear"),
+    ]
     with sqlite3.connect(path) as books:
-        for statement in (*statements_until("0005_many_nodes", "sqlite"), *calls_of_0005("sqlite")):
+        for statement in statements_until(STEPS[0], "sqlite"):
             books.execute(statement)
+        books.executemany(
+            """INSERT INTO calls (application, call_id, state, caller, destination, fingerprint, granted_s, trace, answer,
+            hold_micros, hold_placed_at, hold_state, decided_at, answered_at, flags)
+            VALUES ('app', ?, ?, '', '', '', 60, x'', x'', 1, 0, ?, ?, ?, ?)""",
+            calls,
+        )
     books.close()
-    asyncio.run(calls_are_asked_about(SqliteStore(str(path))))
-
-
-def test_calls_of_before_are_asked_about_on_postgres(postgres: "Postgres") -> None:
-    """Like those that come after."""
-    postgres.make("unasked", template="template1")
 
     async def steps() -> None:
-        connection = await asyncpg.connect(postgres.url("unasked"))
-        for statement in (*statements_until("0005_many_nodes", "postgresql"), *calls_of_0005("postgresql")):
-            await connection.execute(statement)
-        await connection.close()
-        await calls_are_asked_about(PostgresStore(postgres.url("unasked")))
+        store = SqliteStore(str(path))
+        await store.migrate()
+        await store.open()
+        found = {call.key.call_id: call for call in await store.calls(None, limit=10)}
+        asked = {name: call.ask_at and call.ask_at.timestamp() for name, call in found.items()}
+        assert asked == {"rings": 1_360, "talks": 1_210, "odd": 1_000, "done": None}
+        assert all(call.ask_at == due_at(call) for name, call in found.items() if name in ("rings", "talks"))
+        assert {(call.resource, call.ask_count, call.elastic) for call in found.values()} == {("", 0, None)}
+        await store.close()
 
     asyncio.run(steps())
 

@@ -70,7 +70,9 @@ COMMANDS = {
     "simulate": "Put the server through faults on a virtual clock and check its books after each commit; exit 1 when they break.",
     "scenario run": "Play scenario files, draw each call, and say what was not as expected.",
     "scenario list": "List the scenarios that come with the emulator, with where they lie.",
-    "emulate": "Serve the emulated platform: REST interface, control API, a phone pad and the journal.",
+    "emulate": "Serve the emulated platform: its REST interface, a control API, and pages with a phone pad and a journal.",
+    "load": "Place emulated calls by the thousand, look at every answer, print throughput, latency and all that was wrong.",
+    "conformance": "Ask a callback server everything that can go wrong, and say what does, one line a check.",
     "completions": "Print the script that completes these commands in a shell.",
 }
 """Every command and the sentence of its help. `app add` is the function `add` in `callgate.cli.app`, `sinch callbacks get`

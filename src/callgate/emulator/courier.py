@@ -25,6 +25,9 @@ CALLBACK_TIMEOUT_S = 5.0
 MAX_ANSWER_BYTES = 1_048_576
 """Longest answer that is read; SVAML is some hundred bytes."""
 
+MAX_KEPT_BYTES = 65_536
+"""How much of an answer the journal keeps."""
+
 CONTENT_TYPE = "application/json; charset=utf-8"
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -205,7 +208,7 @@ class Courier:
                 body=parcel.body,
                 status=came.status,
                 answer_headers=came.headers,
-                answer=came.raw or b"",
+                answer=(came.raw or b"")[:MAX_KEPT_BYTES],
                 ms=came.ms,
                 application=parcel.application.key,
                 call_id=parcel.call_id,

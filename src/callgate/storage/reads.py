@@ -32,9 +32,6 @@ class Reads(ABC):
     order_written: str
     """The column that tells in which order rows were written: those of one moment, and of one batch, have equal times."""
 
-    live_calls = "calls"
-    """Where calls that are up are found, for an engine that has to be told of the index."""
-
     @abstractmethod
     async def fetch(self, statement: str, *values: object) -> Sequence[Row]:
         """Return all rows of a statement. Raises `StorageUnavailable`."""
@@ -108,9 +105,11 @@ class Reads(ABC):
         before: CallPosition | None = None,
         limit: int,
     ) -> Sequence[Call]:
-        conditions = ["hold_state = 'open'"] if only_live else []
+        conditions = ["hold_state = 'open'"] if only_live else []  # a live call's is; an index has those alone
         values: list[object] = []
-        for name, value in (("application", application), ("account", account)):
+        # Few calls are live: SQLite, without statistics, would rather look through all that the application ever had.
+        of_application = "application || ''" if only_live and account is None else "application"
+        for name, value in ((of_application, application), ("account", account)):
             if value is not None:
                 conditions.append(f"{name} = ?")
                 values.append(value)
@@ -118,7 +117,7 @@ class Reads(ABC):
             conditions.append("(decided_at, application, call_id) < (?, ?, ?)")
             values += (rows.to_us(before.decided_at), *before.key)
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        statement = f"""{select(self.live_calls if only_live else "calls", rows.CALL)} {where}
+        statement = f"""{select("calls", rows.CALL)} {where}
             ORDER BY decided_at DESC, application DESC, call_id DESC LIMIT ?"""
         return [rows.to_call(row) for row in await self.fetch(statement, *values, limit)]
 
@@ -133,7 +132,7 @@ class Reads(ABC):
     async def calls_to_extend(self, now: datetime, limit: int) -> Sequence[CallKey]:
         return await self._due("extend_at", now, limit)
 
-    async def _due(self, timer: str, now: datetime, limit: int) -> list[CallKey]:
+    async def _due(self, timer: str, now: datetime, limit: int) -> Sequence[CallKey]:
         """Calls with a timer that has gone off; few have one set, and an index has those alone."""
         statement = f"{select('calls', rows.CALL_KEY)} WHERE {timer} <= ? ORDER BY {timer} LIMIT ?"
         return [CallKey(*row) for row in await self.fetch(statement, rows.to_us(now), limit)]
@@ -216,7 +215,3 @@ def _opened(found: Sequence[Row]) -> list[OpenedAccount]:
 def _in(state: DeliveryState) -> str:
     """As a constant: only then do engines see that an index over one state will do."""
     return f"state = '{state.value}'"
-
-
-FORGET_DELIVERIES = """DELETE FROM deliveries WHERE number IN
-    (SELECT number FROM deliveries WHERE state = 'delivered' AND occurred_at < ? LIMIT ?)"""

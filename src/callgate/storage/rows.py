@@ -70,8 +70,8 @@ CALL = (
 
 DECIDED = (
     *CALL_KEY, "state", "account", "caller", "destination", "fingerprint", "refusal", "granted_s", "trace", "answer", "rate",
-    "hold_micros", "hold_placed_at", "hold_state", "decided_at", "currency", "flags", "resource", "ask_at", "elastic",
-    "extend_at",
+    "hold_micros", "hold_placed_at", "hold_state", "decided_at", "currency", "flags", "resource", "ask_at", "ask_count",
+    "elastic", "extend_at",
 )  # fmt: skip
 """What a decision writes: the columns of a new call that may be other than null."""
 
@@ -108,13 +108,9 @@ def from_decided(call: Call) -> Row:
         " ".join(call.flags),
         call.resource,
         _to_us(call.ask_at),
-        *_timer(call.elastic),
+        call.ask_count,
+        *_from_elastic(call.elastic),
     )
-
-
-def _timer(elastic: Elastic | None) -> tuple[bytes | None, int | None]:
-    """`elastic` and `extend_at`, which is for its index alone: the struct has it too."""
-    return (None, None) if elastic is None else (_encode(elastic), _to_us(elastic.look_at))
 
 
 def from_call(call: Call) -> Row:
@@ -149,8 +145,13 @@ def from_call(call: Call) -> Row:
         call.resource,
         _to_us(call.ask_at),
         call.ask_count,
-        *_timer(call.elastic),
+        *_from_elastic(call.elastic),
     )
+
+
+def _from_elastic(elastic: Elastic | None) -> Row:
+    """The struct, and for the index alone the time that it has too."""
+    return (None, None) if elastic is None else (_encode(elastic), _to_us(elastic.look_at))
 
 
 def to_call(row: Row) -> Call:

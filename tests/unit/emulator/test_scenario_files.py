@@ -27,7 +27,7 @@ CALL = '[[call]]\nfrom = "alice"\nto = "+46701740605"\n'
         ("title = 7\n" + CALL, "s.toml, line 1, title: found a whole number; expected text"),
         (
             'title = "x"\n' + CALL + 'colour = "red"\n',
-            "s.toml, line 5, call[0].colour: found the word 'colour'; expected one of name,",
+            "s.toml, line 5, call[0].colour: found the word 'colour'; expected one of from,",
         ),
         (
             'title = "x"\n[[call]]\nfrom = "alice"\nto = "bob"\n',

@@ -1,23 +1,15 @@
 """What the control API is asked for, read and checked, and what it shows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 
 from callgate.emulator.applications import Application, CallbackUrls
+from callgate.emulator.call_words import CallWords
 from callgate.emulator.emulated import LiveCall
 from callgate.emulator.journal import Entry
-from callgate.emulator.scenario import (
-    Machine,
-    Scenario,
-    Side,
-    parse_callee,
-    parse_caller,
-    parse_cli,
-    parse_outcome,
-    parse_talk_s,
-)
+from callgate.emulator.scenario import Side
 from callgate.emulator.sinch import HungUp, Input, LostNetwork, Pressed, Spoke
 from callgate.emulator.sinch.events import timestamp
 from callgate.emulator.target import check_secret, read_target
@@ -29,39 +21,10 @@ MAX_KEYS = 100
 """Keys that one order presses."""
 
 
-class NewCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"caller": "from"}):
-    """A call to place. Without `talk` it lasts until somebody hangs up."""
+class NewCall(CallWords, frozen=True, kw_only=True):
+    """A call to place."""
 
-    caller: str
-    to: str
-    talk: str = ""
-    outcome: str = "answered"
-    ring_s: Annotated[int, msgspec.Meta(ge=0, le=600)] = 3
-    ended_by: Side = Side.CALLER
-    keys: Sequence[str] = ()
-    machine: Machine = Machine()
-    cli: str = ""
-    custom: Annotated[str, msgspec.Meta(max_length=1_024)] = ""
-    headers: Mapping[str, str] = {}
-    call_headers: Mapping[str, str] = {}
     application: str | None = None
-
-    def scenario(self) -> Scenario:
-        """The call in the emulator's words. Raises `Invalid`."""
-        return Scenario(
-            caller=parse_caller(self.caller, "from"),
-            callee=parse_callee(self.to, "to"),
-            talk_s=parse_talk_s(self.talk, "talk") if self.talk else None,
-            outcome=parse_outcome(self.outcome, "outcome"),
-            ring_s=self.ring_s,
-            ended_by=self.ended_by,
-            cli=parse_cli(self.cli, "cli") if self.cli else None,
-            keys=self.keys,
-            machine=self.machine,
-            custom=self.custom,
-            headers=self.headers,
-            call_headers=self.call_headers,
-        )
 
 
 class NewApplication(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,11 +14,6 @@ from callgate.emulator.phones import Manner
 from callgate.emulator.scenario import (
     Machine,
     Scenario,
-    parse_callee,
-    parse_caller,
-    parse_cli,
-    parse_outcome,
-    parse_talk_s,
 )
 from callgate.emulator.scenario_files.lines import line_of, lines_of
 from callgate.emulator.scenario_files.wording import (
@@ -189,20 +184,7 @@ def _scenario(part: CallPart, where: str) -> Scenario | None:
         return None
     if not part.caller or not part.to:
         raise Invalid(where, "a call without `from` or `to`", "both, or `callout`")
-    return Scenario(
-        caller=parse_caller(part.caller, f"{where}.from"),
-        callee=parse_callee(part.to, f"{where}.to"),
-        talk_s=parse_talk_s(part.talk, f"{where}.talk") if part.talk else None,
-        outcome=parse_outcome(part.outcome, f"{where}.outcome"),
-        ring_s=part.ring_s,
-        ended_by=part.ended_by,
-        keys=part.keys,
-        machine=part.machine,
-        cli=parse_cli(part.cli, f"{where}.cli") if part.cli else None,
-        custom=part.custom,
-        headers=part.headers,
-        call_headers=part.call_headers,
-    )
+    return part.scenario(f"{where}.")
 
 
 def _check_expectations(part: CallPart, where: str) -> None:

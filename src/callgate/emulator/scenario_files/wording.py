@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import msgspec
 
+from callgate.emulator.call_words import CallWords
 from callgate.emulator.faults import Fault
 from callgate.emulator.phones import Manner
-from callgate.emulator.scenario import Machine, Side
 from callgate.emulator.sinch import Habits
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=864_000)]
@@ -79,24 +79,13 @@ class ExpectPart(Part, frozen=True, kw_only=True):
     delivered: int | None = None
 
 
-class CallPart(Part, frozen=True, kw_only=True, rename={"caller": "from"}):
+class CallPart(CallWords, frozen=True, kw_only=True):
     """One call: from somebody to somebody, or a callout as the REST interface takes it."""
 
     name: str = ""
     at_s: Seconds = 0
-    caller: str = ""
-    to: str = ""
-    callout: Mapping[str, Any] | None = None
     talk: str = "60s"
-    outcome: str = "answered"
-    ring_s: Annotated[int, msgspec.Meta(ge=0, le=600)] = 3
-    ended_by: Side = Side.CALLER
-    keys: Sequence[str] = ()
-    machine: Machine = Machine()
-    cli: str = ""
-    custom: str = ""
-    headers: Mapping[str, str] = {}
-    call_headers: Mapping[str, str] = {}
+    callout: Mapping[str, Any] | None = None
     faults: Sequence[Fault] = ()
     expect: ExpectPart = ExpectPart()
 

@@ -40,6 +40,9 @@ class Readers:
                 await connection.close(timeout=1)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 connection.terminate()
+                await asyncio.sleep(
+                    0
+                )  # its socket is closed in the next round of the event loop, which may be the last
 
     async def fetch(self, statement: str, *values: object) -> Sequence[Row]:
         """Return all rows. A session that was lost while it was idle is no reason to fail. Raises `StorageUnavailable`."""

@@ -28,7 +28,7 @@ from callgate.storage.postgres.session import (
 from callgate.storage.postgres.statements import Statements
 from callgate.storage.postgres.writer import BatchWriter
 from callgate.storage.queue import Writer
-from callgate.storage.reads import FORGET_DELIVERIES, Reads
+from callgate.storage.reads import Reads
 from callgate.storage.rows import Row
 from callgate.storage.schema import SCHEMA
 
@@ -155,8 +155,7 @@ class PostgresStore(Reads):
         await self.fetch(_FORGET_WRITERS)
 
     async def forget_deliveries(self, before: datetime) -> None:
-        portion = (rows.to_us(before), STAGE_PORTION)
-        while len(await self.fetch(f"{FORGET_DELIVERIES} RETURNING 1", *portion)) == STAGE_PORTION:
+        while len(await self.fetch(_FORGET_DELIVERIES, rows.to_us(before), STAGE_PORTION)) == STAGE_PORTION:
             pass
 
     async def _add(self, table: str, columns: tuple[str, ...], added: list[Row]) -> None:
@@ -169,5 +168,7 @@ class PostgresStore(Reads):
 _FORGET_FAULTS = """DELETE FROM signature_faults WHERE is_known = ?
     AND id NOT IN (SELECT id FROM signature_faults WHERE is_known = ? ORDER BY id DESC LIMIT ?)"""
 _FORGET_REPLIES = "DELETE FROM replies WHERE scope IN (SELECT scope FROM replies WHERE at < ? LIMIT ?)"
+_FORGET_DELIVERIES = """DELETE FROM deliveries WHERE number IN
+    (SELECT number FROM deliveries WHERE state = 'delivered' AND occurred_at < ? LIMIT ?) RETURNING 1"""
 _FORGET_WRITERS = "DELETE FROM commits WHERE at < now() - INTERVAL '1 day'"
 """Writers that ended without saying so. One that has been idle for a day gets its line anew with its next batch."""

@@ -102,6 +102,7 @@ class BatchWriter:
                 await connection.close()
         except Exception:  # noqa: BLE001 - the line is in nobody's way
             connection.terminate()
+            await asyncio.sleep(0)  # its socket is closed in the next round of the event loop, which may be the last
 
     # -- one try -------------------------------------------------------------------------------------------------------
 

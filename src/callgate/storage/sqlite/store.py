@@ -20,7 +20,7 @@ from callgate.storage import rows
 from callgate.storage.batch import OnStep, Step, Waiting, commit_batch, named_by, pass_on
 from callgate.storage.ledger import ledger_rows
 from callgate.storage.queue import Commit, Queue, Writer
-from callgate.storage.reads import FORGET_DELIVERIES, Reads
+from callgate.storage.reads import Reads
 from callgate.storage.rows import Row
 from callgate.storage.schema import SCHEMA
 from callgate.storage.sql import insert
@@ -58,7 +58,6 @@ class SqliteStore(Reads):
 
     is_shared = False
     order_written = "rowid"
-    live_calls = "calls INDEXED BY calls_open"  # without statistics it would rather read all calls of an application
 
     def __init__(  # noqa: PLR0913 - the last three are for simulations
         self,
@@ -251,8 +250,10 @@ class SqliteStore(Reads):
         await self._write(lambda db: db.execute(statement, (rows.to_us(before), STAGE_PORTION)).rowcount)
 
     async def forget_deliveries(self, before: datetime) -> None:
+        statement = """DELETE FROM deliveries WHERE number IN
+            (SELECT number FROM deliveries WHERE state = 'delivered' AND occurred_at < ? LIMIT ?)"""
         portion = (rows.to_us(before), STAGE_PORTION)
-        while await self._write(lambda db: db.execute(FORGET_DELIVERIES, portion).rowcount) == STAGE_PORTION:
+        while await self._write(lambda db: db.execute(statement, portion).rowcount) == STAGE_PORTION:
             pass
 
     async def _add(self, table: str, columns: tuple[str, ...], added: list[Row]) -> None:
