@@ -1,7 +1,7 @@
 # Works on a fresh clone with make and Python 3.11 or newer: everything else is installed here, into .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-crm soak lint bench lock clean
+.PHONY: help install run test test-crm soak coverage lint bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,6 +13,9 @@ export PYTHON
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-compile
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+
+# The rooms that decide and that count money; the rest is shell, which the tests of whole calls go through.
+MEASURED := protocol rating policy ledger service
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
@@ -32,6 +35,12 @@ test-crm: $(VENV)/.dev $(CRM)/.installed ## a real CRM, Tryton, gets a contact a
 soak: $(VENV)/.dev ## the long runs, some hours: prints the figures of docs/reliability.md (S='simulator.py --seeds 5' for one of them)
 	@tests/soak/all $(S)
 
+coverage: $(VENV)/.dev ## what tests reach of the rooms that decide, room by room; fails below 95 %
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal --hypothesis-profile ci --cov --cov-report= tests/unit \
+		tests/property tests/contract tests/integration || true # a test of time may fail here, where each line is counted
+	@for room in $(MEASURED); do echo "== $$room" && \
+		$(BIN)/coverage report --include="src/callgate/$$room/*" --fail-under=95 || exit 1; done
+
 lint: $(VENV)/.dev ## formatting, lint, strict types, import directions
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -47,9 +56,10 @@ lock: $(VENV)/.dev ## renew requirements/ after a change of pyproject.toml (UPGR
 	@$(UV_COMPILE) --group crm --output-file requirements/crm.txt
 	@$(UV_COMPILE) pyproject.toml --extra server --output-file requirements/server.txt
 	@$(UV_COMPILE) pyproject.toml --extra dev --constraints requirements/server.txt --output-file requirements/dev.txt
+	@$(UV_COMPILE) pyproject.toml --extra mutants --constraints requirements/dev.txt --output-file requirements/mutants.txt
 
 clean: ## forget everything that was installed or cached here
-	rm -rf $(VENV) $(CRM) .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CRM) .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage mutants
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Each stamp is written last, so that an interrupted step is done again.

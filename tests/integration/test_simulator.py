@@ -41,7 +41,8 @@ def test_nothing_breaks(seed: int) -> None:
     report = simulate("--seed", str(seed), "--events", "4e3")
     assert report["broken"] is None
     assert report["events"] >= 4_000
-    assert {"ice", "ace", "dice", "order", "crash", "slow", "outage"} <= report["kinds"].keys()
+    assert {"ice", "ace", "dice", "order", "command", "crash", "slow", "outage"} <= report["kinds"].keys()
+    assert {"Authorize", "Settle", "Overrule", "TakeTurn", "SettleAsked"} <= report["jobs"].keys()
 
 
 def test_the_same_seed_is_the_same_run() -> None:

@@ -99,6 +99,7 @@ def _report(outcome: "Outcome", schedule: "Schedule", took_s: float) -> dict[str
         "seed": outcome.seed,
         "events": outcome.events,
         "kinds": outcome.counts,
+        "jobs": outcome.jobs,
         "digest": outcome.digest,
         "virtual_s": outcome.virtual_s,
         "took_s": round(took_s, 2),

@@ -1,6 +1,7 @@
 """A whole request and a whole reply, as bytes: what crosses the seam between a provider's folder and the rest."""
 
 from collections.abc import Mapping
+from typing import final
 
 import msgspec
 
@@ -18,6 +19,7 @@ class WireRequest(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
+@final
 class WireReply(msgspec.Struct, frozen=True, kw_only=True):
     """What to answer, byte for byte."""
 

@@ -8,9 +8,23 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import chain
 
+import msgspec
+
 from callgate.simulator.oracle import Case, Oracle
 
 _PURSE = ("posted", "held", "credit limit", "owed", "records", "status", "deck")
+
+
+CallId = tuple[str, str]
+
+
+class _Record(msgspec.Struct):
+    """What is looked at of a call record."""
+
+    charge_micros: int
+
+
+_read = msgspec.json.Decoder(_Record).decode
 
 
 class Audit:
@@ -28,7 +42,8 @@ class Audit:
         self._moved: dict[tuple[str, str], int] = defaultdict(int)  # charges of calls
         self._given_back: dict[tuple[str, str], int] = defaultdict(int)
         self._records: dict[tuple[str, str], int] = defaultdict(int)
-        self._corrections: dict[tuple[str, str], int] = defaultdict(int)
+        self._corrections: dict[CallId, int] = defaultdict(int)
+        self._sequences: dict[tuple[str, str], int] = defaultdict(int)  # of an account's last record
 
     def close(self) -> None:
         self._db.close()
@@ -39,7 +54,7 @@ class Audit:
         cases, oracle.touched_cases = oracle.touched_cases, set()
         purses, oracle.touched_purses = oracle.touched_purses, set()
         fault, houses = self._new_transfers(cases, purses)
-        self._new_records(cases)
+        fault = fault or self._new_records(cases)
         for key in purses:
             fault = fault or self._purse(key)
         for house in houses:
@@ -123,14 +138,27 @@ class Audit:
                     self._given_back[application, call] += micros
         return fault, houses
 
-    def _new_records(self, cases: set[tuple[str, str]]) -> None:
-        for rowid, application, call, is_correction in self._db.execute(
-            "SELECT rowid, application, call_id, corrects IS NOT NULL FROM records WHERE rowid > ? ORDER BY rowid",
+    def _new_records(self, cases: set[CallId]) -> str:
+        """Records are numbered without a gap, and the last one of a call says what it was charged."""
+        said: dict[CallId, int] = {}
+        fault = ""
+        for rowid, application, call, account, sequence, is_correction, record in self._db.execute(
+            """SELECT rowid, application, call_id, account, sequence, corrects IS NOT NULL, record
+            FROM records WHERE rowid > ? ORDER BY rowid""",
             (self._last_record,),
         ):
             self._last_record = rowid
-            (self._corrections if is_correction else self._records)[application, call] += 1
-            cases.add((application, call))
+            key = (application, call)
+            (self._corrections if is_correction else self._records)[key] += 1
+            cases.add(key)
+            said[key] = _read(record).charge_micros
+            expected = self._sequences[application, account] = self._sequences[application, account] + 1
+            if sequence != expected:
+                fault = fault or f"the record of call {key} has number {sequence} of its account, must be {expected}"
+        for key, charge in said.items():
+            if (case := self._oracle.cases.get(key)) is None or case.charge != charge:
+                fault = fault or f"the record of call {key} says {charge}, must be {case and case.charge}"
+        return fault
 
     def _purse(self, key: tuple[str, str]) -> str:
         row = self._db.execute(

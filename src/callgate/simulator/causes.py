@@ -31,6 +31,9 @@ class Step(Protocol):
     def outcome(self) -> str: ...
 
     @property
+    def taken(self) -> Sequence[CallId]: ...
+
+    @property
     def call(self) -> CallId: ...
 
     @property
@@ -137,13 +140,13 @@ class Sweep:
 
 class Healing:
     """The server looks for calls whose end has not come, and asks the platform; `says` is what that has to say of a call:
-    its end, True for one that is up or not told, False for none.
+    its end, True for one that is up or not told, False for none. What is due is due by the clock of when it began to look.
     """
 
-    __slots__ = ("_says",)
+    __slots__ = ("_began_us", "_says")
 
-    def __init__(self, says: Callable[[CallId], End | bool]) -> None:
-        self._says = says
+    def __init__(self, says: Callable[[CallId], End | bool], began_us: int) -> None:
+        self._says, self._began_us = says, began_us
 
     def __repr__(self) -> str:
         return "healer"
@@ -153,16 +156,14 @@ class Healing:
             raise Broken("exception", f"{step.name} for {self}: {step.error!r}")
         match step.name:
             case "TakeTurn":
-                early = [call for call in step.calls if not oracle.may_ask(call, step.now_us)]
-                if early:
-                    raise Broken("asked", f"the platform is asked about {early[0]} before its time")
+                self._take_turn(step, oracle)
             case "SettleAsked":
                 end = self._says(step.call)
                 if not isinstance(end, End):
                     raise Broken("asked", f"{step.call} is settled by an end that the platform did not tell")
                 oracle.is_told(step.call, end)
             case "ExtendHold":
-                fault = oracle.extends(step.call, step.now_us, step.outcome)
+                fault = oracle.extends(step.call, self._began_us, step.outcome)
                 if fault:
                     raise Broken("elastic", fault)
             case "ConfirmHangUp" | "HungUp":
@@ -171,6 +172,13 @@ class Healing:
                 oracle.is_given_up(step.call, step.now_us, is_unknown=self._says(step.call) is False)
             case _:
                 raise Broken("unknown", f"{step.name}, for {self}")
+
+    def _take_turn(self, step: Step, oracle: Oracle) -> None:
+        early = [call for call in step.calls if not oracle.may_ask(call, self._began_us)]
+        if early:
+            raise Broken("asked", f"the platform is asked about {early[0]} before its time")
+        for call in step.taken:
+            oracle.is_asked(call)
 
 
 class Own:

@@ -150,7 +150,7 @@ class Chances:
         odd: s.Oddities = {} if is_plain else self._oddities()
         ends = self._deliveries(is_plain=is_plain)
         if "is_forgotten" in odd and dice.often(0.7):  # and its end comes when nobody expects it any more
-            ends = (dice.time(300.0, 20_000.0),)
+            ends = tuple(dice.time(300.0, 20_000.0) for _ in range(dice.whole(1, 2)))
         user = account.name if dice.often(0.98) else dice.one(("", "nobody"))
         call = s.Place(
             at=self._now,

@@ -47,6 +47,11 @@ class Step:
         return self.result.name if isinstance(self.result, Enum) else ""
 
     @property
+    def taken(self) -> Sequence[CallId]:
+        """The calls that the job took to be asked about."""
+        return [call.key for call in self.result]
+
+    @property
     def call(self) -> CallId:
         """The first call that the job names."""
         return self.calls[0]

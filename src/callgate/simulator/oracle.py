@@ -13,6 +13,8 @@ DAY_GRANT_S = 14_400
 TOLERANCE_S = 2
 RINGING_S, SLACK_S, DAY_S = 180, 120, 86_400
 SLICE_S, LONGEST_S, LEAD_S = 300, 1_800, 60
+OVERDUE_S = 7_200
+"""Longer than any clock is wrong, or any server down."""
 MICROSECONDS = 1_000_000
 
 
@@ -103,6 +105,7 @@ class Case:
     """A call. `state` is live, refused, parked or ended; `decided_by` is the delivery that it was decided for."""
 
     state: str
+    key: tuple[str, str] = ("", "")
     asked: tuple[str, ...] | None = None
     answer: tuple[object, ...] = ()
     decided_by: object = None
@@ -116,6 +119,7 @@ class Case:
     decided_at_us: int = 0
     answered_at_us: int | None = None
     is_unclear: bool = False  # its end contradicted itself
+    is_asked: bool = False  # the platform was asked about it
     is_estimated: bool = False
     is_elastic: bool = False
     held_s: int = 0  # how long it may go on for what is held
@@ -182,7 +186,7 @@ class Oracle:
         self.house: dict[tuple[str, str, str], int] = {}  # application, currency, name
         self.setup = Setup(frozenset(), {}, {})
         self.parked: dict[tuple[str, str], Case] = {}
-        self.live_count = 0
+        self.live: dict[tuple[str, str], Case] = {}
         self._lost_dice = dict(zip(plan.applications, plan.lost_dice, strict=False))
         self.touched_cases: set[tuple[str, str]] = set()
         self.touched_purses: set[tuple[str, str]] = set()
@@ -195,13 +199,13 @@ class Oracle:
         case = self.cases.get(key)
         self.touched_cases.add(key)
         if case is None:
-            self.cases[key] = case = self._decided(key[0], start, setup, delivery, now_us)
+            self.cases[key] = case = self._decided(key, start, setup, delivery, now_us)
             return case.answer
         if case.state == "parked" and now_us - case.parked_at_us < self._orphan_after_us:
             end = case.end
             assert end is not None
             self.parked.pop(key)
-            self.cases[key] = case = self._decided(key[0], start, setup, delivery, now_us, slice_s=LONGEST_S)
+            self.cases[key] = case = self._decided(key, start, setup, delivery, now_us, slice_s=LONGEST_S)
             case.answer = HANG_UP
             if case.state == "live":
                 self._settle(case, end)
@@ -211,8 +215,9 @@ class Oracle:
         return HANG_UP
 
     def _decided(  # noqa: PLR0913, PLR0917 - what a decision rests on
-        self, application: str, start: Start, setup: Setup, delivery: object, now_us: int, slice_s: int = SLICE_S
+        self, key: tuple[str, str], start: Start, setup: Setup, delivery: object, now_us: int, slice_s: int = SLICE_S
     ) -> Case:
+        application = key[0]
         refused = Case("refused", asked=start.asked, answer=HANG_UP, decided_by=delivery)
         if application in setup.suspended:
             return refused
@@ -234,11 +239,11 @@ class Oracle:
         hold = cost(price, held_s)
         purse.held += hold
         purse.open_calls += 1
-        self.live_count += 1
         self._touch(purse)
         shown = start.cli if start.cli in purse.numbers else "private"
-        return Case(
+        case = self.live[key] = Case(
             "live",
+            key=key,
             asked=start.asked,
             answer=("connectpstn", start.to, shown, granted_s),
             decided_by=delivery,
@@ -250,6 +255,7 @@ class Oracle:
             is_elastic=is_elastic,
             held_s=held_s,
         )
+        return case
 
     def _payer(self, application: str, start: Start) -> Purse | None:
         if start.user and start.origin == IN_APP:
@@ -301,7 +307,7 @@ class Oracle:
         assert case.purse is not None
         case.purse.held -= case.hold
         case.purse.open_calls -= 1
-        self.live_count -= 1
+        del self.live[case.key]
 
     def _charge(self, case: Case, end: End) -> int:
         assert case.price is not None and end.duration_s is not None
@@ -337,6 +343,15 @@ class Oracle:
         if case.hung_up_at_us is not None and now_us >= case.hung_up_at_us:
             return True
         return case.state != "live" or case.is_unclear or now_us >= self._due_at_us(case)
+
+    def is_asked(self, key: tuple[str, str]) -> None:
+        self.cases[key].is_asked = True
+
+    def overdue(self, now_us: int) -> tuple[str, str] | None:
+        """A call that should have been asked about long ago, and was not."""
+        latest_us = now_us - OVERDUE_S * MICROSECONDS
+        overdue = (key for key, case in self.live.items() if not case.is_asked and self._due_at_us(case) < latest_us)
+        return next(overdue, None)
 
     def is_told(self, key: tuple[str, str], end: End) -> None:
         """The platform, asked, says how it ended."""

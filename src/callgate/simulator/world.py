@@ -131,7 +131,7 @@ class World:
         self.check("overrule", f"the fallback was answered and never written down: {lost[:3]}" if lost else "")
         self.check("books", self._audit.everything())
         self.check("books", self._audit.all_calls())
-        for what, count in (("hold money", self.oracle.live_count), ("wait for their start", len(self.oracle.parked))):
+        for what, count in (("hold money", len(self.oracle.live)), ("wait for their start", len(self.oracle.parked))):
             if count:
                 self.fail("liveness", f"{count} calls {what} for ever")
         self._verify(self.node)
@@ -182,6 +182,8 @@ class World:
         self.check("books", self._audit.everything())
         if self.node is not None and self.node.setup is not None:
             self._look_for_lost_overrules(self.node)
+            if (overdue := self.oracle.overdue(self.now_us())) is not None:
+                self.fail("liveness", f"the platform was never asked about {overdue}")
             if self.events >= self._next_verify:
                 self._next_verify = self.events + VERIFY_EVERY
                 self._verify(self.node)
@@ -281,10 +283,10 @@ class World:
             self.check("books", self._audit.commit())
         if oracle.setup is not setup and self.is_set_up and self.node is not None:
             self.after(REFRESH_S, self.refresh, self.node)
-        if oracle.parked and not self._is_sweeping:
+        if oracle.parked and not self._is_sweeping and self._goes_on():
             self._is_sweeping = True
             self.after(SWEEP_S, self._sweep)
-        if oracle.live_count and not self._is_healing:
+        if oracle.live and not self._is_healing and self._goes_on():
             self._is_healing = True
             self.after(HEAL_S, self._heal)
 
@@ -311,10 +313,10 @@ class World:
     def _heal(self) -> None:
         node = self.node
         if node is not None and node.setup is not None:
-            cause = Healing(self.platform.says)
+            cause = Healing(self.platform.says, self.now_us())
             node.begin(cause, node.healer.ask_due()).add_done_callback(partial(self._swept, node))
             node.begin(cause, node.healer.extend_due()).add_done_callback(partial(self._swept, node))
-        self._is_healing = bool(self.oracle.live_count) and self._goes_on()
+        self._is_healing = bool(self.oracle.live) and self._goes_on()
         if self._is_healing:
             is_late = self.agenda.now > self._last_at + LATE_S
             self.after(HEAL_LATE_S if is_late else HEAL_S, self._heal)

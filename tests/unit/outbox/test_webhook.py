@@ -12,7 +12,6 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from callgate.outbox.webhook import PrivateAddress, public_socket, sign
 from callgate.service.add_endpoint import new_secret, shown
 
-NOW = datetime.now(UTC)
 BODY = b'{"type":"call.ended"}'
 
 
@@ -34,7 +33,7 @@ def test_signature_is_that_of_the_standard() -> None:
 def test_either_secret_verifies_while_both_are_good() -> None:
     """A receiver may change its secret at any moment of the overlap."""
     new, old, other = new_secret(), new_secret(), new_secret()
-    headers = sign("msg_1", NOW, BODY, [new, old])
+    headers = sign("msg_1", datetime.now(UTC), BODY, [new, old])
     for secret in (new, old):
         assert Webhook(secret).verify(BODY, headers) == {"type": "call.ended"}
     with pytest.raises(WebhookVerificationError):
@@ -45,7 +44,7 @@ def test_a_changed_byte_does_not_verify() -> None:
     """The signature is of the very bytes that are sent."""
     secret = new_secret()
     with pytest.raises(WebhookVerificationError):
-        Webhook(secret).verify(BODY + b" ", sign("msg_1", NOW, BODY, [secret]))
+        Webhook(secret).verify(BODY + b" ", sign("msg_1", datetime.now(UTC), BODY, [secret]))
 
 
 def test_a_secret_is_32_random_bytes_behind_its_prefix() -> None:

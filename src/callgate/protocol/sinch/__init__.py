@@ -26,6 +26,7 @@ from callgate.protocol.sinch.callbacks import (
 )
 from callgate.protocol.sinch.signature import (
     header,
+    prove,
     sign,
     signature_of,
     signing_key,
@@ -63,7 +64,7 @@ from callgate.protocol.sinch.svaml import (
     Svaml,
     TranscriptionOptions,
 )
-from callgate.protocol.sinch.translate import answer, owner, translate, understand, unusable
+from callgate.protocol.sinch.translate import answer, check_owner, owner, translate, understand, unusable
 
 if TYPE_CHECKING:
     from callgate.protocol.sinch import prompts, rest
@@ -131,11 +132,13 @@ __all__ = [
     "ask",
     "base_url",
     "check",
+    "check_owner",
     "diagnose",
     "hang_up",
     "header",
     "owner",
     "prompts",
+    "prove",
     "read",
     "read_done",
     "read_told",

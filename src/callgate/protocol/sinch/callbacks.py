@@ -9,7 +9,7 @@ Source: Sinch Voice API reference, callbacks; what is marked legacy comes from o
 import re
 from datetime import UTC, datetime
 from decimal import Decimal, DecimalException
-from typing import Annotated, Any, ClassVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, final, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Meta, field
@@ -49,7 +49,11 @@ class Money(Part, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse numbers out of bounds before anything is computed with them."""
-        _bound_decimal(self.amount)
+        amount = self.amount
+        if not (
+            amount.is_finite() and -MAX_DIGITS <= amount.adjusted() <= MAX_DIGITS and len(str(amount)) <= MAX_DIGITS
+        ):
+            _bound_decimal(amount)
 
 
 class Destination(Part, frozen=True, kw_only=True):
@@ -153,7 +157,11 @@ class Ice(Callback, frozen=True, kw_only=True, tag="ice"):
 
     def __post_init__(self) -> None:
         """Bring words to one case and times to UTC."""
-        Callback.__post_init__(self)
+        at = self.timestamp
+        if at is not None and at.tzinfo is not UTC:
+            force_setattr(self, "timestamp", in_utc(at))
+        if not self.domain.islower():
+            force_setattr(self, "domain", self.domain.lower())
         force_setattr(self, "origination_type", self.origination_type.lower())
 
     @property
@@ -218,6 +226,7 @@ class Notify(Callback, frozen=True, kw_only=True, tag="notify"):
         force_setattr(self, "type", self.type.lower())
 
 
+@final
 class UnknownEvent(Callback, frozen=True, kw_only=True, tag=""):
     """An event that we do not know, or a body without one: `event` is what it calls itself, in lower case."""
 
@@ -234,7 +243,7 @@ def read(request: WireRequest) -> Known | UnknownEvent:
     surrogate pair, or a number that is longer than `MAX_DIGITS`. NUL characters become U+FFFD: no database takes them.
     """
     body = request.body
-    if b"\\" in body and b"\\u0000" in body:  # a single byte is looked for ten times as fast
+    if _BACKSLASH in body and body.find(b"\\u0000") >= 0:  # one byte is found many times as fast as several
         body = body.replace(b"\\u0000", b"\\ufffd")
     try:
         documented: Known = _decode_documented(body)
@@ -405,6 +414,7 @@ _FIELDS = _Fields()
 _NUMBERED = frozenset({"number", "did"})
 _NAMED = re.compile(r"[^<>]*<([^<>]*)>\s*")
 _TOO_LONG = 10**MAX_DIGITS
+_BACKSLASH = ord("\\")
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _decode_documented = msgspec.json.Decoder(Known).decode
 _decode_anything = msgspec.json.Decoder(float_hook=_decimal).decode

@@ -54,6 +54,13 @@ def verify(
     whatever the request holds; its `ingredient` is one of `authorization`, `scheme`, `timestamp`, `key`, `secret` and
     `signature`. Age is judged last: a request said to be too old is otherwise genuine, so it is a clock or a replay.
     """
+    prove(request, secrets, now, freshness_s)
+
+
+def prove(
+    request: WireRequest, secrets: Mapping[str, str | Sequence[str]], now: datetime, freshness_s: int | None
+) -> str:
+    """Return the key that signed the request; raise as `verify` does."""
     headers = request.headers
     key, signature = credentials(headers)
     stamp = headers.get("x-timestamp") or header(headers, "x-timestamp")
@@ -80,6 +87,7 @@ def verify(
         raise SignatureInvalid("signature", "it does not match what was received; `diagnose` says what differs")
     if freshness_s is not None and (age_s := abs((now - at).total_seconds())) > freshness_s:
         raise SignatureInvalid("timestamp", f"{stamp[:40]} is {age_s:.0f} seconds from now, more than {freshness_s}")
+    return key
 
 
 def verify_basic(request: WireRequest, secrets: Mapping[str, str | Sequence[str]]) -> None:

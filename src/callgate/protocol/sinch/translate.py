@@ -77,14 +77,19 @@ def owner(request: WireRequest, callback: Known | UnknownEvent) -> str:
     A request whose Authorization header names no key belongs to the application that its body names. Raises
     `SignatureInvalid` when the body belongs to another application than the one that signed.
     """
-    signer, claimed = signing_key(request), callback.application_key
-    if claimed == signer:
-        return signer
-    is_unreadable = "applicationKey" in callback.other
-    # Keys are GUIDs, and the platform's own pages write the same one in either case.
-    if signer and (is_unreadable or (claimed and claimed.lower() != signer.lower())):
+    signer = signing_key(request)
+    check_owner(callback, signer)
+    return signer or callback.application_key
+
+
+def check_owner(callback: Known | UnknownEvent, signer: str) -> None:
+    """Raise `SignatureInvalid` when the body belongs to another application than the one that signed, if any did."""
+    claimed = callback.application_key
+    if claimed == signer or not signer:
+        return
+    # Keys are GUIDs, and the platform's own pages write the same one in either case. One that cannot be read is another.
+    if (claimed and claimed.lower() != signer.lower()) or "applicationKey" in callback.other:
         raise SignatureInvalid("application", "the body belongs to another application than the one that signed")
-    return signer or claimed
 
 
 def translate(callback: Known | UnknownEvent, application: str) -> CallEvent:
@@ -138,16 +143,16 @@ def unusable(callback: Known | UnknownEvent) -> str | None:
         return "an event that we do not know" if callback.event else "no event is named"
     if not callback.callid:
         return "no call id"
-    if not _is_plain(callback.callid):
-        return "the call id is too long or not printable"
-    if type(callback) is Ice:
-        to = callback.to
-        if to is None or not to.text:
-            return "no destination"
-        if not _is_plain(to.text):
-            return "the destination is too long or not printable"
-        if not _is_plain(callback.user):
-            return "the user is too long or not printable"
+    if type(callback) is not Ice:
+        return None if _is_plain(callback.callid) else "the call id is too long or not printable"
+    to = callback.to
+    if to is None or not to.text:
+        return "no destination"
+    if _is_plain(callback.callid + to.text + callback.user):  # all at once, as nearly always
+        return None
+    for what, text in (("call id", callback.callid), ("destination", to.text), ("user", callback.user)):
+        if not _is_plain(text):
+            return f"the {what} is too long or not printable"
     return None
 
 
