@@ -1,7 +1,7 @@
 # Works on a fresh clone with make and Python 3.11 or newer: everything else is installed here, into .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test soak coverage lint bench lock clean
+.PHONY: help install run test soak coverage mutants lint bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,6 +37,11 @@ coverage: $(VENV)/.dev ## what tests reach of the rooms that decide, room by roo
 	@for room in $(MEASURED); do echo "== $$room" && \
 		$(BIN)/coverage report --include="src/callgate/$$room/*" --fail-under=95 || exit 1; done
 
+mutants: $(VENV)/.mutants ## changes to rating and ledger that no test notices: half an hour; explained in docs/reference/mutants.md
+	@rm -rf mutants
+	@$(BIN)/mutmut run
+	@$(BIN)/mutmut results
+
 lint: $(VENV)/.dev ## formatting, lint, strict types, import directions
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -70,4 +75,8 @@ $(VENV)/.server: $(VENV)/.created pyproject.toml requirements/build.txt requirem
 
 $(VENV)/.dev: $(VENV)/.server requirements/dev.txt
 	@$(PIP_INSTALL) --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+$(VENV)/.mutants: $(VENV)/.dev requirements/mutants.txt
+	@$(PIP_INSTALL) --require-hashes --requirement requirements/mutants.txt
 	@touch $@
