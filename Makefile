@@ -37,7 +37,7 @@ coverage: $(VENV)/.dev ## what tests reach of the rooms that decide, room by roo
 	@for room in $(MEASURED); do echo "== $$room" && \
 		$(BIN)/coverage report --include="src/callgate/$$room/*" --fail-under=95 || exit 1; done
 
-mutants: $(VENV)/.mutants ## changes to rating and ledger that no test notices: half an hour; explained in docs/reference/mutants.md
+mutants: $(VENV)/.mutants ## changes to rating and ledger that no test notices: takes half an hour
 	@rm -rf mutants
 	@$(BIN)/mutmut run
 	@$(BIN)/mutmut results
