@@ -1,7 +1,7 @@
 # Works on a fresh clone with make and Python 3.11 or newer: everything else is installed here, into .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-crm soak coverage lint bench lock clean
+.PHONY: help install run test test-crm soak coverage mutants lint bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,6 +40,11 @@ coverage: $(VENV)/.dev ## what tests reach of the rooms that decide, room by roo
 		tests/property tests/contract tests/integration || true # a test of time may fail here, where each line is counted
 	@for room in $(MEASURED); do echo "== $$room" && \
 		$(BIN)/coverage report --include="src/callgate/$$room/*" --fail-under=95 || exit 1; done
+
+mutants: $(VENV)/.mutants ## changes to rating and ledger that no test notices: takes half an hour
+	@rm -rf mutants
+	@$(BIN)/mutmut run
+	@$(BIN)/mutmut results
 
 lint: $(VENV)/.dev ## formatting, lint, strict types, import directions
 	@$(BIN)/ruff format --check .
@@ -81,4 +86,8 @@ $(VENV)/.dev: $(VENV)/.server requirements/dev.txt
 $(CRM)/.installed: $(VENV)/.created requirements/crm.txt
 	@$(BIN)/python -m venv --clear $(CRM)
 	@$(CRM)/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/crm.txt
+	@touch $@
+
+$(VENV)/.mutants: $(VENV)/.dev requirements/mutants.txt
+	@$(PIP_INSTALL) --require-hashes --requirement requirements/mutants.txt
 	@touch $@

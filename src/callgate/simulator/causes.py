@@ -40,12 +40,6 @@ class Step(Protocol):
     def calls(self) -> Sequence[CallId]: ...
 
 
-class Cause(Protocol):
-    """Told of each step that was committed for it. Raises `Broken`."""
-
-    def committed(self, step: Step, oracle: Oracle) -> None: ...
-
-
 class Delivery:
     """One callback on its way, and back. `expected` is what must be answered, once it was committed.
 
@@ -192,3 +186,4 @@ class Own:
 
 
 AnyCause = Delivery | Order | Sweep | Healing | Own
+"""Each is told, by `committed`, of every step that was committed for it. Raises `Broken`."""

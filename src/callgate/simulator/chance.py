@@ -116,7 +116,7 @@ class Chances:
         self._call_count = 0
         self._is_hot = dice.often(0.3)  # most calls on one wallet
 
-    def entries(self) -> Iterator[s.Any_]:
+    def entries(self) -> Iterator[s.AnyEntry]:
         """All that happens, in the order in which it does."""
         dice = self._dice
         for _ in range(dice.whole(3, 24)):
@@ -127,11 +127,11 @@ class Chances:
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
-    def _calls_one(self) -> Iterator[s.Any_]:
+    def _calls_one(self) -> Iterator[s.AnyEntry]:
         is_on_hot = self._is_hot and self._dice.often(0.7)
         yield self._call(self._accounts[0] if is_on_hot else self._dice.one(self._accounts))
 
-    def _rush(self) -> Iterator[s.Any_]:
+    def _rush(self) -> Iterator[s.AnyEntry]:
         """Many calls at once on one wallet."""
         account = self._dice.one(self._accounts)
         for _ in range(self._dice.whole(3, 30)):
@@ -210,7 +210,7 @@ class Chances:
 
     # -- operators -----------------------------------------------------------------------------------------------------
 
-    def _account(self) -> Iterator[s.Any_]:
+    def _account(self) -> Iterator[s.AnyEntry]:
         dice = self._dice
         number = len(self._accounts)
         account = Account(dice.one(self._applications), f"a{number}", f"+4670000{number:04}")
@@ -236,7 +236,7 @@ class Chances:
         if dice.often(0.25):
             yield s.Elastic(at=self._now, application=account.application, account=account.name, is_on=True)
 
-    def _works(self) -> Iterator[s.Any_]:
+    def _works(self) -> Iterator[s.AnyEntry]:
         work = _WORKS.draw(self._dice)(self, self._dice.one(self._accounts))
         is_beside = self._dice.often(0.2) and isinstance(work, s.Work)
         yield msgspec.structs.replace(work, is_beside=True) if is_beside else work
@@ -312,7 +312,7 @@ class Chances:
         prices = self._prices(self._dice.whole(5, 15), may_wait=mode == "merge")
         return s.Import(at=self._now, deck=deck.name, currency=deck.currency, prices=prices, mode=mode)
 
-    def _suspends_all(self) -> Iterator[s.Any_]:
+    def _suspends_all(self) -> Iterator[s.AnyEntry]:
         """An application, for a while."""
         application = self._dice.one(self._applications)
         yield s.Status(at=self._now, application=application, status="suspended")
@@ -343,7 +343,7 @@ class Chances:
 
     # -- faults --------------------------------------------------------------------------------------------------------
 
-    def _goes_wrong(self) -> Iterator[s.Any_]:
+    def _goes_wrong(self) -> Iterator[s.AnyEntry]:
         yield _GOES_WRONG.draw(self._dice)(self)
 
     def _crash(self) -> s.Crash:
@@ -367,7 +367,7 @@ class Chances:
         return s.Outage(at=self._now, seam=dice.one(FAILING), for_s=dice.time(*FAILS_FOR.draw(dice)))
 
 
-_HAPPENS: Odds[Callable[[Chances], Iterator[s.Any_]]] = Odds(
+_HAPPENS: Odds[Callable[[Chances], Iterator[s.AnyEntry]]] = Odds(
     (79, Chances._calls_one),  # noqa: SLF001 - its own tables
     (2, Chances._rush),  # noqa: SLF001
     (15, Chances._works),  # noqa: SLF001
@@ -375,7 +375,7 @@ _HAPPENS: Odds[Callable[[Chances], Iterator[s.Any_]]] = Odds(
     (0.3, Chances._suspends_all),  # noqa: SLF001
     (3.5, Chances._goes_wrong),  # noqa: SLF001
 )
-_WORKS: Odds[Callable[[Chances, Account], s.Any_]] = Odds(
+_WORKS: Odds[Callable[[Chances, Account], s.AnyEntry]] = Odds(
     (42, Chances._pay),  # noqa: SLF001
     (10, Chances._adjust),  # noqa: SLF001
     (22, Chances._refund),  # noqa: SLF001
@@ -387,7 +387,7 @@ _WORKS: Odds[Callable[[Chances, Account], s.Any_]] = Odds(
     (1, Chances._limit_all),  # noqa: SLF001
     (2, Chances._import),  # noqa: SLF001
 )
-_GOES_WRONG: Odds[Callable[[Chances], s.Any_]] = Odds(
+_GOES_WRONG: Odds[Callable[[Chances], s.AnyEntry]] = Odds(
     (40, Chances._crash),  # noqa: SLF001
     (5, Chances._restart),  # noqa: SLF001
     (10, Chances._jump),  # noqa: SLF001

@@ -1,5 +1,8 @@
 """What a simulation holds the server to, beside its books, and how it says that a promise was broken."""
 
+MICROSECONDS = 1_000_000
+"""In a second: clocks of servers are read in whole microseconds."""
+
 GIVES_UP_S = 5.0
 """How long the platform waits for an answer."""
 

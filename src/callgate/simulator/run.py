@@ -58,8 +58,8 @@ def empty_database() -> bytes:
 
 
 def run_entries(
-    seed: int, plan: s.Plan, entries: Iterator[s.Any_], *, event_limit: int, keep_trace: bool = False
-) -> tuple[Outcome, list[s.Any_]]:
+    seed: int, plan: s.Plan, entries: Iterator[s.AnyEntry], *, event_limit: int, keep_trace: bool = False
+) -> tuple[Outcome, list[s.AnyEntry]]:
     folder = tempfile.mkdtemp(prefix="callgate-simulator-", dir=memory_folder())
     path = Path(folder, "books.db")
     path.write_bytes(empty_database())

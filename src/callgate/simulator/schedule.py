@@ -211,7 +211,7 @@ class Outage(Entry, frozen=True, kw_only=True):
     for_s: float
 
 
-Any_ = (
+AnyEntry = (
     Place | OpenAccount | Pay | AdjustBy | GiveBack | Status | LimitTo | Credit | MoveDeck | Elastic | Import | Crash | Restart
     | Jump | Slow | Outage
 )  # fmt: skip
@@ -222,7 +222,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 
     seed: int
     plan: Plan
-    entries: tuple[Any_, ...]
+    entries: tuple[AnyEntry, ...]
 
 
 def to_lines(schedule: Schedule) -> bytes:

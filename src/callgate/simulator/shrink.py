@@ -13,7 +13,7 @@ SHRINK_S = 60.0
 """Longest search; what is shortest by then is shown."""
 
 T = TypeVar("T")
-Entries = tuple[s.Any_, ...]
+Entries = tuple[s.AnyEntry, ...]
 Prices = tuple[s.Price, ...]
 
 
@@ -72,7 +72,7 @@ def _plainer(entries: Entries, breaks: Callable[[Entries], bool]) -> Entries:
     return entries
 
 
-def _plainer_than(entry: s.Any_) -> Iterator[Callable[[s.Any_], s.Any_]]:
+def _plainer_than(entry: s.AnyEntry) -> Iterator[Callable[[s.AnyEntry], s.AnyEntry]]:
     """What may be taken out: repeats of a callback, and whatever else has a default."""
     for name in ("ice", "ace", "dice"):
         if hasattr(entry, name):

@@ -57,7 +57,7 @@ class World:
     def __init__(  # noqa: PLR0913 - what a run is made of
         self,
         plan: s.Plan,
-        entries: Iterator[s.Any_],
+        entries: Iterator[s.AnyEntry],
         does: dict[type, Does],
         platform: Asked,
         *,
@@ -78,7 +78,7 @@ class World:
         self.events = 0
         self.counts: dict[str, int] = {}
         self.jobs: dict[str, int] = {}  # that were committed, by name
-        self.taken: list[s.Any_] = []
+        self.taken: list[s.AnyEntry] = []
         self.trace: deque[str] = deque(maxlen=None if keep_trace else TRACE_LINES)
         self.digest = hashlib.blake2b(digest_size=16)
         self._entries, self._does, self._event_limit = entries, does, event_limit
@@ -119,7 +119,7 @@ class World:
         """Whether what the server does by itself may still come to an end."""
         return self.agenda.now < self._last_at + OVER_AFTER_S
 
-    def _do(self, entry: s.Any_) -> None:
+    def _do(self, entry: s.AnyEntry) -> None:
         self._does[type(entry)](self, entry)
         self._take_next()
 

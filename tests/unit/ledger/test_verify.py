@@ -113,6 +113,30 @@ def test_an_ended_call_has_one_outcome(call: EndedCall, fault: str) -> None:
     assert verdict.call_count == 1
 
 
+@pytest.mark.parametrize(
+    ("call", "fault"),
+    [
+        (EndedCall("app", "c1", False, None, 0, 0), None),
+        (EndedCall("app", "c1", False, None, 0, 1), "but has 1 records, and 0.00 moved"),
+        (EndedCall("app", "c1", False, None, 4, 0), "but has 0 records, and 0.000004 moved"),
+    ],
+)
+def test_a_call_that_was_never_charged(call: EndedCall, fault: str | None) -> None:
+    """Neither has a record, nor did anything move for it; those after it are looked at all the same."""
+    faults = verify(SOUND._replace(ended_calls=[call, EndedCall("app", "c2", True, 5, 5, 1)])).faults
+    assert faults[-1] == "3: call c2 (app) ended, but its hold is open"
+    assert [*faults[:-1]] == ([] if fault is None else [f"3: call c1 (app) was never charged, {fault}"])
+
+
+def test_no_more_is_given_back_than_was_charged() -> None:
+    """To the micro."""
+    call = EndedCall("app", "c1", False, 5, 5, 1, refunded_micros=5)
+    assert verify(SOUND._replace(ended_calls=[call])).faults == ()
+    assert verify(SOUND._replace(ended_calls=[call._replace(refunded_micros=6)])).faults == (
+        "3: call c1 (app) ended and was refunded 0.000006, more than its charge of 0.000005",
+    )
+
+
 def test_an_open_hold_of_a_call_that_is_not_up() -> None:
     """It would be held for ever."""
     assert verify(SOUND._replace(stray_holds=[("app", "c9")])).faults == (

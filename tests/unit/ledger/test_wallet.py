@@ -8,7 +8,18 @@ import pytest
 
 from callgate.ledger import accounts
 from callgate.ledger.transfer import Occasion, Transfer, TransferKind, transfer_id
-from callgate.ledger.wallet import Movement, Wallet, debit_unheld, place_hold, post_hold, top_up, void_hold
+from callgate.ledger.wallet import (
+    Movement,
+    Wallet,
+    adjust,
+    correct,
+    debit_unheld,
+    place_hold,
+    post_hold,
+    refund,
+    top_up,
+    void_hold,
+)
 
 OCCASION = Occasion(subject="c1", at=datetime(2026, 11, 23, tzinfo=UTC), call_id="c1", who="who", why="why")
 
@@ -70,8 +81,13 @@ def test_a_hold_sets_money_aside_and_a_void_gives_it_back() -> None:
 @pytest.mark.parametrize("amount", [-1, 8])
 def test_a_hold_that_is_not_covered_is_our_own_bug(amount: int) -> None:
     """Nobody may place it: the decision has asked before."""
-    with pytest.raises(AssertionError, match="does not cover"):
+    with pytest.raises(AssertionError, match=r"^a hold that the wallet does not cover\b"):
         place_hold(wallet(10, 3), amount)
+
+
+def test_a_hold_of_nothing_is_covered_by_nothing() -> None:
+    """A call may be free."""
+    assert place_hold(wallet(), 0) == wallet()
 
 
 def test_a_hold_may_reach_into_the_credit_limit() -> None:
@@ -185,6 +201,115 @@ def test_a_top_up_first_pays_what_is_owed(
     assert_books_balance(before, movement)
 
 
+@pytest.mark.parametrize(
+    ("amount", "left", "moved"),
+    [
+        (0, (10, 4, 3), []),
+        (
+            2,
+            (10, 4, 1),
+            [("adjustment", "adjustments:USD", "wallet:alice", 2), ("repay", "wallet:alice", "owed:alice", 2)],
+        ),
+        (
+            5,
+            (12, 4, 0),
+            [("adjustment", "adjustments:USD", "wallet:alice", 5), ("repay", "wallet:alice", "owed:alice", 3)],
+        ),
+        (-6, (4, 4, 3), [("adjustment", "wallet:alice", "adjustments:USD", 6)]),
+    ],
+)
+def test_an_adjustment(amount: int, left: tuple[int, int, int], moved: list[tuple[str, str, str, int]]) -> None:
+    """What is added pays first what is owed; what is taken leaves held money alone, and may take all the rest."""
+    before = wallet(10, 4, 0, 3)
+    movement = adjust(before, amount, OCCASION)
+    assert figures(movement.wallet) == left
+    assert legs(movement.transfers) == moved
+    assert_books_balance(before, movement)
+
+
+def test_an_adjustment_that_is_not_covered_is_our_own_bug() -> None:
+    """By a micro."""
+    with pytest.raises(AssertionError, match=r"^an adjustment that the wallet does not cover\b"):
+        adjust(wallet(10, 4), -7, OCCASION)
+
+
+@pytest.mark.parametrize(
+    ("amount", "left", "moved"),
+    [
+        (2, (10, 4, 1), [("refund", "revenue:USD", "wallet:alice", 2), ("repay", "wallet:alice", "owed:alice", 2)]),
+        (9, (16, 4, 0), [("refund", "revenue:USD", "wallet:alice", 9), ("repay", "wallet:alice", "owed:alice", 3)]),
+    ],
+)
+def test_a_refund_comes_from_revenue(
+    amount: int, left: tuple[int, int, int], moved: list[tuple[str, str, str, int]]
+) -> None:
+    """And pays first what is owed."""
+    before = wallet(10, 4, 0, 3)
+    movement = refund(before, amount, OCCASION)
+    assert figures(movement.wallet) == left
+    assert legs(movement.transfers) == moved
+    assert_books_balance(before, movement)
+
+
+def test_a_refund_of_no_call_is_our_own_bug() -> None:
+    """Its transfers are named after the call."""
+    with pytest.raises(AssertionError, match=r"^a refund names its call\b"):
+        refund(wallet(10), 1, msgspec.structs.replace(OCCASION, call_id=None))
+
+
+@pytest.mark.parametrize(
+    ("difference", "left", "moved"),
+    [
+        (0, (10, 4, 3), []),
+        (
+            7,
+            (4, 4, 4),
+            [("correction", "wallet:alice", "revenue:USD", 6), ("correction", "owed:alice", "revenue:USD", 1)],
+        ),
+        (
+            -5,
+            (12, 4, 0),
+            [("correction", "revenue:USD", "wallet:alice", 5), ("repay", "wallet:alice", "owed:alice", 3)],
+        ),
+    ],
+)
+def test_a_correction_moves_the_difference(
+    difference: int, left: tuple[int, int, int], moved: list[tuple[str, str, str, int]]
+) -> None:
+    """More is taken like any debit without a hold; what was too much comes back, and pays first what is owed."""
+    before = wallet(10, 4, 0, 3)
+    movement = correct(before, difference, OCCASION)
+    assert figures(movement.wallet) == left
+    assert legs(movement.transfers) == moved
+    assert_books_balance(before, movement)
+
+
+def test_the_name_of_every_transfer() -> None:
+    """Stored names say what was done already: another release must give the same ones."""
+    occasion = msgspec.structs.replace(OCCASION, subject="ref", call_id="c1")
+    indebted = wallet(10, 4, 0, 3)
+    movements = {
+        "charge": post_hold(wallet(4, 4), 4, 9, occasion),
+        "overrun": debit_unheld(indebted, 7, occasion),
+        "top-up": top_up(indebted, 9, occasion),
+        "refund": refund(indebted, 9, occasion),
+        "added": adjust(indebted, 9, occasion),
+        "taken": adjust(indebted, -1, occasion),
+        "corrected up": correct(indebted, 9, occasion),
+        "corrected down": correct(indebted, -9, occasion),
+    }
+    assert {done: [transfer.id for transfer in movement.transfers] for done, movement in movements.items()} == {
+        "charge": ["charge/wallet/alice/ref", "overrun/owed/alice/ref"],
+        "overrun": ["overrun/wallet/alice/ref", "overrun/owed/alice/ref"],
+        "top-up": ["topup/topups/alice/ref", "repay/topups/alice/ref"],
+        "refund": ["refund/revenue/c1/ref", "repay/revenue/c1/ref"],
+        "added": ["adjustment/adjustments/alice/ref", "repay/adjustments/alice/ref"],
+        "taken": ["adjustment/adjustments/alice/ref"],
+        "corrected up": ["correction/wallet/alice/ref", "correction/owed/alice/ref"],
+        "corrected down": ["correction/revenue/alice/ref", "repay/correction/alice/ref"],
+    }
+
+
 def test_everything_else_of_a_wallet_stays_as_it_is() -> None:
     """Whatever moves."""
     before = msgspec.structs.replace(wallet(100, 60, 7, 3), record_count=9)
@@ -192,6 +317,9 @@ def test_everything_else_of_a_wallet_stays_as_it_is() -> None:
         post_hold(before, 60, 1_000, OCCASION),
         debit_unheld(before, 1_000, OCCASION),
         top_up(before, 1, OCCASION),
+        refund(before, 1, OCCASION),
+        adjust(before, -1, OCCASION),
+        correct(before, -1, OCCASION),
     ):
         after = movement.wallet
         assert (after.application, after.account, after.currency) == ("app", "alice", "USD")
@@ -201,6 +329,7 @@ def test_everything_else_of_a_wallet_stays_as_it_is() -> None:
 def test_transfers_are_named_after_what_caused_them() -> None:
     """So that the same cause cannot move money twice, and different ones never clash."""
     assert transfer_id(TransferKind.CHARGE, "wallet:alice", "alice", "c1") == "charge/wallet/alice/c1"
+    assert transfer_id(TransferKind.CHARGE, "wallet:a:b", "a:b", "c1") == "charge/wallet/a:b/c1"
     ids = {
         transfer_id(kind, debit, account, subject)
         for kind in TransferKind

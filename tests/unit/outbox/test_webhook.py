@@ -72,7 +72,7 @@ def test_a_pair_of_keys_signs_what_its_public_half_verifies() -> None:
     secret = new_secret("ed25519")
     assert secret.startswith("whsk_")
     public = shown(secret)
-    headers = sign("msg_1", NOW, BODY, [secret, new_secret()])
+    headers = sign("msg_1", datetime.now(UTC), BODY, [secret, new_secret()])
     first, second = headers["webhook-signature"].split()
     assert (first.partition(",")[0], second.partition(",")[0]) == ("v1a", "v1")
     key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public.removeprefix("whpk_")))
@@ -85,7 +85,7 @@ def test_a_pair_of_keys_signs_what_its_public_half_verifies() -> None:
 def test_svix_accepts_our_signature() -> None:
     """The second library that receivers use, with the names of headers that it was made for too."""
     secret = new_secret()
-    headers = sign("msg_1", NOW, BODY, [secret])
+    headers = sign("msg_1", datetime.now(UTC), BODY, [secret])
     svix.webhooks.Webhook(secret).verify(BODY, headers)
     with pytest.raises(svix.webhooks.WebhookVerificationError):
         svix.webhooks.Webhook(secret).verify(BODY + b" ", headers)

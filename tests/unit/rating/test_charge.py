@@ -127,5 +127,5 @@ def test_blocked_rate_is_never_free() -> None:
         is_blocked=True,
     )
     assert affordable_duration_s(blocked, 10**9, HOUR_4_S) == 0
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match=r"^a blocked rate has no price\b"):
         charge_micros(blocked, 60)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from callgate.rating.charge import affordable_duration_s, billed_duration_s, charge_micros
 from callgate.rating.rate import Rate
-from callgate.simulator.oracle import End, affordable, billed, cost, price_for, reading
+from callgate.simulator.charges import affordable, billed, cost, price_for
+from callgate.simulator.oracle import End, reading
 from callgate.simulator.schedule import Price
 
 prices = st.builds(
