@@ -544,10 +544,14 @@ def test_of_two_imports_at_once_one_is_refused(engine: Engine, house: "House") -
             ),
             return_exceptions=True,
         )
-        assert sorted(type(result).__name__ for result in results) == ["Conflict", "DeckChange"]
+        refused = [isinstance(result, Conflict) for result in results]
+        assert {type(result).__name__ for result in results} in ({"Conflict", "DeckChange"}, {"DeckChange"})
         (head,) = await store.deck_heads()
-        kept = rates[1] if isinstance(results[0], Conflict) else rates[0]
-        assert list(await store.deck_rows(head)) == kept
+        kept = await store.deck_rows(head)
+        # Over a slow connection one may have begun when the other was done: then both were made from what was in force.
+        assert list(kept) in [rows for rows, is_refused in zip(rates, refused, strict=True) if not is_refused]
+        with pytest.raises(Conflict):
+            await store.perform(PublishDeck(head=head, base=None))
         other = msgspec.structs.replace(head, version=3 - head.version)
         assert await store.deck_rows(other) == []
 
