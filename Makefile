@@ -36,10 +36,10 @@ soak: $(VENV)/.dev ## the long runs, some hours: prints the figures of docs/reli
 	@tests/soak/all $(S)
 
 coverage: $(VENV)/.dev ## what tests reach of the rooms that decide, room by room; fails below 95 %
-	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal --hypothesis-profile ci --cov --cov-report= tests/unit \
-		tests/property tests/contract tests/integration || true # a test of time may fail here, where each line is counted
-	@for room in $(MEASURED); do echo "== $$room" && \
-		$(BIN)/coverage report --include="src/callgate/$$room/*" --fail-under=95 || exit 1; done
+	@code=0; $(BIN)/python -m pytest --numprocesses auto --dist worksteal --hypothesis-profile ci --cov --cov-report= \
+		tests/unit tests/property tests/contract tests/integration || code=1; \
+	for room in $(MEASURED); do echo "== $$room"; \
+		$(BIN)/coverage report --include="src/callgate/$$room/*" --fail-under=95 || code=1; done; exit $$code
 
 mutants: $(VENV)/.mutants ## changes to rating and ledger that no test notices: takes half an hour
 	@rm -rf mutants

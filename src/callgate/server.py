@@ -99,18 +99,16 @@ class Gate:
 
     @asynccontextmanager
     async def _beside(self) -> AsyncIterator[None]:
-        beside = [
-            asyncio.create_task(_tireless(each))
-            for each in (
-                self.catalogs.keep_current,
-                partial(self._leases.work, "sweep", self._sweep),
-                partial(self._leases.work, "outbox", self._deliver),
-                partial(self._leases.work, "ask", self._ask),
-                partial(self._leases.work, "extend", self._extend),
-                self.faults.work,
-                self._load_pages,
-            )
-        ]
+        works: dict[str, Callable[[], Awaitable[None]]] = {
+            "catalog": self.catalogs.keep_current,
+            "sweep": partial(self._leases.work, "sweep", self._sweep),
+            "outbox": partial(self._leases.work, "outbox", self._deliver),
+            "ask": partial(self._leases.work, "ask", self._ask),
+            "extend": self._extend,  # by every server: a slice cannot wait until a dead server's lease is over
+            "faults": self.faults.work,
+            "pages": self._load_pages,
+        }
+        beside = [asyncio.create_task(_tireless(name, work)) for name, work in works.items()]
         try:
             yield
         finally:
@@ -177,13 +175,13 @@ class Gate:
             await asyncio.sleep(SWEEP_S)
 
 
-async def _tireless(work: Callable[[], Awaitable[None]]) -> None:
+async def _tireless(name: str, work: Callable[[], Awaitable[None]]) -> None:
     """Begin again after a fault of our own: the server must not go on without what works beside it, unnoticed."""
     while True:
         try:
             return await work()
         except Exception:  # noqa: BLE001 - the work must go on
-            log.exception("server.work_failed", work=getattr(work, "__qualname__", repr(work)))
+            log.exception("server.work_failed", work=name)
             await asyncio.sleep(RESTART_S)
 
 

@@ -21,11 +21,13 @@ from callgate.service.answered import GoAhead
 from callgate.service.authorize import Authorize
 from callgate.service.books import AccountKey
 from callgate.service.open_account import OpenAccount
+from callgate.service.ports import Store
 from callgate.service.records import Call, Flag
 from callgate.service.set_account import SetAccount
+from callgate.service.take_lease import LENGTH, TakeLease
 from callgate.service.top_up import TopUp
 from callgate.settings import Settings
-from callgate.storage.sqlite import SqliteStore
+from callgate.storage.postgres import PostgresStore
 from callgate.vault import new_key
 
 KEY = "669E367E-6BBA-48AB-AF15-266871C28135"
@@ -39,8 +41,9 @@ WITHIN_S = 20.0
 class Server:
     """A server's database, with calls in it that began some time ago."""
 
-    def __init__(self, path: Path, store: SqliteStore) -> None:
-        self.settings = Settings(database_url=f"sqlite:///{path}", secret_key=new_key())
+    def __init__(self, path: Path | str, store: Store) -> None:
+        url = path if isinstance(path, str) else f"sqlite:///{path}"
+        self.settings = Settings(database_url=url, secret_key=new_key())
         self.store = store
 
     async def open(self, platform_url: str) -> None:
@@ -193,3 +196,26 @@ def test_a_caller_is_warned_in_the_words_of_the_application(platform: Any, file_
     assert warning.path == "/calling/v1/calls/id/poor/leg/caller"
     said = msgspec.json.decode(warning.body)
     assert said["instructions"][0]["text"] == "Ditt saldo är nästan slut. Samtalet avslutas strax."
+
+
+def test_slices_are_extended_by_a_server_that_holds_no_lease(platform: Any, postgres_url: str) -> None:
+    """Money and minutes go on while the leases are a dead server's."""
+
+    async def scenario() -> None:
+        server = Server(postgres_url, PostgresStore(postgres_url))
+        await server.open(platform.url)
+        await server.account("rich", 1_000_000, "elastic=on")
+        await server.place("rich", "rich", timedelta(seconds=250))
+        for lease in ("sweep", "outbox", "ask", "extend"):
+            assert await server.store.perform(TakeLease(name=lease, holder="a dead server", now=datetime.now(UTC)))
+
+        async def is_extended() -> bool:
+            elastic = (await server.call("rich")).elastic
+            return elastic is not None and elastic.held_s == 600
+
+        async with asyncio.timeout(LENGTH.total_seconds() / 2):
+            await server.until(is_extended)
+        assert await server.faults() == ()
+        await server.store.close()
+
+    asyncio.run(scenario())

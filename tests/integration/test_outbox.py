@@ -33,7 +33,7 @@ from callgate.outbox.line import AT_ONCE, GIVEN_UP_AFTER, LONGEST_PAUSE
 from callgate.outbox.senders import call_link, senders
 from callgate.outbox.trouble import Trouble
 from callgate.outbox.webhook import resolve
-from callgate.outbox.worker import LEASE, Worker
+from callgate.outbox.worker import CLAIMED_FOR, Worker
 from callgate.protocol import sinch
 from callgate.protocol.call import (
     CallAnswered,
@@ -182,7 +182,7 @@ class Office:
         async with asyncio.timeout(10):
             while True:
                 found = await self.delivery(call_id)
-                is_under_way = found.attempted_at is not None and found.due_at == found.attempted_at + LEASE
+                is_under_way = found.attempted_at is not None and found.due_at == found.attempted_at + CLAIMED_FOR
                 is_concluded = state is not DeliveryState.NEXT or not is_under_way
                 if found.state is state and found.attempt_count == attempts and is_concluded:
                     return found
@@ -438,7 +438,7 @@ def test_a_receiver_that_asks_for_time_is_left_alone_as_a_whole() -> None:
 
 
 def test_what_a_killed_worker_had_in_its_hands_comes_back() -> None:
-    """When its lease ends another one sends it, under the same id; the try counts, and the dead one's word does not."""
+    """When its claim ends another one sends it, under the same id; the try counts, and the dead one's word does not."""
 
     async def steps() -> None:
         receiver = Receiver()
@@ -447,13 +447,13 @@ def test_what_a_killed_worker_had_in_its_hands_comes_back() -> None:
             await there.call("a1")
             queued = await there.delivery("a1")
             now = there.clock()
-            claim = Claim(ids=(queued.id,), now=now, until=now + LEASE)
+            claim = Claim(ids=(queued.id,), now=now, until=now + CLAIMED_FOR)
             (claimed,) = await there.store.perform(claim)
             assert await there.store.perform(claim) == []
             async with there.worker():
                 await asyncio.sleep(0.6)  # two looks: it is somebody else's
                 assert receiver.heard == []
-                there.ahead += LEASE
+                there.ahead += CLAIMED_FOR
                 delivered = await there.until("a1", DeliveryState.DELIVERED, attempts=2)
             parked = msgspec.structs.replace(claimed, state=DeliveryState.PARKED)
             await there.store.perform(Conclude(claimed=claimed, concluded=parked))
@@ -918,7 +918,7 @@ def test_a_record_survives_a_server_that_is_killed_right_after_its_answer(tmp_pa
         assert timeline.ending.is_as_asked
         receiver = Receiver()
         async with serving(receiver.hear, hook), served(tmp_path, port, key):
-            await until(lambda: bool(receiver.heard), within_s=LEASE.total_seconds() + 10)
+            await until(lambda: bool(receiver.heard), within_s=CLAIMED_FOR.total_seconds() + 10)
         assert [heard.data["duration_s"] for heard in receiver.heard] == [61]
 
     asyncio.run(steps())

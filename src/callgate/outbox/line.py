@@ -13,7 +13,7 @@ AT_ONCE = 32
 """Deliveries on their way to one endpoint at a time, so that a slow one takes no place from the others."""
 
 CRM_AT_ONCE = 4
-"""The same for connectors, whose deliveries take several requests each, at a pace: all of that within a lease."""
+"""The same for connectors, whose deliveries take several requests each, at a pace: all of that within a claim."""
 
 MAX_QUIET = timedelta(hours=1)
 """An endpoint that asks us to wait is left alone as a whole, but never longer than this on one record's word."""

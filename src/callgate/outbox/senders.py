@@ -24,7 +24,7 @@ from callgate.service.ports import Store
 from callgate.service.reports import rfc3339
 
 CRM_TIMEOUT_S = 8.0
-"""For one request to a CRM: a record takes three at most, which together must end before its lease."""
+"""For one request to a CRM: a record takes three at most, which together must end before its claim."""
 
 
 def call_link(public_url: str) -> Link:

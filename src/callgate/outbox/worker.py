@@ -23,11 +23,11 @@ from callgate.service.ports import Store
 LOOK_S = 0.25
 """How often the worker looks for what is due; what it concludes itself it follows up at once."""
 
-LEASE = timedelta(seconds=30)
+CLAIMED_FOR = timedelta(seconds=30)
 """How long a claim lasts: longer than an attempt may take."""
 
 PARTING_S = 2.0
-"""How long an orderly stop waits for attempts that are under way; their leases take care of the rest."""
+"""How long an orderly stop waits for attempts that are under way; their claims take care of the rest."""
 
 
 class Worker:
@@ -100,7 +100,7 @@ class Worker:
         due = await self._store.due_deliveries(receiver.endpoint.id, now, room)
         if not due:
             return []
-        return await self._store.perform(Claim(ids=tuple(due), now=now, until=now + LEASE))
+        return await self._store.perform(Claim(ids=tuple(due), now=now, until=now + CLAIMED_FOR))
 
     def _begin(self, posts: Senders, delivery: Delivery, receiver: Receiver) -> None:
         line = self._line(receiver.endpoint)
@@ -118,7 +118,7 @@ class Worker:
             concluded = conclude(delivery, answer, now, random.random())  # noqa: S311 - it spreads load, it keeps no secret
             await self._store.perform(Conclude(claimed=delivery, concluded=concluded, news=news))
             _report(concluded, answer, news)
-        except StorageUnavailable as error:  # its lease ends, and it is sent again under the same id
+        except StorageUnavailable as error:  # its claim ends, and it is sent again under the same id
             log.warning(
                 "delivery.not_written_down", delivery=delivery.id, endpoint=receiver.endpoint.id, error=str(error)
             )

@@ -63,7 +63,7 @@ class Conclude:
         return Keys(deliveries=(self.claimed.id,), endpoints=(self.claimed.lane.endpoint,) if is_news else ())
 
     def run(self, books: Books) -> None:
-        """A worker that comes back after its lease changes nothing: by then it is somebody else's."""
+        """A worker that comes back after its claim changes nothing: by then it is somebody else's."""
         if books.deliveries.get(self.claimed.id) == self.claimed:
             books.deliveries.put(self.claimed.id, self.concluded)
         if self.news is not NO_NEWS:

@@ -33,7 +33,7 @@ class Lane(NamedTuple):
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """A record for an endpoint. `id` is what the receiver tells repeats by, `body` what it gets, byte for byte.
 
-    `due_at` of one that is being sent is when its lease ends: a worker that has not said by then what became of it is
+    `due_at` of one that is being sent is when its claim ends: a worker that has not said by then what became of it is
     taken for dead. `attempt_count` is counted before sending. `why` says what went wrong the last time.
     """
 
