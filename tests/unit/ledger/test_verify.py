@@ -137,6 +137,21 @@ def test_no_more_is_given_back_than_was_charged() -> None:
     )
 
 
+def test_a_correction_gives_back_or_takes_more() -> None:
+    """Once, with a record that says so; what remains of the charge is what moved one way less what moved the other."""
+    call = EndedCall("app", "c1", False, 3, 5, 1, corrected_micros=2, correction_count=1)
+    assert verify(SOUND._replace(ended_calls=[call])).faults == ()
+    assert verify(SOUND._replace(ended_calls=[call._replace(correction_count=2)])).faults == (
+        "3: call c1 (app) ended and was corrected 2 times, not once",
+    )
+    assert verify(SOUND._replace(ended_calls=[call._replace(correction_count=0)])).faults == (
+        "3: call c1 (app) ended and 0.000002 were given back without a record that corrects",
+    )
+    assert verify(SOUND._replace(ended_calls=[call._replace(corrected_micros=1)])).faults == (
+        "3: call c1 (app) ended and was charged 0.000003, but 0.000004 moved",
+    )
+
+
 def test_an_open_hold_of_a_call_that_is_not_up() -> None:
     """It would be held for ever."""
     assert verify(SOUND._replace(stray_holds=[("app", "c9")])).faults == (

@@ -76,6 +76,25 @@ def test_replacing_keeps_an_earlier_end() -> None:
     assert replaced([make_rate("46", end=MAY)], new) == [make_rate("46", end=MAY), *new]
 
 
+def test_replacing_goes_by_the_first_date_of_a_prefix() -> None:
+    """In whichever order the file has them."""
+    new = [make_rate("46", 2, MAY), make_rate("46", 3, JULY)]
+    assert replaced([make_rate("46")], new) == [make_rate("46", end=MAY), *new]
+    assert replaced([make_rate("46")], [*reversed(new)]) == [make_rate("46", end=MAY), *new]
+
+
+def test_replacing_by_a_file_that_is_all_over_ends_every_price_now() -> None:
+    """A row is over at its end, not a moment later."""
+    over = [make_rate("46", 2, JANUARY, MARCH), make_rate("47", 2, JANUARY, NOW)]
+    assert replaced([make_rate("46"), make_rate("48")], over) == []
+
+
+def test_replacing_leaves_no_row_of_no_time() -> None:
+    """A price that would end when it begins never was."""
+    new = [make_rate("46", 2, MAY), make_rate("47", 2, JULY)]
+    assert replaced([make_rate("48", 1, MAY)], new) == new
+
+
 def test_merging_changes_listed_prefixes_only() -> None:
     """Unlisted prefixes stay; the listed one has its new price from its date on, and the old until then."""
     assert merged([make_rate("46"), make_rate("47")], [make_rate("46", 2, MAY)]) == [
@@ -97,6 +116,17 @@ def test_rows_of_the_past_are_dropped() -> None:
     """What is over, or behind a newer price for as long as it lasts, no call can meet any more."""
     old = [make_rate("46", 1), make_rate("46", 2, MARCH), make_rate("47", 3, JANUARY, MARCH)]
     assert merged(old, [make_rate("48")]) == [make_rate("46", 2, MARCH), make_rate("48")]
+
+
+def test_the_past_ends_now() -> None:
+    """A row that ends now is over, one that begins now is in force, and one behind it that ends with it is never met."""
+    assert merged([make_rate("46", end=NOW)], [make_rate("48")]) == [make_rate("48")]
+    assert merged([make_rate("46"), make_rate("46", 2, NOW)], [make_rate("48")]) == [
+        make_rate("46", 2, NOW), make_rate("48")
+    ]  # fmt: skip
+    assert merged([make_rate("46", end=MAY), make_rate("46", 2, MARCH, MAY)], [make_rate("48")]) == [
+        make_rate("46", 2, MARCH, MAY), make_rate("48")
+    ]  # fmt: skip
 
 
 def test_price_behind_a_shorter_one_is_kept() -> None:
@@ -125,6 +155,15 @@ def test_comparison_counts_prices_in_force() -> None:
     assert compare_decks(old, new, NOW) == DeckChange(added=1, removed=1, dearer=1, cheaper=1, unchanged=1)
 
 
+def test_comparison_counts_every_prefix() -> None:
+    """Whatever stands before it in the file, and whichever of its rows comes first."""
+    old = [make_rate("1", 5), make_rate("2", 5), make_rate("3", 5), make_rate("4", 5)]
+    new = [
+        make_rate("0"), make_rate("1", 4), make_rate("2", 4), make_rate("3", 6, MARCH), make_rate("3", 4), make_rate("4", 6),
+    ]  # fmt: skip
+    assert compare_decks(old, new, NOW) == DeckChange(added=1, removed=0, dearer=2, cheaper=2, unchanged=0)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -149,6 +188,7 @@ def test_more_grace_is_cheaper() -> None:
     before = make_rate("46")
     after = msgspec.structs.replace(before, grace_s=1)
     assert compare_decks([before], [after], NOW).cheaper == 1
+    assert compare_decks([after], [msgspec.structs.replace(before, grace_s=2)], NOW).cheaper == 1
 
 
 def test_label_is_no_price() -> None:

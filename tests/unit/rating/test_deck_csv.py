@@ -159,6 +159,85 @@ def test_bad_cell(column: str, text: str, expected: str) -> None:
     assert fault.found in ("nothing", repr(text), f"'{text[:60]}...'") or column == "effective_to"
 
 
+WITH_HEADER = f"the header {HEADER}, optionally with minimum_charge, grace_s, effective_to, status, currency"
+DECIMAL = "a decimal a minute such as 0.0105, blank to block the prefix"
+DIGITS = "the digits of a country code and what follows it, such as 4670"
+
+
+@pytest.mark.parametrize(
+    ("more", "rows", "sentence"),
+    [
+        ("", ["46,a"], "line 2: found 2 cells; expected 7, as the header has"),
+        ("", [], "line 1: found a header without rows; expected at least one row below it"),
+        (",nosuch", ["46,,1,0,60,60,,"], f"line 1, 'nosuch': found an unknown column; expected {WITH_HEADER}"),
+        (",prefix", ["46,,1,0,60,60,,"], "line 1, prefix: found this column twice; expected each column once"),
+        (
+            ",currency", ["46,,1,0,60,60,,USD", "47,,1,0,60,60,,EUR"],
+            "line 3, currency: found EUR, after USD on line 2; expected one currency",
+        ),
+        (
+            "", ["46,,1,0,60,60,", "46,,1,0,60,60,", "x1,,1,0,60,60,"],
+            ("line 3, prefix: found 46 again, with the same date as on line 2; expected each prefix once for each date\n"
+            f"line 4, prefix: found 'x1'; expected {DIGITS}"),
+        ),
+        ("", ['46,"a,1,0,60,60,'], "line 2: found a quote that is not closed on its line; expected a closing quote"),
+        (
+            "", ['46,"a"b,1,0,60,60,'],
+            """line 2: found a row that is not CSV (',' expected after '"'); expected quotes doubled inside quotes""",
+        ),
+        (
+            "", ["4.6e10,,1,0,60,60,"],
+            ("line 2, prefix: found '4.6e10'; expected all digits of the prefix: a spreadsheet shortened it,"
+            " format the column as text"),
+        ),
+        (
+            "", ["46,a\x01,1,0,60,60,"],
+            r"line 2, destination: found 'a\x01'; expected a label on one line, without control characters",
+        ),
+        ("", ["46,,one,0,60,60,"], f"line 2, rate_per_min: found 'one'; expected {DECIMAL}"),
+        ("", ["46,,1,two,60,60,"], "line 2, connect_fee: found 'two'; expected a decimal such as 0.05, blank or 0 for none"),
+        (
+            "", ["46,,1,,,,"],
+            ("line 2, first_s: found nothing; expected whole seconds, 1 to 14400\n"
+            "line 2, next_s: found nothing; expected whole seconds, 1 to 14400"),
+        ),
+        (
+            ",effective_to", ["46,,1,0,60,60,2027-01-01,2026-01-01"],
+            ("line 2, effective_to: found 2026-01-01T00:00:00+00:00;"
+            " expected a moment after effective_from, 2027-01-01T00:00:00+00:00"),
+        ),
+        (",status", ["46,,1,0,60,60,,maybe"], "line 2, status: found 'maybe'; expected active, blocked or blank"),
+        ("", [f"46,,{'9' * 61},0,60,60,"], f"line 2, rate_per_min: found '{'9' * 60}...'; expected {DECIMAL}"),
+        ("", [f"46,,{'9' * 60},0,60,60,"], f"line 2, rate_per_min: found '{'9' * 60}'; expected {DECIMAL}"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_told_in_a_sentence(more: str, rows: list[str], sentence: str) -> None:
+    """Where it is, what was found, and what would do."""
+    assert "\n".join(map(str, faults(*rows, header=HEADER + more))) == sentence
+
+
+def test_an_empty_file_is_told_in_a_sentence() -> None:
+    """On its first line, whatever its columns are."""
+    sentence = f"line 1: found an empty file; expected the header {HEADER} and rows below it"
+    assert [str(fault) for fault in faults_of(b"")] == [sentence]
+
+
+def test_the_largest_of_each_is_taken() -> None:
+    """A bound belongs to what it bounds."""
+    header = f"{HEADER},grace_s"
+    label = "x" * 200
+    (rate,) = read(f"123456789012345,{label},100000000,100000000,14400,14400,,14400", header=header).rows
+    assert (rate.prefix, rate.destination) == ("123456789012345", label)
+    assert (rate.rate_nanos_per_min, rate.connect_fee_micros) == (10**17, 10**14)
+    assert (rate.first_increment_s, rate.increment_s, rate.grace_s) == (14_400, 14_400, 14_400)
+
+
+def test_a_blocked_row_without_increments() -> None:
+    """It has the shortest."""
+    (rate,) = read("46,,,,,,").rows
+    assert (rate.is_blocked, rate.first_increment_s, rate.increment_s) == (True, 1, 1)
+
+
 def test_all_faults_are_found() -> None:
     """One reading finds every fault of every row, in the order of the file."""
     found = faults("4x,,-1,0,0,60,", "46,,0.02,0,60,60,", "47,,0.02,0,60", "48,,0.02,0,,,")
