@@ -134,8 +134,8 @@ def test_every_call_goes_its_way(frame: Frame) -> None:
     assert len(by_call) == 100
     assert report.repeats == sum(len(events) - len({each["event"] for each in events}) for events in by_call.values())
     assert report.repeats > 0
-    for index, talk in load.account.talks():
-        end = by_call[load.account.call_id(index)][-1]
+    for index, talk in load.talk_log.talks():
+        end = by_call[load.talk_log.call_id(index)][-1]
         assert (end["event"], end.get("duration", 0)) == ("dice", talk.seconds)
         assert talk.seconds <= 100
 
@@ -180,7 +180,7 @@ def test_wrong_answers_are_counted_by_kind() -> None:
     assert sum(counts.values()) + report.ended_as["refused"] == 100
     assert report.ended_as["error"] == sum(counts.values())
     assert any("oops" in wrong.first for wrong in report.wrong)
-    assert list(load.account.talks()) == []
+    assert list(load.talk_log.talks()) == []
 
 
 def test_another_answer_to_a_repeat_is_wrong() -> None:
@@ -202,7 +202,7 @@ def test_nobody_is_to_be_connected() -> None:
     """A server that lets a call to a number of nobody through is told."""
     report, load = run(Server(), mix=Mix(fates={Fate.REFUSED: 1}), seconds=0.05)
     assert [(wrong.kind, wrong.count) for wrong in report.wrong] == [("connected nobody", 20)]
-    assert list(load.account.talks()) == []
+    assert list(load.talk_log.talks()) == []
 
 
 @contextmanager
@@ -261,7 +261,7 @@ def test_without_a_rate_it_goes_as_fast_as_the_server() -> None:
     """One call a connection at a time, so many calls and no more."""
     server = Server()
     report, load = run(server, rate_per_s=None, seconds=30.0, calls=150, connections=3)
-    assert (report.calls, len(load.account), report.wrong) == (150, 150, [])
+    assert (report.calls, len(load.talk_log), report.wrong) == (150, 150, [])
     assert report.asked_per_s is None
 
 

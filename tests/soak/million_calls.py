@@ -28,9 +28,10 @@ from typing import Any, NamedTuple
 import uvloop
 
 from callgate.app import build_store, build_vault, clock, opened
-from callgate.emulator.load.drive import Account, Load, LoadPlan
+from callgate.emulator.load.drive import Load, LoadPlan
 from callgate.emulator.load.figures import LoadReport
 from callgate.emulator.load.mix import Fate, Mix
+from callgate.emulator.load.talk_log import TalkLog
 from callgate.emulator.target import read_target
 from callgate.money import MICROS
 from callgate.rating.deck_change import ImportMode
@@ -187,15 +188,15 @@ async def run(folder: Path, calls: int, seed: int) -> dict[str, Any]:
             )
         )
         report = await load.run()
-    return await compare(settings, load.account, report)
+    return await compare(settings, load.talk_log, report)
 
 
-async def compare(settings: Settings, account: Account, report: LoadReport) -> dict[str, Any]:
+async def compare(settings: Settings, talk_log: TalkLog, report: LoadReport) -> dict[str, Any]:
     """Everything that is not as it must be, in words, and the figures."""
     prices = read_prices()
     spent: dict[str, int] = dict.fromkeys(MIX.callers, 0)
     let_through = talked_s = 0
-    for _, talk in account.talks():
+    for _, talk in talk_log.talks():
         spent[talk.caller] += cost_micros(prices[talk.number], talk.seconds)
         let_through += 1
         talked_s += talk.seconds
@@ -206,10 +207,10 @@ async def compare(settings: Settings, account: Account, report: LoadReport) -> d
             due = start_micros(caller) - spent[caller]
             if found is None or (found.wallet.posted_micros, found.wallet.held_micros) != (due, 0):
                 differing.append(f"{caller}: {found and found.wallet}, due are {due} posted and 0 held")
-        agreement = await agree(store, account)
-    unknown = sum(not account.is_known(index) for index in range(len(account)))
+        agreement = await agree(store, talk_log)
+    unknown = sum(not talk_log.is_known(index) for index in range(len(talk_log)))
     return {
-        "calls": len(account),
+        "calls": len(talk_log),
         "callbacks": report.callbacks,
         "seconds": report.seconds,
         "callbacks_per_s": report.callbacks_per_s,
@@ -228,14 +229,14 @@ async def compare(settings: Settings, account: Account, report: LoadReport) -> d
     }
 
 
-async def agree(store: Any, account: Account) -> Agreement:
+async def agree(store: Any, talk_log: TalkLog) -> Agreement:
     """Call by call, with the server's own arithmetic, and the four invariants."""
 
     def claim(index: int) -> Claim | None:
-        talk = account.talk(index)
+        talk = talk_log.talk(index)
         return None if talk is None else Claim(f"user:{talk.caller}", talk.number, talk.seconds)
 
-    return await reconcile(store, Claims(KEY, len(account), account.index_of, claim), clock())
+    return await reconcile(store, Claims(KEY, len(talk_log), talk_log.index_of, claim), clock())
 
 
 def free_port() -> int:

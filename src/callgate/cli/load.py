@@ -14,8 +14,9 @@ from callgate.errors import Error, Invalid, TargetUnfit, TargetUnreachable
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from callgate.emulator.load.drive import Account, LoadPlan, Progress
+    from callgate.emulator.load.drive import LoadPlan, Progress
     from callgate.emulator.load.figures import LoadReport
+    from callgate.emulator.load.talk_log import TalkLog
     from callgate.service.reconcile import Agreement
     from callgate.settings import Settings
 
@@ -71,11 +72,11 @@ def load(
     """
     try:
         plan = _plan(rate, lasting, mix, callers, numbers, repeats, connections, seed, target, key, secret)
-        report, account = _run(plan, is_quiet=json)
+        report, talk_log = _run(plan, is_quiet=json)
     except (Invalid, TargetUnreachable, TargetUnfit) as error:
         sys.stderr.write(f"{error}\n")
         return MISUSED
-    agreement = _reconcile(plan, account, config)
+    agreement = _reconcile(plan, talk_log, config)
     if json:
         say_json(_as_json(report, agreement))
     else:
@@ -139,7 +140,7 @@ def _rate(text: str) -> float | None:
     return rate_per_s
 
 
-def _run(plan: LoadPlan, *, is_quiet: bool) -> tuple[LoadReport, Account]:
+def _run(plan: LoadPlan, *, is_quiet: bool) -> tuple[LoadReport, TalkLog]:
     """Load; Ctrl-C ends it early, with its report. On a terminal the figures of the moment stand in one line."""
     import asyncio
     import signal
@@ -148,10 +149,10 @@ def _run(plan: LoadPlan, *, is_quiet: bool) -> tuple[LoadReport, Account]:
 
     show = _show_progress if sys.stderr.isatty() and not is_quiet else None
 
-    async def steps() -> tuple[LoadReport, Account]:
+    async def steps() -> tuple[LoadReport, TalkLog]:
         load = Load(plan)
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, load.stop)
-        return await load.run(show), load.account
+        return await load.run(show), load.talk_log
 
     probe(plan)
     try:
@@ -177,12 +178,12 @@ def _show_progress(progress: Progress) -> None:
 # -- the books ---------------------------------------------------------------------------------------------------------
 
 
-def _reconcile(plan: LoadPlan, account: Account, config: Path | None) -> Agreement | str:
+def _reconcile(plan: LoadPlan, talk_log: TalkLog, config: Path | None) -> Agreement | str:
     """Compare with the books that the settings name; or say why that cannot be done: another server's calls are not in them."""
     import asyncio
 
     try:
-        return asyncio.run(_compare(plan, account, _books_of(plan, config)))
+        return asyncio.run(_compare(plan, talk_log, _books_of(plan, config)))
     except Error as error:
         return str(error)
 
@@ -201,18 +202,18 @@ def _books_of(plan: LoadPlan, config: Path | None) -> Settings:
     return settings
 
 
-async def _compare(plan: LoadPlan, account: Account, settings: Settings) -> Agreement | str:
+async def _compare(plan: LoadPlan, talk_log: TalkLog, settings: Settings) -> Agreement | str:
     from callgate.app import build_store, clock, opened
     from callgate.service.reconcile import Claim, Claims, reconcile
 
     def claim(index: int) -> Claim | None:
-        talk = account.talk(index)
+        talk = talk_log.talk(index)
         return None if talk is None else Claim(f"user:{talk.caller}", talk.number, talk.seconds)
 
     async with opened(build_store(settings)) as store:
         if not any(row.key == plan.key for row in await store.applications()):
             return f"the database of the settings has no application {plan.key}"
-        agreement = await reconcile(store, Claims(plan.key, len(account), account.index_of, claim), clock())
+        agreement = await reconcile(store, Claims(plan.key, len(talk_log), talk_log.index_of, claim), clock())
     if agreement.claimed and not agreement.found:
         return "the database of the settings has none of these calls: the target is another server"
     return agreement

@@ -6,10 +6,11 @@ from itertools import islice
 
 import pytest
 
-from callgate.emulator.load.drive import LAGGING_MS, Account, verdict_on
+from callgate.emulator.load.drive import LAGGING_MS, verdict_on
 from callgate.emulator.load.figures import Histogram
 from callgate.emulator.load.judge import Judge
 from callgate.emulator.load.mix import DrawnCall, Fate, Mix, draw_calls, parse_callers, parse_fates, parse_numbers
+from callgate.emulator.load.talk_log import TalkLog
 from callgate.errors import Invalid
 
 
@@ -92,21 +93,21 @@ def test_every_answer_is_judged(event: str, status: int, body: bytes, kind: str,
         assert (judged.kind, judged.action) == (kind, action)
 
 
-def test_the_account_knows_who_talked_how_long() -> None:
+def test_the_log_knows_who_talked_how_long() -> None:
     """By call id; of a call that was refused, or whose end is not known, it claims nothing."""
-    account = Account(Mix(callers=("alice", "bob"), numbers=("+1", "+2")))
+    talk_log = TalkLog(Mix(callers=("alice", "bob"), numbers=("+1", "+2")))
     drawn = DrawnCall(1, 0, Fate.ANSWERED, 9, 3, is_repeated=False)
-    talked, refused, unknown, elsewhere = (account.open(drawn) for _ in range(4))
-    account.close(talked, 9)
-    account.close(refused, -1)
-    account.close(elsewhere, 5, "+3")
-    assert account.index_of(account.call_id(talked)) == talked
-    assert account.index_of("0" * 32) is None
-    assert account.talk(talked) == ("bob", "+1", 9)
-    assert account.talk(elsewhere) == ("bob", "+3", 5)
-    assert account.talk(refused) is account.talk(unknown) is None
-    assert [account.is_known(index) for index in (talked, refused, unknown)] == [True, True, False]
-    assert [index for index, _ in account.talks()] == [talked, elsewhere]
+    talked, refused, unknown, elsewhere = (talk_log.open(drawn) for _ in range(4))
+    talk_log.close(talked, 9)
+    talk_log.close(refused, -1)
+    talk_log.close(elsewhere, 5, "+3")
+    assert talk_log.index_of(talk_log.call_id(talked)) == talked
+    assert talk_log.index_of("0" * 32) is None
+    assert talk_log.talk(talked) == ("bob", "+1", 9)
+    assert talk_log.talk(elsewhere) == ("bob", "+3", 5)
+    assert talk_log.talk(refused) is talk_log.talk(unknown) is None
+    assert [talk_log.is_known(index) for index in (talked, refused, unknown)] == [True, True, False]
+    assert [index for index, _ in talk_log.talks()] == [talked, elsewhere]
 
 
 def test_a_generator_says_when_it_was_the_bottleneck() -> None:

@@ -7,9 +7,8 @@ cannot hide it by holding up the calls behind. Talk is warped: the next event is
 import asyncio
 import secrets
 import time
-from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from time import perf_counter
@@ -22,6 +21,7 @@ from callgate.emulator.load.figures import Generator, Histogram, LoadReport, Wro
 from callgate.emulator.load.judge import Judge, Judged
 from callgate.emulator.load.links import Links
 from callgate.emulator.load.mix import DrawnCall, Fate, Mix, draw_calls
+from callgate.emulator.load.talk_log import NO_TALK, NOT_ENDED, TalkLog
 from callgate.emulator.target import Target, must_be_fit
 from callgate.emulator.transport import HttpTransport, NoAnswer
 from callgate.errors import TargetUnfit, TargetUnreachable
@@ -43,9 +43,6 @@ BUSY_SHARE = 0.9
 
 CUT_AT_ANSWER_S = 1
 """Duration of a call that the ACE's answer ends: the callee has picked up, so that the first second has begun."""
-
-NOT_ENDED, NO_TALK = -2, -1
-"""What the account has instead of seconds: it is not known how the call ended; it was never let through."""
 
 _ENDS = {
     Fate.NO_ANSWER: (b"TIMEOUT", b"NOANSWER"),
@@ -93,14 +90,6 @@ class LoadPlan(NamedTuple):
     calls: int | None = None
 
 
-class Talk(NamedTuple):
-    """The generator's own word for one call that was let through: who, to where, for how many seconds; 0 is unanswered."""
-
-    caller: str
-    number: str
-    seconds: int
-
-
 class Progress(NamedTuple):
     """A load under way. Rates are of the time since the last progress."""
 
@@ -110,64 +99,6 @@ class Progress(NamedTuple):
     p99_ms: float
     wrong: int
     waiting: int
-
-
-class Account:
-    """Who talked how long, by the generator's own word; a dozen bytes a call. Call ids count up behind a random start, so
-    that no two runs have one in common.
-    """
-
-    def __init__(self, mix: Mix) -> None:
-        self._mix = mix
-        self._prefix = secrets.token_hex(10)
-        self._callers = array("I")
-        self._numbers = array("I")
-        self._seconds = array("l")
-        self._elsewhere: dict[int, str] = {}
-
-    def __len__(self) -> int:
-        return len(self._seconds)
-
-    def open(self, drawn: DrawnCall) -> int:
-        """Add a call, and return its number."""
-        self._callers.append(drawn.caller)
-        self._numbers.append(drawn.number)
-        self._seconds.append(NOT_ENDED)
-        return len(self._seconds) - 1
-
-    def close(self, index: int, seconds: int, number: str | None = None) -> None:
-        """Say how a call ended. `number` is given where the target connected it elsewhere."""
-        self._seconds[index] = seconds
-        if number is not None:
-            self._elsewhere[index] = number
-
-    def call_id(self, index: int) -> str:
-        return f"{self._prefix}{index:012x}"
-
-    def index_of(self, call_id: str) -> int | None:
-        """Return the number of a call of this run; None for any other call."""
-        if not call_id.startswith(self._prefix):
-            return None
-        index = int(call_id[len(self._prefix) :], 16)
-        return index if index < len(self) else None
-
-    def talk(self, index: int) -> Talk | None:
-        """Return the word for one call; None where it was refused, or its end is not known."""
-        seconds = self._seconds[index]
-        if seconds < 0:
-            return None
-        number = self._elsewhere.get(index) or self._mix.numbers[self._numbers[index]]
-        return Talk(self._mix.callers[self._callers[index]], number, seconds)
-
-    def is_known(self, index: int) -> bool:
-        """Whether it is known how the call ended."""
-        return self._seconds[index] != NOT_ENDED
-
-    def talks(self) -> Iterator[tuple[int, Talk]]:
-        """Yield every call that was let through and whose end is known."""
-        for index in range(len(self)):
-            if (talk := self.talk(index)) is not None:
-                yield index, talk
 
 
 class _Call:
@@ -192,7 +123,7 @@ class _Call:
         self.load = load
         self.index = index
         self.drawn = drawn
-        self.call_id = load.account.call_id(index).encode()
+        self.call_id = load.talk_log.call_id(index).encode()
         self.number = number
         self.due_at = due_at
         self.at = int(time.time())
@@ -213,7 +144,7 @@ class _Call:
 
 
 class Load:
-    """One run against one target. `account` is complete when `run` has returned."""
+    """One run against one target. `talk_log` is complete when `run` has returned."""
 
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
@@ -234,7 +165,7 @@ class Load:
         self._is_stopped = False
         self._call_ended = asyncio.Event()
         self.scribe = Scribe(plan.target, plan.key, plan.secret)
-        self.account = Account(plan.mix)
+        self.talk_log = TalkLog(plan.mix)
 
     async def run(self, on_progress: Callable[[Progress], None] | None = None) -> LoadReport:
         """Send every call of the time, or until `stop`, and wait for the last answers. Raises `TargetUnreachable`."""
@@ -264,7 +195,7 @@ class Load:
     def _begin(self, due_at: float) -> None:
         drawn = next(self._drawn)
         numbers = self._mix.unassigned if drawn.fate is Fate.REFUSED else self._mix.numbers
-        call = _Call(self, self.account.open(drawn), drawn, numbers[drawn.number], due_at)
+        call = _Call(self, self.talk_log.open(drawn), drawn, numbers[drawn.number], due_at)
         call.body = self.scribe.ice(call.call_id, self._users[drawn.caller], call.number.encode(), call.at)
         self._under_way += 1
         self._links.send_new(call, due_at)
@@ -292,7 +223,7 @@ class Load:
     def miss(self, call: _Call, kind: str, words: str, now: float) -> None:
         """No answer: the platform would end a call at its ICE, and go on at its ACE."""
         if kind == "unsent":
-            self.account.close(call.index, NO_TALK)
+            self.talk_log.close(call.index, NO_TALK)
             self._under_way -= 1
             self._call_ended.set()
             return
@@ -353,15 +284,15 @@ class Load:
         is_through = not answer.kind and answer.action != "hangup"
         to = answer.number if answer.number is not None and answer.number != call.number else None
         if is_through and call.drawn.fate is not Fate.REFUSED:
-            self.account.close(call.index, duration_s or 0, to)
+            self.talk_log.close(call.index, duration_s or 0, to)
         elif not answer.kind and not is_through:
-            self.account.close(call.index, NO_TALK)
+            self.talk_log.close(call.index, NO_TALK)
         self._talked_s += duration_s or 0
         self._ended_as[_name_end(call, pair)] += 1
 
     def _after_dice(self, call: _Call, judged: Judged) -> None:
         if judged.kind:
-            self.account.close(call.index, NOT_ENDED)
+            self.talk_log.close(call.index, NOT_ENDED)
         self._ended += 1
         self._under_way -= 1
         self._call_ended.set()
@@ -382,7 +313,7 @@ class Load:
         most, until = self._plan.calls, began + self._plan.seconds
         while not self._is_stopped and (now := perf_counter()) < until:
             while self._under_way < self._plan.connections:
-                if most is not None and len(self.account) >= most:
+                if most is not None and len(self.talk_log) >= most:
                     return
                 self._begin(now)
             self._call_ended.clear()
@@ -447,7 +378,7 @@ class Load:
             seed=self._plan.seed,
             asked_per_s=self._plan.rate_per_s,
             seconds=round(sent_s, 3),
-            calls=len(self.account),
+            calls=len(self.talk_log),
             calls_per_s=round(ended / sent_s, 1),
             callbacks=self._all.count,
             callbacks_per_s=round(answered / sent_s, 1),
