@@ -116,6 +116,7 @@ def test_rows_of_the_past_are_dropped() -> None:
     """What is over, or behind a newer price for as long as it lasts, no call can meet any more."""
     old = [make_rate("46", 1), make_rate("46", 2, MARCH), make_rate("47", 3, JANUARY, MARCH)]
     assert merged(old, [make_rate("48")]) == [make_rate("46", 2, MARCH), make_rate("48")]
+    assert merged([make_rate("45"), *old], [make_rate("48")])[0] == make_rate("45")
 
 
 def test_the_past_ends_now() -> None:

@@ -122,6 +122,7 @@ def test_dates(text: str, moment: datetime) -> None:
         ("prefix", "+0046", "digits of a country code"),
         ("prefix", "0", "digits of a country code"),
         ("prefix", "٤٦", "digits of a country code"),
+        ("prefix", "012345678901234", "digits of a country code"),
         ("prefix", "1234567890123456", "at most 15 digits"),
         ("destination", "x" * 201, "at most 200 characters"),
         ("destination", "a\tb", "control characters"),
@@ -249,6 +250,13 @@ def test_all_faults_are_found() -> None:
         (5, "first_s"),
         (5, "next_s"),
     ]
+
+
+def test_a_fault_brings_no_others_with_it() -> None:
+    """A blocked row needs no increments, and no end can be judged by a start that cannot be read."""
+    (blocked,) = faults("46,,0.02,0,,,soon,Blocked", header=f"{HEADER},status")
+    (dated,) = faults("46,,0.02,0,60,60,soon,2026-01-01", header=f"{HEADER},effective_to")
+    assert (blocked.column, dated.column) == ("effective_from", "effective_from")
 
 
 def test_reading_stops_at_many_faults() -> None:
