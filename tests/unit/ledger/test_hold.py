@@ -29,7 +29,7 @@ def test_an_open_hold_grows() -> None:
     """To what is set aside now, as often as it is asked; it neither shrinks nor grows after its end."""
     assert HOLD.grow(70_000) == Hold(amount_micros=70_000, placed_at=HOLD.placed_at)
     assert HOLD.grow(60_000) == HOLD
-    with pytest.raises(AssertionError, match="^a hold that shrinks"):
+    with pytest.raises(AssertionError, match=r"^a hold that shrinks"):
         HOLD.grow(59_999)
     with pytest.raises(AssertionError, match="hold is posted already"):
         HOLD.end(HoldState.POSTED).grow(70_000)

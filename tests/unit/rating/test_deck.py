@@ -36,6 +36,13 @@ def make_deck(*rows: Rate) -> Deck:
     return Deck(name="standard", currency="USD", rows=rows)
 
 
+def test_rows_of_one_prefix_may_come_in_any_order() -> None:
+    """The newest in force prices the call, wherever it stands in the file."""
+    march, january = make_rate("46", 3, MARCH), make_rate("46", 1, JANUARY)
+    for rows in ((march, january), (january, march)):
+        assert make_deck(*rows).rate_for("+46701234567", MAY) == march
+
+
 @pytest.mark.parametrize(
     ("number", "prefix"),
     [

@@ -68,6 +68,8 @@ def test_replacing_does_not_count_rows_of_the_file_that_are_over() -> None:
     new = [make_rate("46", 2, JANUARY, MARCH), make_rate("46", 3, MAY)]
     old = make_rate("46", 1, datetime(2025, 1, 1, tzinfo=UTC))
     assert replaced([old], new) == [msgspec.structs.replace(old, effective_to=MAY), make_rate("46", 3, MAY)]
+    until_now = [make_rate("46", 2, JANUARY, NOW), make_rate("46", 3, MAY)]
+    assert replaced([old], until_now) == [msgspec.structs.replace(old, effective_to=MAY), make_rate("46", 3, MAY)]
 
 
 def test_replacing_keeps_an_earlier_end() -> None:

@@ -1,5 +1,6 @@
 """Rate decks as files: what is read, and what is said about what cannot be."""
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -337,6 +338,16 @@ def test_lines_are_those_of_the_file() -> None:
     """A label over two lines is refused on the line where its row starts, and lines after it keep their numbers."""
     found = faults('46,"Swe\nden",0.02,0,60,60,', "4x,,0.02,0,60,60,")
     assert [(fault.line, fault.column) for fault in found] == [(2, "destination"), (4, "prefix")]
+
+
+def test_a_date_is_of_utc_wherever_the_server_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The zone of the machine changes nothing."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        (rate,) = read("46,,0.02,0,60,60,2026-12-01").rows
+    time.tzset()
+    assert rate.effective_from == datetime(2026, 12, 1, tzinfo=UTC)
 
 
 def test_blank_date_is_the_moment_of_import() -> None:
