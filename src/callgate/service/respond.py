@@ -31,6 +31,9 @@ DRAIN_S = 1.0
 
 OVERRULE_RETRY_S = 1.0
 
+HURRIED_RETRY_S = 0.05
+"""The same, while an orderly stop waits for it."""
+
 OVERRULE_LIMIT = 10_000
 """Late answers that wait to be written while the store is down; beyond it those whose decision failed are dropped, since
 nothing can be held for them."""
@@ -55,6 +58,7 @@ class Responder:
         self._elastic = elastic
         self._deciding: dict[CallKey, asyncio.Future[None]] = {}
         self._overruling: set[asyncio.Task[None]] = set()
+        self._is_hurried = asyncio.Event()
 
     async def respond(self, event: CallEvent, body: bytes, provider: Provider, catalog: Catalog) -> WireReply:
         """Answer one genuine callback. Raises `StorageUnavailable` for all but an arriving call: the platform may retry."""
@@ -72,7 +76,9 @@ class Responder:
     async def drain(self) -> None:
         """Wait until what was answered late is undone. For an orderly stop."""
         if self._overruling:
+            self._is_hurried.set()
             await asyncio.wait(self._overruling, timeout=DRAIN_S)
+            self._is_hurried.clear()
 
     async def _one_at_a_time(self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog) -> WireReply:
         """A repeat that comes while the first is being decided waits for it, so that it sees what was answered.
@@ -138,7 +144,10 @@ class Responder:
         while True:
             with suppress(StorageUnavailable):
                 return await self._store.perform(job, is_urgent=True)
-            await asyncio.sleep(OVERRULE_RETRY_S)
+            await asyncio.sleep(HURRIED_RETRY_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(OVERRULE_RETRY_S):
+                    await self._is_hurried.wait()
 
     def _reply(self, event: CallEvent, outcome: Outcome) -> WireReply:
         if outcome.note:
