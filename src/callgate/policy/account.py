@@ -17,7 +17,7 @@ class Status(StrEnum):
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Who pays. `deck` is the name of the rate deck that prices its calls; it may not exist yet. `is_elastic`: its calls
-    hold their money slice by slice.
+    hold their money slice by slice. `is_verified`: the operator knows who is behind it.
     """
 
     application: str
@@ -27,3 +27,4 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     deck: str = "standard"
     limits: Limits = Limits()
     is_elastic: bool = False
+    is_verified: bool = False

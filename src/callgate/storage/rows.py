@@ -182,6 +182,7 @@ def to_call(row: Row) -> Call:
 WALLET_KEY = ("application", "account")
 WALLET = (
     *WALLET_KEY, "currency", "posted_micros", "held_micros", "credit_limit_micros", "owed_micros", "record_count",
+    "hold_count", "day", "day_funds_micros", "day_spent_micros", "month", "month_spent_micros",
 )  # fmt: skip
 
 
@@ -194,16 +195,16 @@ def to_wallet(row: Row) -> Wallet:
 
 
 ACCOUNT_KEY = ("application", "id")
-ACCOUNT = (*ACCOUNT_KEY, "currency", "status", "deck", "limits", "is_elastic")
+ACCOUNT = (*ACCOUNT_KEY, "currency", "status", "deck", "limits", "is_elastic", "is_verified")
 
 
 def from_account(account: Account) -> Row:
-    *plain, limits, is_elastic = msgspec.structs.astuple(account)
-    return (*plain, _encode(limits).decode(), int(is_elastic))
+    *plain, limits, is_elastic, is_verified = msgspec.structs.astuple(account)
+    return (*plain, _encode(limits).decode(), int(is_elastic), int(is_verified))
 
 
 def to_account(row: Row) -> Account:
-    application, account, currency, status, deck, limits, is_elastic = row
+    application, account, currency, status, deck, limits, is_elastic, is_verified = row
     return Account(
         application=application,
         id=account,
@@ -212,6 +213,7 @@ def to_account(row: Row) -> Account:
         deck=deck,
         limits=_decode_limits(limits),
         is_elastic=bool(is_elastic),
+        is_verified=bool(is_verified),
     )
 
 
