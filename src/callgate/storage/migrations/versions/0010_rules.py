@@ -1,9 +1,9 @@
-"""Operators' rules: every version of an application's document, and which one is in force. After 0008."""
+"""Operators' rules: every version of an application's document, and which one is in force. After 0009."""
 
 from callgate.storage.dialect import apply
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 STATEMENTS = (
     """
