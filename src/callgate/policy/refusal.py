@@ -16,6 +16,7 @@ class Refusal(StrEnum):
     BLOCKED = "blocked"
     COUNTRY_BLOCKED = "country_blocked"
     NUMBER_TYPE_BLOCKED = "number_type_blocked"
+    RULE = "rule"
     NO_RATE = "no_rate"
     RATE_TOO_HIGH = "rate_too_high"
     TOO_MANY_CONCURRENT_CALLS = "too_many_concurrent_calls"
@@ -38,6 +39,7 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.BLOCKED: "The account is blocked for a while.",
     Refusal.COUNTRY_BLOCKED: "Calls to this country are not allowed.",
     Refusal.NUMBER_TYPE_BLOCKED: "Calls to this kind of number are not allowed.",
+    Refusal.RULE: "A rule of the operator refuses the call, or could not be judged.",
     Refusal.NO_RATE: "The account's rate deck has no price for this destination, or blocks it.",
     Refusal.RATE_TOO_HIGH: "The destination is priced above the ceiling price.",
     Refusal.TOO_MANY_CONCURRENT_CALLS: "As many calls of the account are up as may be at once.",

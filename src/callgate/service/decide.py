@@ -28,6 +28,8 @@ from callgate.policy.judge_limits import (
 from callgate.policy.limits import MAX_GRANT_S, Bounds, bounds_of
 from callgate.policy.numbering import plan_of
 from callgate.policy.refusal import Refusal
+from callgate.policy.rules.judge import RuleSet, Ruling, judge_rules
+from callgate.policy.rules.rule import Effect
 from callgate.policy.spend import Room, Spent, room_left
 from callgate.policy.usage import (
     Usage,
@@ -39,16 +41,26 @@ from callgate.policy.usage import (
     with_attempt,
     with_refusal,
 )
-from callgate.protocol.call import CallArrived, Endpoint
+from callgate.protocol.call import CallArrived, Endpoint, EndpointKind
 from callgate.rating.charge import affordable_duration_s, charge_micros
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
+from callgate.service.rule_facts import rule_facts
+
+
+class Redirected(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule has sent the call elsewhere: which one, and what the rules before it left of the grant."""
+
+    rule: str
+    cap_s: int | None
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a decision may look at. `account` is who pays, None when nobody is known to; `wallet` and `usage` are theirs."""
+    """What a decision may look at. `account` is who pays, None when nobody is known to; `wallet` and `usage` are theirs.
+    `redirected`: the call's destination is not what was dialled.
+    """
 
     call: CallArrived
     application: ApplicationRow
@@ -58,6 +70,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
     usage: Usage | None = None  # none: nothing was used yet
     elastic: ElasticTerms = DEFAULT_TERMS
+    rules: RuleSet | None = None
+    redirected: Redirected | None = None
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -73,6 +87,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     `slice_s` is above 0 where the hold is for that time alone, and is to grow while the call goes on. `usage` is what the
     payer has used of its limits now that this attempt is counted, None where nobody pays or the attempt does not count.
+    `text` is what a rule has the caller told before the call is refused; `is_rule_failed`: a binding rule could not be
+    judged. `destination` is where a rule has sent the call, None where none did.
     """
 
     trace: tuple[Step, ...]
@@ -83,6 +99,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     slice_s: int = 0
     usage: Usage | None = None
     is_near_limit: bool = False
+    text: str = ""
+    is_rule_failed: bool = False
+    destination: Endpoint | None = None
 
 
 def decide(facts: Facts) -> Verdict:
@@ -91,8 +110,13 @@ def decide(facts: Facts) -> Verdict:
     for step in ladder.steps():
         trace.append(step)
         if step.refusal is not None:
-            return Verdict(trace=tuple(trace), refusal=step.refusal, usage=ladder.used_by_refused(step.refusal))
+            return ladder.refused(tuple(trace), step.refusal)
+    if ladder.ruling.decisive is not None:
+        return decide_elsewhere(facts, ladder.ruling, trace)
     return ladder.granted(tuple(trace))
+
+
+_NO_RULING = Ruling()
 
 
 class Ladder:
@@ -101,13 +125,14 @@ class Ladder:
     A step is judged only once all before it have let the call through. Steps whose limit nobody set are left out.
     """
 
-    __slots__ = ("affordable_s", "before", "bounds", "facts", "is_near_limit", "rate", "usage")
+    __slots__ = ("affordable_s", "before", "bounds", "facts", "is_near_limit", "rate", "ruling", "usage")
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
         self.bounds: Bounds | None = None
         self.before: Usage | None = None  # from step 8 on: what was used when the call came
         self.usage: Usage | None = None  # and with this attempt in it
+        self.ruling = _NO_RULING
         self.rate: Rate | None = None
         self.affordable_s = 0
         self.is_near_limit = False
@@ -123,6 +148,11 @@ class Ladder:
         yield Step("destination", {"kind": call.destination.kind}, judge_destination(call.destination))
         yield from self._limits_before_the_price(account)
         rate = self.rate = find_rate(facts.deck, account, call.destination, facts.now)
+        if facts.rules is not None:
+            self.ruling, refusal, saw = ask_rules(facts, facts.rules, rate)
+            yield Step("rules", saw, refusal)
+            if self.ruling.decisive is not None:
+                return  # the steps that are left are asked of the place where it sends the call
         yield Step(
             "rate",
             {"deck": account.deck, "prefix": rate and rate.prefix},
@@ -203,19 +233,24 @@ class Ladder:
         }
         yield Step("credit", saw, None if self.affordable_s >= least_s else Refusal.INSUFFICIENT_CREDIT)
 
-    def used_by_refused(self, refusal: Refusal) -> Usage | None:
-        """What the payer has used, with this refusal."""
-        if self.usage is None or self.bounds is None:
-            return None
-        return with_refusal(self.usage, self.bounds, refusal, self.facts.now)
+    def refused(self, trace: tuple[Step, ...], refusal: Refusal) -> Verdict:
+        """A step refused; what the payer has used knows of it."""
+        usage = self.usage
+        if usage is not None and self.bounds is not None:
+            usage = with_refusal(usage, self.bounds, refusal, self.facts.now)
+        verdict = Verdict(trace=trace, refusal=refusal, usage=usage)
+        if refusal is not Refusal.RULE:
+            return verdict
+        return msgspec.structs.replace(verdict, text=self.ruling.text, is_rule_failed=self.ruling.is_failed)
 
     def granted(self, trace: tuple[Step, ...]) -> Verdict:
         """No step refused: the grant, and the hold for it."""
         facts, rate, bounds, account = self.facts, self.rate, self.bounds, self.facts.account
         assert rate is not None and bounds is not None and account is not None, "every step has asked"
-        granted_s, slice_s = min(self.affordable_s, bounds.max_seconds), 0
+        longest_s = min([bounds.max_seconds, *caps_of(facts, self.ruling)])
+        granted_s, slice_s = min(self.affordable_s, longest_s), 0
         if account.is_elastic and granted_s > facts.elastic.slice_s:
-            granted_s, slice_s = min(facts.elastic.max_s, bounds.max_seconds), facts.elastic.slice_s
+            granted_s, slice_s = min(facts.elastic.max_s, longest_s), facts.elastic.slice_s
         return Verdict(
             trace=trace,
             rate=rate,
@@ -240,6 +275,46 @@ def room_of(bounds: Bounds, usage: Usage, wallet: Wallet, now: datetime, held_by
         funds=funds_micros(wallet, now),
     )
     return room_left(bounds, spent, held_by_call)
+
+
+def ask_rules(facts: Facts, rules: RuleSet, rate: Rate | None) -> tuple[Ruling, Refusal | None, dict[str, object]]:
+    """Step 9: what the operator's rules come to, and for the trace the facts that they saw and those of them that matched.
+
+    A rule that connects elsewhere is followed once: what another one would do with the new destination is a loop, refused.
+    """
+    seen = rule_facts(rules, facts, rate)
+    ruling = judge_rules(rules, seen, facts.call.destination.address)
+    saw: dict[str, object] = {"version": rules.version, "facts": seen, "matches": ruling.matches}
+    rule = ruling.decisive
+    if rule is None:
+        return ruling, None, saw
+    saw["rule"] = rule.name
+    if rule.effect is not Effect.CONNECT or ruling.is_failed:
+        return ruling, Refusal.RULE, saw
+    saw["connects_to"] = rule.to
+    if facts.redirected is None:
+        return ruling, None, saw
+    return ruling, Refusal.RULE, saw | {"loop_after": facts.redirected.rule}
+
+
+def decide_elsewhere(facts: Facts, ruling: Ruling, trace: list[Step]) -> Verdict:
+    """Put another destination through the steps from the seventh on: this is the one place that does.
+
+    The hold is the one for the new destination; nothing was placed for the first. It alone counts as called.
+    """
+    assert ruling.decisive is not None, "a rule has sent it there"
+    destination = Endpoint(EndpointKind.NUMBER, ruling.decisive.to)
+    redirected = Redirected(rule=ruling.decisive.name, cap_s=ruling.cap_s)
+    call = msgspec.structs.replace(facts.call, destination=destination)
+    verdict = decide(msgspec.structs.replace(facts, call=call, redirected=redirected))
+    again = next(place for place, step in enumerate(verdict.trace) if step.step == "destination")
+    return msgspec.structs.replace(verdict, trace=(*trace, *verdict.trace[again:]), destination=destination)
+
+
+def caps_of(facts: Facts, ruling: Ruling) -> list[int]:
+    """What rules leave of the grant: those of this destination, and those of the one that was dialled."""
+    caps = (ruling.cap_s, None if facts.redirected is None else facts.redirected.cap_s)
+    return [cap_s for cap_s in caps if cap_s is not None]
 
 
 def find_rate(deck: Deck | None, account: Account, destination: Endpoint, at: datetime) -> Rate | None:
