@@ -24,7 +24,10 @@ from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a decision may look at. `account` is who pays, None when nobody is known to; `wallet` is theirs."""
+    """What a decision may look at. `account` is who pays, None when nobody is known to; `wallet` is theirs.
+
+    `shown` is the number that the callee will see, None where it sees none: a price may depend on it.
+    """
 
     call: CallArrived
     application: ApplicationRow
@@ -32,6 +35,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     wallet: Wallet | None
     deck: Deck | None
     now: datetime
+    shown: str | None = None
     elastic: ElasticTerms = DEFAULT_TERMS
 
 
@@ -78,8 +82,14 @@ def decide(facts: Facts) -> Verdict:
         return refused()
     if refuses("destination", judge_destination(call.destination), kind=call.destination.kind):
         return refused()
-    rate = find_rate(facts.deck, account, call.destination, facts.now)
-    if refuses("rate", None if rate is not None else Refusal.NO_RATE, deck=account.deck, prefix=rate and rate.prefix):
+    rate = find_rate(facts.deck, account, call.destination, facts.now, facts.shown)
+    if refuses(
+        "rate",
+        None if rate is not None else Refusal.NO_RATE,
+        deck=account.deck,
+        prefix=rate and rate.prefix,
+        **({"row": f"{rate.file}:{rate.line}"} if rate is not None and rate.line else {}),
+    ):
         return refused()
     assert rate is not None, "the step before has asked"
     affordable_s = affordable_duration_s(rate, wallet.available_micros, MAX_GRANT_S)
@@ -99,11 +109,14 @@ def decide(facts: Facts) -> Verdict:
     return Verdict(trace=tuple(trace), rate=rate, granted_s=granted_s, hold_micros=hold_micros, slice_s=slice_s)
 
 
-def find_rate(deck: Deck | None, account: Account, destination: Endpoint, at: datetime) -> Rate | None:
-    """What a call to a valid number is priced by. A blocked row is no price, and neither is one in another currency than
-    the account's.
+def find_rate(
+    deck: Deck | None, account: Account, destination: Endpoint, at: datetime, shown: str | None = None
+) -> Rate | None:
+    """What a call to a valid number that shows the callee that number is priced by.
+
+    A blocked row is no price, and neither is one in another currency than the account's.
     """
     if deck is None or deck.currency != account.currency:
         return None
-    rate = deck.rate_for(destination.address, at)
+    rate = deck.rate_for(destination.address, at, shown)
     return None if rate is None or rate.is_blocked else rate
