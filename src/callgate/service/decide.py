@@ -88,7 +88,6 @@ def decide(facts: Facts) -> Verdict:
         None if rate is not None else Refusal.NO_RATE,
         deck=account.deck,
         prefix=rate and rate.prefix,
-        **({"row": f"{rate.file}:{rate.line}"} if rate is not None and rate.line else {}),
     ):
         return refused()
     assert rate is not None, "the step before has asked"
