@@ -1,12 +1,12 @@
-"""Rate decks in pages, and what a deck's last import was. After 0009.
+"""Rate decks in pages, and what a deck's last import was. After 0010.
 
 The rows of before stay where they are and are read from there, until the deck is imported again.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 STATEMENTS = (
     """
