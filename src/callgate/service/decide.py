@@ -128,6 +128,9 @@ def decide(facts: Facts) -> Verdict:  # noqa: C901 - a flat ladder of guards is 
     return Verdict(trace=tuple(trace), rate=rate, granted_s=granted_s, hold_micros=hold_micros, slice_s=slice_s)
 
 
+_NO_RULING = Ruling()
+
+
 def ask_rules(facts: Facts, rules: RuleSet, rate: Rate | None) -> tuple[Ruling, Refusal | None, dict[str, object]]:
     """Step 9: what the operator's rules come to, and for the trace the facts that they saw and those of them that matched.
 
