@@ -59,7 +59,8 @@ class Redirected(msgspec.Struct, frozen=True, kw_only=True):
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision may look at. `account` is who pays, None when nobody is known to; `wallet` and `usage` are theirs.
-    `redirected`: the call's destination is not what was dialled.
+    `redirected`: the call's destination is not what was dialled. `shown` is the number that the callee will see, None
+    where it sees none: a price may depend on it.
     """
 
     call: CallArrived
@@ -68,6 +69,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     wallet: Wallet | None
     deck: Deck | None
     now: datetime
+    shown: str | None = None
     usage: Usage | None = None  # none: nothing was used yet
     elastic: ElasticTerms = DEFAULT_TERMS
     rules: RuleSet | None = None
@@ -147,7 +149,7 @@ class Ladder:
         yield Step("account", {"status": account.status}, judge_account(account.status))
         yield Step("destination", {"kind": call.destination.kind}, judge_destination(call.destination))
         yield from self._limits_before_the_price(account)
-        rate = self.rate = find_rate(facts.deck, account, call.destination, facts.now)
+        rate = self.rate = find_rate(facts.deck, account, call.destination, facts.now, facts.shown)
         if facts.rules is not None:
             self.ruling, refusal, saw = ask_rules(facts, facts.rules, rate)
             yield Step("rules", saw, refusal)
@@ -317,11 +319,14 @@ def caps_of(facts: Facts, ruling: Ruling) -> list[int]:
     return [cap_s for cap_s in caps if cap_s is not None]
 
 
-def find_rate(deck: Deck | None, account: Account, destination: Endpoint, at: datetime) -> Rate | None:
-    """What a call to a valid number is priced by. A blocked row is no price, and neither is one in another currency than
-    the account's.
+def find_rate(
+    deck: Deck | None, account: Account, destination: Endpoint, at: datetime, shown: str | None = None
+) -> Rate | None:
+    """What a call to a valid number that shows the callee that number is priced by.
+
+    A blocked row is no price, and neither is one in another currency than the account's.
     """
     if deck is None or deck.currency != account.currency:
         return None
-    rate = deck.rate_for(destination.address, at)
+    rate = deck.rate_for(destination.address, at, shown)
     return None if rate is None or rate.is_blocked else rate

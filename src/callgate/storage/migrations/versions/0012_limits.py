@@ -1,12 +1,12 @@
 """What accounts have used of their limits; whether the operator has verified them; what calls were charged in a day.
 
-Revision 0011, after 0010. Applications and accounts of before go on without the limits that new ones have.
+Revision 0012, after 0011. Applications and accounts of before go on without the limits that new ones have.
 """
 
 from callgate.storage.dialect import Apart, Steps, apply
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 
 LIFTED = ",".join(
     f'"{name}":null'
