@@ -7,6 +7,7 @@ from typing import Any
 
 from callgate.errors import Error
 from callgate.policy.account import Status
+from callgate.policy.limits import UNLIMITED
 from callgate.protocol.call import CallKey
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.rate import Rate
@@ -121,6 +122,7 @@ def _open(world: World, entry: s.OpenAccount) -> None:
         currency=entry.currency,
         deck=entry.deck,
         identities=entry.identities,
+        limits=UNLIMITED,
     )
     _perform(world, f"open {entry.account}", job, lambda: world.oracle.opens(*named), is_beside=entry.is_beside)
 
