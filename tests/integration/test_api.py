@@ -15,6 +15,7 @@ from callgate.errors import Conflict
 from callgate.http.api.app import build_api
 from callgate.http.api.desk import Desk
 from callgate.platform.platforms import platforms
+from callgate.policy.limits import UNLIMITED
 from callgate.protocol import WireRequest, sinch
 from callgate.protocol.call import CallArrived, CallEnded, CallKey, CallResult, Endpoint, EndpointKind
 from callgate.rating.deck import Deck
@@ -69,7 +70,9 @@ async def api(role: Role = Role.ADMIN, *, platform_url: str = "") -> AsyncIterat
     await store.open()
     vault = Vault(new_key())
     await store.perform(
-        AddApplication(provider="sinch", key="APP", secret="c2VjcmV0", name="", seal=vault.seal, now=NOW)
+        AddApplication(
+            provider="sinch", key="APP", secret="c2VjcmV0", name="", seal=vault.seal, now=NOW, limits=UNLIMITED
+        )
     )
     if platform_url:
         await store.perform(SetApplication(key="APP", words=(f"platform={platform_url}",)))
@@ -94,6 +97,16 @@ ROUTES = [
     ("POST", "/api/v1/accounts", {"id": "bob", "currency": "USD"}, Role.ADMIN),
     ("GET", "/api/v1/accounts/bob", None, Role.VIEWER),
     ("POST", "/api/v1/accounts/bob/topups", {"amount": "1"}, Role.OPERATOR),
+    ("GET", "/api/v1/accounts/bob/limits", None, Role.VIEWER),
+    ("PUT", "/api/v1/accounts/bob/limits", {"max_seconds": 60}, Role.ADMIN),
+    ("GET", "/api/v1/applications/APP/limits", None, Role.VIEWER),
+    ("PUT", "/api/v1/applications/APP/limits", {"max_seconds": 60}, Role.ADMIN),
+    ("GET", "/api/v1/blocks", None, Role.VIEWER),
+    ("PUT", "/api/v1/accounts/bob/block", {"minutes": 5}, Role.OPERATOR),
+    ("DELETE", "/api/v1/accounts/bob/block", None, Role.OPERATOR),
+    ("PUT", "/api/v1/accounts/bob/verification", {"verified": True}, Role.ADMIN),
+    ("POST", "/api/v1/accounts/bob/kill", None, Role.OPERATOR),
+    ("POST", "/api/v1/applications/APP/kill", None, Role.ADMIN),
     ("GET", "/api/v1/quote?destination=%2B46700000001&seconds=61", None, Role.VIEWER),
     ("GET", "/api/v1/calls", None, Role.VIEWER),
     ("GET", "/api/v1/calls/c1", None, Role.VIEWER),
@@ -128,7 +141,7 @@ def test_every_route_is_in_the_table() -> None:
             reference = (await ask("GET", "/api/v1/openapi.json", bearer="")).json()
             operations = {(method.upper(), path) for path, item in reference["paths"].items() for method in item}
             named = {
-                (m, p.partition("?")[0].replace("/bob", "/{account}").replace("/c1", "/{call_id}"))
+                (m, p.partition("?")[0].replace("/bob", "/{account}").replace("/APP", "/{key}").replace("/c1", "/{call_id}"))
                 for m, p, _, _ in ROUTES
             }
             assert operations == named
@@ -268,7 +281,7 @@ def test_unknown_paths() -> None:
 async def place_call(store: SqliteStore, call_id: str) -> None:
     """Let a call of a rich account through, so that it is up."""
     with contextlib.suppress(Conflict):
-        await store.perform(OpenAccount(application="APP", account="alice", currency="USD"))
+        await store.perform(OpenAccount(application="APP", account="alice", currency="USD", limits=UNLIMITED))
         await store.perform(TopUp(application="APP", account="alice", amount_micros=10**7, reference="r", now=NOW))
     resource = "https://evil.example.com/calling/v1/calls/id/x"
     ice = {
@@ -316,7 +329,7 @@ def test_only_a_live_call_is_hung_up(platform: Any) -> None:
 
     async def scenario() -> None:
         async with api(platform_url=platform.url) as (ask, store):
-            await store.perform(OpenAccount(application="APP", account="alice", currency="USD"))
+            await store.perform(OpenAccount(application="APP", account="alice", currency="USD", limits=UNLIMITED))
             await store.perform(TopUp(application="APP", account="alice", amount_micros=1, reference="r", now=NOW))
             await place_call(store, "poor")
             refused = await ask("POST", "/api/v1/calls/poor/hangup")

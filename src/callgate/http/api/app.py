@@ -11,6 +11,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from callgate import __version__
 from callgate.errors import Error
+from callgate.http.api import limits
 from callgate.http.api.accounts import create_account, list_accounts, show_account, top_up_account
 from callgate.http.api.calls import hang_up, list_calls, show_call
 from callgate.http.api.cdrs import list_records
@@ -43,6 +44,7 @@ def build_api(desk: Desk) -> Litestar:
             show_quote,
             list_calls, show_call, hang_up,
             list_records,
+            *limits.ROUTES,
             show_openapi, show_asyncapi,
         ],
         security=[{"token": []}],
