@@ -141,7 +141,13 @@ def test_every_route_is_in_the_table() -> None:
             reference = (await ask("GET", "/api/v1/openapi.json", bearer="")).json()
             operations = {(method.upper(), path) for path, item in reference["paths"].items() for method in item}
             named = {
-                (m, p.partition("?")[0].replace("/bob", "/{account}").replace("/APP", "/{key}").replace("/c1", "/{call_id}"))
+                (
+                    m,
+                    p.partition("?")[0]
+                    .replace("/bob", "/{account}")
+                    .replace("/APP", "/{key}")
+                    .replace("/c1", "/{call_id}"),
+                )
                 for m, p, _, _ in ROUTES
             }
             assert operations == named
