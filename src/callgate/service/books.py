@@ -20,7 +20,9 @@ from callgate.service.endpoint import Endpoint
 from callgate.service.lease import Lease
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.reply import Reply
+from callgate.service.ticket import UsedTicket
 from callgate.service.token import Token
+from callgate.service.user import User
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -39,6 +41,20 @@ class IdentityKey(NamedTuple):
 
     application: str
     identity: str
+
+
+class TicketKey(NamedTuple):
+    """A ticket that was issued for an application."""
+
+    application: str
+    id: str
+
+
+class UserKey(NamedTuple):
+    """A user of an application's app, as the operator keeps them."""
+
+    application: str
+    name: str
 
 
 class DeckHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +81,8 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     deliveries: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
     leases: tuple[str, ...] = ()
+    tickets: tuple[TicketKey, ...] = ()
+    users: tuple[UserKey, ...] = ()
 
 
 class Job(Protocol[T_co]):
@@ -200,6 +218,8 @@ class Books:
         self.deliveries: Shelf[str, Delivery] = Shelf(touched)
         self.replies: Shelf[str, Reply] = Shelf(touched)
         self.leases: Shelf[str, Lease] = Shelf(touched)
+        self.tickets: Shelf[TicketKey, UsedTicket] = Shelf(touched)  # those that a call has presented
+        self.users: Shelf[UserKey, User] = Shelf(touched)
         self.is_probed = False  # something is to be written, although nothing changes
         self.transfers: Journal[Transfer] = Journal(touched)
         self.callbacks: Journal[Callback] = Journal(touched)

@@ -33,6 +33,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     deck: Deck | None
     now: datetime
     elastic: ElasticTerms = DEFAULT_TERMS
+    longest_s: int = MAX_GRANT_S  # that the call is wanted for
+    ticket: str = ""  # of the call: `good`, or why it proves nothing; empty where it carries none
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -71,7 +73,8 @@ def decide(facts: Facts) -> Verdict:
     call, application, account, wallet = facts.call, facts.application, facts.account, facts.wallet
     if refuses("application", judge_application(application.status), status=application.status):
         return refused()
-    if refuses("caller", judge_caller(account), user=call.user, origin=call.origin, account=account and account.id):
+    saw = {"user": call.user, "origin": call.origin, "account": account and account.id}
+    if refuses("caller", judge_caller(account), **(saw | {"ticket": facts.ticket} if facts.ticket else saw)):
         return refused()
     assert account is not None and wallet is not None, "the step before has asked"
     if refuses("account", judge_account(account.status), status=account.status):
@@ -91,7 +94,7 @@ def decide(facts: Facts) -> Verdict:
         least_s=rate.first_increment_s,
     ):
         return refused()
-    longest_s = longest_grant_s(application.limits, account.limits)
+    longest_s = min(facts.longest_s, longest_grant_s(application.limits, account.limits))
     granted_s, slice_s = min(affordable_s, longest_s), 0
     if account.is_elastic and granted_s > facts.elastic.slice_s:
         granted_s, slice_s = min(facts.elastic.max_s, longest_s), facts.elastic.slice_s

@@ -75,7 +75,9 @@ if TYPE_CHECKING:
         ask,
         base_url,
         hang_up,
+        place,
         read_done,
+        read_placed,
         read_told,
         warn,
     )
@@ -137,10 +139,12 @@ __all__ = [
     "hang_up",
     "header",
     "owner",
+    "place",
     "prompts",
     "prove",
     "read",
     "read_done",
+    "read_placed",
     "read_told",
     "registration_token",
     "rest",
@@ -165,7 +169,9 @@ _LATER = {
     "prompts": "prompts",
     "registration_token": "token",
     "rest": "rest",
-    **dict.fromkeys(("REGIONS", "ask", "base_url", "hang_up", "read_done", "read_told", "warn"), "orders"),
+    **dict.fromkeys(
+        ("REGIONS", "ask", "base_url", "hang_up", "place", "read_done", "read_placed", "read_told", "warn"), "orders"
+    ),
 }
 """The module of each name that is loaded later."""
 
