@@ -31,6 +31,7 @@ from callgate.service.idempotent import KEPT_FOR
 from callgate.service.ports import Platform, Store
 from callgate.service.respond import Responder
 from callgate.service.take_lease import Holder
+from callgate.service.token_use import TokenUses
 from callgate.settings import Settings
 
 API_PREFIX = "/api/"
@@ -64,6 +65,7 @@ class Gate:
             orphan_after=timedelta(seconds=settings.orphan_after_s),
             elastic=ElasticTerms(slice_s=settings.elastic_slice_s, max_s=settings.elastic_max_s),
         )
+        self._uses = TokenUses()
         self._platform: Platform | None = None
         self._callbacks: AsgiApp = CallbackEdge(
             self.catalogs, self.responder, self.faults, clock, settings.public_prefix
@@ -106,6 +108,7 @@ class Gate:
             "ask": partial(self._leases.work, "ask", self._ask),
             "extend": self._extend,  # by every server: a slice cannot wait until a dead server's lease is over
             "faults": self.faults.work,
+            "tokens": partial(self._uses.keep_writing, store=self._store),
             "pages": self._load_pages,
         }
         beside = [asyncio.create_task(_tireless(name, work)) for name, work in works.items()]
@@ -128,7 +131,9 @@ class Gate:
         from callgate.http.api.desk import Desk  # noqa: PLC0415
 
         assert self._platform is not None, "pages are loaded while the server works"
-        return cast("AsgiApp", build_api(Desk(self._store, self.catalogs, self._platform, clock)))
+        per_s = self._settings.api_requests_per_s
+        desk = Desk(self._store, self.catalogs, self._platform, clock, per_s=per_s, uses=self._uses)
+        return cast("AsgiApp", build_api(desk))
 
     def _build_dashboard(self) -> AsgiApp:
         from callgate.web.app import build_dashboard  # noqa: PLC0415 - see above
