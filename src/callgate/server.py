@@ -70,7 +70,7 @@ class Gate:
         self._callbacks: AsgiApp = CallbackEdge(
             self.catalogs, self.responder, self.faults, clock, settings.public_prefix
         )
-        self._health: AsgiApp = Health(store)
+        self._health: AsgiApp = Health(store, clock)
         self._pages: AsgiApp | None = None
         self._api: AsgiApp | None = None
 
