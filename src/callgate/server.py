@@ -32,6 +32,7 @@ from callgate.service.ports import Platform, Store
 from callgate.service.respond import Responder
 from callgate.service.take_lease import Holder
 from callgate.service.ticket import KEPT_USED
+from callgate.service.token_use import TokenUses
 from callgate.settings import Settings
 
 API_PREFIX = "/api/"
@@ -69,6 +70,7 @@ class Gate:
             signing=self.signing,
             on_bridge=self._bridge.set,
         )
+        self._uses = TokenUses()
         self._platform: Platform | None = None
         self._callbacks: AsgiApp = CallbackEdge(
             self.catalogs, self.responder, self.faults, clock, settings.public_prefix
@@ -112,6 +114,7 @@ class Gate:
             "extend": self._extend,  # by every server: a slice cannot wait until a dead server's lease is over
             "bridges": self._tend,  # by every server: whoever hears that the first side answered rings the second
             "faults": self.faults.work,
+            "tokens": partial(self._uses.keep_writing, store=self._store),
             "pages": self._load_pages,
         }
         beside = [asyncio.create_task(_tireless(name, work)) for name, work in works.items()]
@@ -134,7 +137,9 @@ class Gate:
         from callgate.http.api.desk import Desk  # noqa: PLC0415
 
         assert self._platform is not None, "pages are loaded while the server works"
-        return cast("AsgiApp", build_api(Desk(self._store, self.catalogs, self._platform, clock)))
+        per_s = self._settings.api_requests_per_s
+        desk = Desk(self._store, self.catalogs, self._platform, clock, per_s=per_s, uses=self._uses)
+        return cast("AsgiApp", build_api(desk))
 
     def _build_dashboard(self) -> AsgiApp:
         from callgate.web.app import build_dashboard  # noqa: PLC0415 - see above

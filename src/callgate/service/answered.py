@@ -9,8 +9,8 @@ from callgate.protocol import Provider
 from callgate.protocol.call import CallAnswered, CallKey, Decision, GoOn, HangUp, JoinConference
 from callgate.protocol.life import LIVE, CallState
 from callgate.service.books import Books, Keys
-from callgate.service.due import due_after
 from callgate.service.callout import timed
+from callgate.service.due import due_after
 from callgate.service.elastic import talks_since
 from callgate.service.name_callout import both, find
 from callgate.service.outcome import Outcome

@@ -14,8 +14,8 @@ from callgate.protocol.call import CallEnded, CallKey, CallResult
 from callgate.protocol.life import LIVE
 from callgate.service.application import LostEnd
 from callgate.service.books import Books, Keys
-from callgate.service.due import is_too_old, next_ask_at
 from callgate.service.callout import stopped
+from callgate.service.due import is_too_old, next_ask_at
 from callgate.service.elastic import over
 from callgate.service.endpoint import Endpoint
 from callgate.service.records import Call, Callback, Flag, SettledBy, held_s, is_unplaced

@@ -14,8 +14,8 @@ from callgate.logs import log
 from callgate.protocol.call import CallEnded, CallKey, CallOngoing
 from callgate.service.ask import SettleAsked, SettleByEstimate, TakeTurn
 from callgate.service.catalog import Catalogs
-from callgate.service.due import is_too_old
 from callgate.service.dial import dial_leg
+from callgate.service.due import is_too_old
 from callgate.service.extend import ConfirmHangUp, ExtendHold, Extension
 from callgate.service.ports import Platform, Store
 from callgate.service.records import Call, is_unplaced

@@ -10,6 +10,7 @@ from callgate.ledger.wallet import Wallet
 from callgate.protocol.call import CallEnded, CallKey, CallOngoing, PlaceCall
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
+from callgate.service.audit_entry import AuditEntry
 from callgate.service.books import AccountKey, DeckHead, Job, UserKey
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
@@ -43,6 +44,15 @@ class RecordRange(NamedTuple):
     until: datetime
     application: str | None = None
     account: str | None = None
+
+
+class AuditFilter(NamedTuple):
+    """Which lines of the audit log are wanted: all, unless named."""
+
+    application: str | None = None
+    who: str | None = None
+    kind: str | None = None
+    subject: str | None = None
 
 
 class Store(Protocol):
@@ -157,6 +167,9 @@ class Store(Protocol):
 
     async def forget_deliveries(self, before: datetime) -> None:
         """Remove what was delivered and had happened before this time, in portions, so that decisions go on between them."""
+
+    async def audit_entries(self, wanted: AuditFilter, *, before: int | None, limit: int) -> Sequence[AuditEntry]:
+        """Lines of the audit log, newest first, those with ids below `before`."""
 
     async def has_tokens(self) -> bool: ...
 

@@ -13,15 +13,17 @@ from callgate.ledger.wallet import Wallet
 from callgate.protocol.call import CallKey
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
+from callgate.service.audit_entry import AuditEntry
 from callgate.service.books import AccountKey, DeckHead
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
 from callgate.service.open_account import OpenedAccount
-from callgate.service.ports import CallPosition, RecordPosition, RecordRange
+from callgate.service.ports import AuditFilter, CallPosition, RecordPosition, RecordRange
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
 from callgate.storage import rows
+from callgate.storage.audit_rows import AUDIT, to_audit_entry
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_one
 
@@ -158,6 +160,14 @@ class Reads(ABC):
     async def tokens(self) -> Sequence[Token]:
         statement = f"{select('tokens', rows.TOKEN)} ORDER BY created_at, digest"
         return [rows.to_token(row) for row in await self.fetch(statement)]
+
+    async def audit_entries(self, wanted: AuditFilter, *, before: int | None, limit: int) -> Sequence[AuditEntry]:
+        named = [(name, value) for name, value in zip(AuditFilter._fields, wanted, strict=True) if value is not None]
+        conditions = [f"{name} = ?" for name, _ in named] + (["id < ?"] if before is not None else [])
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        values = [value for _, value in named] + ([before] if before is not None else [])
+        statement = f"{select('audit_log', ('id', *AUDIT))}{where} ORDER BY id DESC LIMIT ?"
+        return [to_audit_entry(row) for row in await self.fetch(statement, *values, limit)]
 
     async def has_tokens(self) -> bool:
         return bool(await self.fetch("SELECT 1 FROM tokens LIMIT 1"))

@@ -52,7 +52,7 @@ async def list_records(
     wanted = RecordRange(
         since=_aware(since) or now - USUAL,
         until=_aware(until) or now,
-        application=desk.application(app) if app is not None else None,
+        application=desk.scope(app),
         account=account,
     )
     form = in_format or _accepted(request)

@@ -40,6 +40,7 @@ class Kept:
     def renew(self, books: Books) -> None:
         """What the batch changed is committed."""
         self.identities.update(books.identities.changes())
+        self.identities.update(dict.fromkeys(books.identities.removed()))
         changed = books.wallets.changes().keys() | books.accounts.changes().keys()
         self.accounts.update({key: Opened(books.accounts.get(key), books.wallets.get(key)) for key in changed})
         for kept in (self.identities, self.accounts):

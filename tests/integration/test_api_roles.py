@@ -1,0 +1,87 @@
+"""Who may do what with the API: every operation and every role, as a table that fails when an operation is missing."""
+
+import asyncio
+import re
+from typing import Any
+
+from api_client import NOW, api
+
+from callgate.service.issue_token import issue_token
+from callgate.service.token import Role
+
+VIEWER, OPERATOR, ADMIN = Role.VIEWER, Role.OPERATOR, Role.ADMIN
+
+OPERATIONS = {
+    # accounts and their money
+    ("GET", "/accounts"): VIEWER,
+    ("POST", "/accounts"): ADMIN,
+    ("GET", "/accounts/{account}"): VIEWER,
+    ("POST", "/accounts/{account}/topups"): OPERATOR,
+    # prices
+    ("GET", "/quote"): VIEWER,
+    # calls and their records
+    ("GET", "/calls"): VIEWER,
+    ("GET", "/calls/{call_id}"): VIEWER,
+    ("POST", "/calls/{call_id}/hangup"): OPERATOR,
+    ("GET", "/cdrs"): VIEWER,
+    # access
+    ("GET", "/audit"): ADMIN,
+}
+"""The least role that each operation asks for."""
+
+OF_ALL_APPLICATIONS: set[tuple[str, str]] = set()
+"""Operations that are about no application in particular, so that a token which is bound to one may not do them."""
+
+RANK = [VIEWER, OPERATOR, ADMIN]
+
+
+def path_of(template: str) -> str:
+    """A path with something in each place of it; nothing of that name needs to be there to be refused."""
+    return "/api/v1" + re.sub(r"\{[^}]*\}", "zoe", template)
+
+
+def test_every_operation_is_in_the_table() -> None:
+    """A route that nobody said a role for is a hole: the table names each operation of the reference, with the same role."""
+
+    async def scenario() -> None:
+        async with api() as (ask, _):
+            reference = (await ask("GET", "/api/v1/openapi.json", bearer="")).json()
+            assert reference["openapi"].startswith("3.1")
+            found = {
+                (method.upper(), path.removeprefix("/api/v1")): operation
+                for path, item in reference["paths"].items()
+                for method, operation in item.items()
+            }
+            assert {each: operation["x-least-role"] for each, operation in found.items()} == OPERATIONS
+            assert {each for each, operation in found.items() if not operation["x-bound-tokens"]} == OF_ALL_APPLICATIONS
+
+    asyncio.run(scenario())
+
+
+def test_roles() -> None:
+    """A role below the least that an operation asks for gets 403, before the body is looked at; others never get it."""
+
+    async def scenario() -> None:
+        async with api() as (ask, store):
+            for role in RANK:
+                token = await issue_token(store, role, role, NOW)
+                for (method, template), least in OPERATIONS.items():
+                    broken: dict[str, Any] = {"content": b"{", "headers": {"content-type": "application/json"}}
+                    reply = await ask(method, path_of(template), bearer=token, **(broken if method != "GET" else {}))
+                    may = RANK.index(role) >= RANK.index(least)
+                    assert (reply.status_code != 403) is may, (role, method, template, reply.text)
+                    assert reply.status_code != 401
+
+    asyncio.run(scenario())
+
+
+def test_nobody_without_a_token() -> None:
+    """Every operation asks who it is, and says how to say so."""
+
+    async def scenario() -> None:
+        async with api() as (ask, _):
+            for method, template in OPERATIONS:
+                reply = await ask(method, path_of(template), bearer="cg_" + "x" * 43)
+                assert (reply.status_code, reply.headers["www-authenticate"]) == (401, "Bearer"), (method, template)
+
+    asyncio.run(scenario())
