@@ -68,7 +68,7 @@ class Gate:
             orphan_after=timedelta(seconds=settings.orphan_after_s),
             elastic=ElasticTerms(slice_s=settings.elastic_slice_s, max_s=settings.elastic_max_s),
             signing=self.signing,
-            on_bridge=self._bridge.set,
+            on_callout=self._bridge.set,
         )
         self._uses = TokenUses()
         self._platform: Platform | None = None

@@ -14,7 +14,7 @@ from callgate.service.due import due_after
 from callgate.service.elastic import talks_since
 from callgate.service.name_callout import both, find
 from callgate.service.outcome import Outcome
-from callgate.service.records import Call, Callback, Flag, has_peer
+from callgate.service.records import Call, Callback, Flag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class GoAhead:
                 key=self.answered.key, at=self.now, name=self.answered.name, body=self.body, answer=answer, note=note
             )
         )
-        return Outcome(answer=answer, note=note, has_peer=call is not None and has_peer(call))
+        return Outcome(answer=answer, note=note)
 
     def _decision(self, call: Call | None) -> Decision:
         """Of a call that is up: one that we place may have a conference to join, or nobody to talk to any more."""

@@ -73,7 +73,9 @@ class SettleAsked:
         note = Flag.END_UNCLEAR if is_unclear else SettledBy.PROVIDER
         _log(books, call.key, self.now, hide_tickets(msgspec.json.encode(self.ended)), note)
         if is_unclear:
-            ended = msgspec.structs.replace(call, elastic=over(call.elastic), callout=stopped(call.callout))  # whatever it was, it is over
+            ended = msgspec.structs.replace(
+                call, elastic=over(call.elastic), callout=stopped(call.callout)
+            )  # whatever it was, it is over
             books.calls.put(call.key, ended.flagged(Flag.END_UNCLEAR))
             return None
         settled = settle(

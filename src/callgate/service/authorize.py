@@ -146,17 +146,17 @@ class Authorize:
         trust. A ticket that is not good proves nobody, whatever else is trusted.
         """
         user, number = self._user(), self._number()
-        if user is not None and self.call.origin is Origin.IN_APP:
-            if (account := books.identities.get(user)) is not None:
-                return AccountKey(user.application, account)
+        is_proven = self.call.origin is Origin.IN_APP
+        if is_proven and user is not None and (account := books.identities.get(user)) is not None:
+            return AccountKey(user.application, account)
         if self.presented is not None:
             ticket = self.presented.ticket
             is_good = ticket is not None and not self._ticket_fault(books)
             return AccountKey(ticket.application, ticket.account) if ticket is not None and is_good else None
-        if number is not None and NUMBER in self.application.settings.trust:
-            if (account := books.identities.get(number)) is not None:
-                return AccountKey(number.application, account)
-        return None
+        if number is None or NUMBER not in self.application.settings.trust:
+            return None
+        account = books.identities.get(number)
+        return None if account is None else AccountKey(number.application, account)
 
     def _ticket_fault(self, books: Books) -> str:
         """Why the ticket that was presented proves nothing for this call, empty when it does."""

@@ -118,4 +118,7 @@ class ConfirmHangUp:
             return
         ask_at = self.now + ASK_AFTER
         earliest = ask_at if call.ask_at is None else min(call.ask_at, ask_at)
-        books.calls.put(call.key, msgspec.structs.replace(call, elastic=over(call.elastic), callout=stopped(call.callout), ask_at=earliest))
+        books.calls.put(
+            call.key,
+            msgspec.structs.replace(call, elastic=over(call.elastic), callout=stopped(call.callout), ask_at=earliest),
+        )

@@ -95,8 +95,13 @@ class Healer:
             todo, call = await self._store.perform(TendBridge(call=key, peer=peer, now=now, endpoints=endpoints))
             if call is not None:
                 count += 1
-                self._follow_up(self._dial(call) if todo is Tending.DIAL else self._follow(call.key, Extension.HANG_UP))
+                self._follow_up(self._dial(call) if todo is Tending.DIAL else self._end(call))
         return count
+
+    async def settle_down(self) -> None:
+        """Wait for all that goes on beside."""
+        while self._following:
+            await asyncio.wait(self._following)
 
     def _follow_up(self, steps: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(steps)
@@ -111,6 +116,16 @@ class Healer:
         except (PlatformFailed, StorageUnavailable) as error:
             log.error("callout.not_placed", call_id=call.key.call_id, error=str(error))
         self._bridge.set()
+
+    async def _end(self, call: Call) -> None:
+        """End a side of a bridge whose other side has gone. Where the platform does not do it, a timer goes on trying."""
+        try:
+            await self._platform.hang_up(call.key, call.resource)
+            await self._store.perform(ConfirmHangUp(call=call.key, now=self._clock()))
+        except (PlatformFailed, StorageUnavailable) as error:
+            log.error("call.not_reached", call_id=call.key.call_id, wanted="hang_up", error=str(error))
+        else:
+            log.info("callout.ended", call_id=call.key.call_id, peer=call.callout and call.callout.peer)
 
     async def ask_due(self) -> int:
         """Ask about one portion of the calls that are past their time; return how many."""

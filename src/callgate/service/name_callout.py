@@ -47,6 +47,8 @@ def named(books: Books, key: CallKey, reference: CallKey, now: datetime) -> Call
         return call
     books.calls.remove(reference)
     call = msgspec.structs.replace(call, key=key)
+    if call.callout is not None and call.callout.is_over:  # whom it was to talk to has gone: now it can be ended
+        call = msgspec.structs.replace(call, callout=msgspec.structs.replace(call.callout, look_at=now))
     books.calls.put(key, call)
     said = msgspec.json.encode({"reference": reference.call_id})
     books.callbacks.add(Callback(key=key, at=now, name=NAME, body=said, answer=b"", note="placed"))

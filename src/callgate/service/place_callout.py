@@ -30,9 +30,6 @@ from callgate.service.name_callout import NAME, named
 from callgate.service.records import Call, Callback, SettledBy, is_unplaced
 from callgate.service.settle import settle
 
-HANG_UP_AGAIN = timedelta(seconds=5)
-"""How soon a side of a bridge is ended again that the platform did not end when it was asked to."""
-
 _WHOLE = ElasticTerms(slice_s=MAX_GRANT_S, max_s=MAX_GRANT_S)
 """A call that we place holds all of its grant at once: nobody is there to hear a warning."""
 

@@ -88,11 +88,6 @@ def is_unplaced(call: Call) -> bool:
     return call.callout is not None and call.key.call_id == call.callout.ref
 
 
-def has_peer(call: Call) -> bool:
-    """Whether it is a side of a bridge: what happens to it is news for the other side."""
-    return call.callout is not None and bool(call.callout.peer)
-
-
 def held_s(call: Call) -> int:
     """How long a call may go on for what is held."""
     return call.granted_s if call.elastic is None else call.elastic.held_s

@@ -49,7 +49,7 @@ nothing can be held for them."""
 class Responder:
     """Answers callbacks from the books. One per server."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an operator can set of it
         self,
         store: Store,
         clock: Callable[[], datetime],
@@ -58,10 +58,10 @@ class Responder:
         orphan_after: timedelta,
         elastic: ElasticTerms = DEFAULT_TERMS,
         signing: Signing | None = None,
-        on_bridge: Callable[[], None] = lambda: None,
+        on_callout: Callable[[], None] = lambda: None,
     ) -> None:
-        """Without `signing` no ticket is good, and events of calls that we place match by their ids alone. `on_bridge` is
-        called when there is news for the other side of a bridge.
+        """Without `signing` no ticket is good, and events of calls that we place match by their ids alone. `on_callout` is
+        called when there was news of such a call, which may have another side.
         """
         self._store = store
         self._clock = clock
@@ -69,7 +69,7 @@ class Responder:
         self._orphan_after = orphan_after
         self._elastic = elastic
         self._signing = signing
-        self._on_bridge = on_bridge
+        self._on_callout = on_callout
         self._deciding: dict[CallKey, asyncio.Future[None]] = {}
         self._overruling: set[asyncio.Task[None]] = set()
         self._is_hurried = asyncio.Event()
@@ -97,8 +97,6 @@ class Responder:
                 outcome = await self._report_of_ours(settle)
             case _:
                 outcome = await self._report(Note(event=event, body=body, provider=provider, now=now))
-        if outcome.has_peer:
-            self._on_bridge()
         return self._reply(event, outcome)
 
     async def drain(self) -> None:
@@ -165,12 +163,17 @@ class Responder:
 
     async def _report_of_ours(self, job: GoAhead | Settle) -> Outcome:
         """A row that is being named at this moment is found a moment later; where it is not, the event is a stranger's."""
-        for pause_s in NAMED_WITHIN_S:
-            try:
-                return await self._report(job)
-            except NotNamedHere:
-                await asyncio.sleep(pause_s)
-        return await self._report(dataclasses.replace(job, reference=None))
+        if job.reference is None:
+            return await self._report(job)
+        try:
+            for pause_s in NAMED_WITHIN_S:
+                try:
+                    return await self._report(job)
+                except NotNamedHere:
+                    await asyncio.sleep(pause_s)
+            return await self._report(dataclasses.replace(job, reference=None))
+        finally:
+            self._on_callout()
 
     async def _report(self, job: GoAhead | Settle | Note) -> Outcome:
         """Past the deadline the platform gets no answer from us, but the job stays queued and is done."""

@@ -21,7 +21,7 @@ from callgate.service.endpoint import Endpoint, RecordType
 from callgate.service.name_callout import both, find
 from callgate.service.outcome import Outcome
 from callgate.service.queue_record import queue_record
-from callgate.service.records import Call, Callback, CallRecord, Flag, SettledBy, has_peer
+from callgate.service.records import Call, Callback, CallRecord, Flag, SettledBy
 
 CUT_TOLERANCE_S = 2
 """A call that its time limit cut may be reported this much longer than was granted; it is billed as granted."""
@@ -60,7 +60,7 @@ class Settle:
         books.callbacks.add(
             Callback(key=call.key, at=self.now, name=self.ended.name, body=self.body, answer=answer, note=note)
         )
-        return Outcome(answer=answer, note=note, has_peer=has_peer(call))
+        return Outcome(answer=answer, note=note)
 
     def _apply(self, books: Books, call: Call | None) -> tuple[Call, str]:
         """Return the call as it now stands, and what was odd."""
@@ -113,7 +113,9 @@ def unclear(call: Call, now: datetime) -> Call:
     """
     if Flag.END_UNCLEAR in call.flags:
         return call
-    return msgspec.structs.replace(call.flagged(Flag.END_UNCLEAR), ask_at=now, elastic=over(call.elastic), callout=stopped(call.callout))
+    return msgspec.structs.replace(
+        call.flagged(Flag.END_UNCLEAR), ask_at=now, elastic=over(call.elastic), callout=stopped(call.callout)
+    )
 
 
 def settle(  # noqa: PLR0913 - what a settlement rests on

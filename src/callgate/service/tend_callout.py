@@ -15,7 +15,8 @@ from callgate.protocol.call import CallKey
 from callgate.protocol.life import LIVE, CallState
 from callgate.service.books import Books, Keys
 from callgate.service.endpoint import Endpoint
-from callgate.service.place_callout import HANG_UP_AGAIN, dial, give_up
+from callgate.service.extend import HANG_UP_AGAIN
+from callgate.service.place_callout import dial, give_up
 from callgate.service.records import Call, is_unplaced
 
 
@@ -58,10 +59,10 @@ class TendBridge:
         if is_unplaced(call) and not call.callout.is_asked:
             give_up(books, call, "the other side has gone", self.now, self.endpoints)
             return Tending.NOTHING, None
-        is_pending = call.callout.is_over and call.callout.look_at is not None and call.callout.look_at > self.now
-        if (is_unplaced(call) and call.callout.is_over) or is_pending:
-            return Tending.NOTHING, None  # nobody knows its id yet: its first event will be answered with the end
+        if call.callout.is_over:
+            return Tending.NOTHING, None  # its timer, or its own first event, does the rest
         look_at = None if is_unplaced(call) else self.now + HANG_UP_AGAIN
-        over = msgspec.structs.replace(call, callout=msgspec.structs.replace(call.callout, is_over=True, look_at=look_at))
+        callout = msgspec.structs.replace(call.callout, is_over=True, look_at=look_at)
+        over = msgspec.structs.replace(call, callout=callout)
         books.calls.put(call.key, over)
         return (Tending.NOTHING, None) if is_unplaced(call) else (Tending.HANG_UP, over)

@@ -1,4 +1,4 @@
-"""A user of an application's own app, as the operator keeps them: who may sign in with a password, and who pays for their calls."""
+"""A user of an application's own app, as the operator keeps them: the password, and the account that pays for their calls."""
 
 import re
 from datetime import datetime

@@ -14,9 +14,7 @@ def from_user(user: User) -> Row:
 
 def to_user(row: Row) -> User:
     application, name, account, password, created_at = row
-    return User(
-        application=application, name=name, account=account, password=password, created_at=from_us(created_at)
-    )
+    return User(application=application, name=name, account=account, password=password, created_at=from_us(created_at))
 
 
 TICKET_KEY = ("application", "id")
