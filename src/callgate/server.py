@@ -138,7 +138,9 @@ class Gate:
 
         assert self._platform is not None, "pages are loaded while the server works"
         per_s = self._settings.api_requests_per_s
-        desk = Desk(self._store, self.catalogs, self._platform, clock, per_s=per_s, uses=self._uses)
+        desk = Desk(
+            self._store, self.catalogs, self._platform, clock, per_s=per_s, uses=self._uses, signing=self.signing
+        )
         return cast("AsgiApp", build_api(desk))
 
     def _build_dashboard(self) -> AsgiApp:

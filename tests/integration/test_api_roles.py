@@ -24,6 +24,7 @@ OPERATIONS = {
     ("GET", "/calls/{call_id}"): VIEWER,
     ("POST", "/calls/{call_id}/hangup"): OPERATOR,
     ("GET", "/cdrs"): VIEWER,
+    ("POST", "/callouts"): OPERATOR,
     # access
     ("GET", "/audit"): ADMIN,
 }

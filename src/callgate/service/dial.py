@@ -20,11 +20,13 @@ async def dial_leg(  # noqa: PLR0913 - who asks whom, and what is written down w
     *,
     others: Sequence[CallKey] = (),
     endpoints: Sequence[Endpoint] = (),
+    forget: str | None = None,
 ) -> Call | None:
     """Return the call as the platform knows it; None where nobody can say whether it rings: its hold then stays until an
     event of it comes, or it expires.
 
-    Raises `PlatformFailed` where no phone rings: nothing is held any more then, for the `others` either. Raises
+    Raises `PlatformFailed` where no phone rings: nothing is held any more then, for the `others` either, and the reply that
+    was kept under the scope `forget` is worth nothing, so that the same request may be tried again. Raises
     `StorageUnavailable` where what was said could not be written down, which an event of the call will make good.
     """
     assert call.callout is not None and call.callout.is_asked, "that it is asked for is written down before"
@@ -37,9 +39,8 @@ async def dial_leg(  # noqa: PLR0913 - who asks whom, and what is written down w
             return None
         log.warning("callout.refused", **facts, error=str(error))
         why = "the platform did not take it"
-        await store.perform(
-            KeepNotPlaced(calls=(call.key, *others), why=why, now=clock(), endpoints=endpoints), is_urgent=True
-        )
+        given_up = KeepNotPlaced(calls=(call.key, *others), why=why, now=clock(), endpoints=endpoints, forget=forget)
+        await store.perform(given_up, is_urgent=True)
         raise
     log.info("callout.placed", **facts, call_id=call_id)
     return await store.perform(KeepPlaced(call=call.key, call_id=call_id, now=clock()), is_urgent=True)

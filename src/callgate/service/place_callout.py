@@ -6,7 +6,7 @@ the row after a crash knows that somebody's phone may be ringing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from callgate.service.callout import Callout, CalloutKind
 from callgate.service.due import RINGING, due_after
 from callgate.service.elastic import ElasticTerms
 from callgate.service.endpoint import Endpoint as Receiver
+from callgate.service.idempotent import KEPT_FOR
 from callgate.service.name_callout import NAME, named
 from callgate.service.records import Call, Callback, SettledBy, is_unplaced
 from callgate.service.settle import settle
@@ -197,12 +198,15 @@ class KeepNotPlaced:
     calls: tuple[CallKey, ...]
     why: str
     now: datetime
-    endpoints: Sequence[Receiver] = field(default=())
+    endpoints: Sequence[Receiver] = ()
+    forget: str | None = None  # the scope of a kept reply
 
     def keys(self) -> Keys:
-        return Keys(calls=self.calls)
+        return Keys(calls=self.calls, replies=() if self.forget is None else (self.forget,))
 
     def run(self, books: Books) -> None:
+        if self.forget is not None and (kept := books.replies.get(self.forget)) is not None:
+            books.replies.put(self.forget, msgspec.structs.replace(kept, at=self.now - KEPT_FOR))
         for key in self.calls:
             call = books.calls.get(key)
             if call is not None and call.state in LIVE and is_unplaced(call):

@@ -15,6 +15,7 @@ from callgate import __version__
 from callgate.errors import Error
 from callgate.http.api.accounts import create_account, list_accounts, show_account, top_up_account
 from callgate.http.api.audit import list_audit
+from callgate.http.api.callouts import place_callout
 from callgate.http.api.calls import hang_up, list_calls, show_call
 from callgate.http.api.cdrs import list_records
 from callgate.http.api.desk import Desk
@@ -84,6 +85,7 @@ def build_api(desk: Desk) -> Litestar:
             list_accounts, create_account, show_account, top_up_account,
             show_quote,
             list_calls, show_call, hang_up,
+            place_callout,
             list_records,
             list_audit,
             show_openapi, show_asyncapi,
