@@ -44,7 +44,9 @@ class ExposureReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
-    """An account and its money. `exposure` is None where its calls hold all of their money at once."""
+    """An account and its money. `exposure` is None where its calls hold all of their money at once; `low_balance` where its
+    application says when its balance is low.
+    """
 
     id: str
     application: str
@@ -60,6 +62,7 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     elastic: bool
     exposure: ExposureReport | None
+    low_balance: str | None
 
 
 class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,6 +211,7 @@ def report_account(
         limits=account.limits,
         elastic=account.is_elastic,
         exposure=_exposure(account, live),
+        low_balance=None if account.low_balance_micros is None else format_micros(account.low_balance_micros),
     )
 
 
