@@ -21,6 +21,7 @@ from callgate.service.endpoint import Endpoint
 from callgate.service.lease import Lease
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.reply import Reply
+from callgate.service.rule_book import RulesHead, RulesVersion
 from callgate.service.ticket import UsedTicket
 from callgate.service.token import Token
 from callgate.service.user import User
@@ -84,6 +85,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     leases: tuple[str, ...] = ()
     tickets: tuple[TicketKey, ...] = ()
     users: tuple[UserKey, ...] = ()
+    rules: tuple[str, ...] = ()
 
 
 class Job(Protocol[T_co]):
@@ -226,11 +228,13 @@ class Books:
         self.leases: Shelf[str, Lease] = Shelf(touched)
         self.tickets: Shelf[TicketKey, UsedTicket] = Shelf(touched)  # those that a call has presented
         self.users: Shelf[UserKey, User] = Shelf(touched)
+        self.rules: Shelf[str, RulesHead] = Shelf(touched)  # by application
         self.is_probed = False  # something is to be written, although nothing changes
         self.transfers: Journal[Transfer] = Journal(touched)
         self.callbacks: Journal[Callback] = Journal(touched)
         self.records: Journal[CallRecord] = Journal(touched)
         self.audit: Journal[AuditEntry] = Journal(touched)
+        self.rules_versions: Journal[RulesVersion] = Journal(touched)
 
     def keep(self) -> None:
         """The running job succeeded: its changes belong to the batch.

@@ -15,6 +15,7 @@ import msgspec
 from callgate.ledger.wallet import void_hold
 from callgate.policy.limits import MAX_GRANT_S
 from callgate.policy.refusal import Refusal
+from callgate.policy.rules.judge import RuleSet
 from callgate.protocol import Provider
 from callgate.protocol.call import CallArrived, CallEnded, CallKey, CallResult, Endpoint, Origin, PlaceCall
 from callgate.protocol.life import LIVE, CallState
@@ -70,6 +71,7 @@ class PlaceCallout:
     now: datetime
     longest_s: int = MAX_GRANT_S
     endpoints: Sequence[Receiver] = ()
+    rules: RuleSet | None = None
 
     def keys(self) -> Keys:
         named = [leg.keys() for leg in self._decisions(self.longest_s)]
@@ -170,6 +172,7 @@ class PlaceCallout:
                 endpoints=self.endpoints,
                 payer=self.payer,
                 longest_s=longest_s,
+                rules=self.rules,
             )
             for leg in self.legs
         ]

@@ -244,11 +244,17 @@ async def find_call(store: Store, key: CallKey) -> Call | None:
     return call
 
 
-async def call_reports(
-    store: Store, now: datetime, *, application: str | None = None, only_live: bool = False, limit: int = RECENT
+async def call_reports(  # noqa: PLR0913 - what a list can be limited to
+    store: Store,
+    now: datetime,
+    *,
+    application: str | None = None,
+    account: str | None = None,
+    only_live: bool = False,
+    limit: int = RECENT,
 ) -> list[CallReport]:
     """Return calls, newest first, without their callbacks. `limit` is cut to `MAX_LIST`."""
-    calls = await store.calls(application, only_live=only_live, limit=min(limit, MAX_LIST))
+    calls = await store.calls(application, account=account, only_live=only_live, limit=min(limit, MAX_LIST))
     return [report_call(call, now) for call in calls]
 
 

@@ -135,6 +135,7 @@ class Responder:
             endpoints=catalog.endpoints,
             elastic=self._elastic,
             presented=self._presented(call),
+            rules=catalog.rules.get(call.key.application),
         )
         try:
             async with asyncio.timeout_at(deadline):
