@@ -1,9 +1,9 @@
-"""Calls that we place, users of applications' apps, and tickets that calls have presented. After 0011."""
+"""Calls that we place, users of applications' apps, and tickets that calls have presented. After 0012."""
 
 from callgate.storage.dialect import apply
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 
 STATEMENTS = (
     "ALTER TABLE calls ADD COLUMN callout BLOB",  # JSON: what is kept of a call that we place
