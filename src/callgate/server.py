@@ -28,7 +28,7 @@ from callgate.service.expire import expire_parked
 from callgate.service.faults import FaultWatch
 from callgate.service.heal import Healer
 from callgate.service.idempotent import KEPT_FOR
-from callgate.service.ports import Platform, Store
+from callgate.service.ports import ManagedPlatform, Store
 from callgate.service.respond import Responder
 from callgate.service.take_lease import Holder
 from callgate.service.ticket import KEPT_USED
@@ -74,7 +74,7 @@ class Gate:
             on_callout=self._bridge.set,
         )
         self._uses = TokenUses()
-        self._platform: Platform | None = None
+        self._platform: ManagedPlatform | None = None
         self._callbacks: AsgiApp = CallbackEdge(
             self.catalogs, self.responder, self.faults, clock, settings.public_prefix
         )
@@ -154,7 +154,8 @@ class Gate:
             self._store,
             self.catalogs,
             self._platform,
-            secret_key=self._settings.secret_key.encode(),
+            vault=build_vault(self._settings),
+            settings=self._settings,
             clock=clock,
             is_open=self._is_open,
             stopping=self.stopping,

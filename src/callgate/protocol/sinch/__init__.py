@@ -82,9 +82,17 @@ if TYPE_CHECKING:
         warn,
     )
     from callgate.protocol.sinch.rules import Fault
+    from callgate.protocol.sinch.setup import (
+        CONFIGURATION,
+        ask_callback_urls,
+        read_callback_urls,
+        read_set,
+        set_callback_urls,
+    )
     from callgate.protocol.sinch.token import registration_token
 
 __all__ = [
+    "CONFIGURATION",
     "REGIONS",
     "Ace",
     "Action",
@@ -132,6 +140,7 @@ __all__ = [
     "UnknownEvent",
     "answer",
     "ask",
+    "ask_callback_urls",
     "base_url",
     "check",
     "check_owner",
@@ -143,11 +152,14 @@ __all__ = [
     "prompts",
     "prove",
     "read",
+    "read_callback_urls",
     "read_done",
     "read_placed",
+    "read_set",
     "read_told",
     "registration_token",
     "rest",
+    "set_callback_urls",
     "sign",
     "signature_of",
     "signing_key",
@@ -167,6 +179,9 @@ _LATER = {
     "check": "allowed",
     "diagnose": "doctor",
     "prompts": "prompts",
+    **dict.fromkeys(
+        ("CONFIGURATION", "ask_callback_urls", "read_callback_urls", "read_set", "set_callback_urls"), "setup"
+    ),
     "registration_token": "token",
     "rest": "rest",
     **dict.fromkeys(
