@@ -27,9 +27,10 @@ from callgate.storage import rows, rule_rows
 from callgate.storage.audit_rows import AUDIT, to_audit_entry
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_one
+from callgate.storage.watch_reads import WatchReads
 
 
-class Reads(ABC):
+class Reads(WatchReads, ABC):
     """The half of `service.ports.Store` that never writes."""
 
     order_written: str
