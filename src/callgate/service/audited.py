@@ -24,7 +24,10 @@ T = TypeVar("T")
 BESIDE = frozenset({"calls", "replies", "leases", "refunded", "open_holds", "deliveries"})
 """Shelves that are not audited: what calls do is in the calls, and the others are our own bookkeeping."""
 
-NAMES = {"moved": "transfer", "identities": "identity", "deliveries": "delivery"}
+LISTED = ("rules_versions",)
+"""Journals that are audited; transfers are on a shelf too."""
+
+NAMES = {"moved": "transfer", "identities": "identity", "rules_versions": "rules_version"}
 """What a row is called, where that is not the name of its shelf without an s."""
 
 MOST = 100
@@ -125,6 +128,10 @@ def _changes(books: Books) -> Iterator[_Change]:
             yield _Change(kind, "", _application_of(*steps[0]), None, {"changed": len(steps)})
         else:
             yield from (_change(kind, *step) for step in steps)
+    for name in LISTED:
+        for row in getattr(books, name).fresh():
+            key = tuple(str(value) for value in msgspec.structs.astuple(row)[:2])
+            yield _change(NAMES[name], key, None, row)
 
 
 def _change(kind: str, key: Any, before: Any, after: Any) -> _Change:

@@ -8,11 +8,14 @@ import msgspec
 
 from callgate.ledger.hold import Hold
 from callgate.ledger.wallet import place_hold
+from callgate.policy.account import Account
 from callgate.policy.refusal import Refusal
+from callgate.policy.rules.judge import RuleSet
 from callgate.protocol import Provider
 from callgate.protocol.call import CallArrived, Connect, HangUp, Origin
 from callgate.protocol.life import CallState
 from callgate.rating.deck import Deck
+from callgate.service.account_events import tell_refused
 from callgate.service.application import NUMBER, ApplicationRow
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys
 from callgate.service.decide import Facts, Verdict, decide
@@ -35,8 +38,11 @@ class Authorize:
     decks: Mapping[str, Deck]
     now: datetime
     orphan_after: timedelta
-    endpoints: Sequence[Endpoint] = ()  # who may want its record, where its end came first
+    endpoints: Sequence[
+        Endpoint
+    ] = ()  # who may want to hear that it is refused, or its record, where its end came first
     elastic: ElasticTerms = DEFAULT_TERMS
+    rules: RuleSet | None = None
 
     def keys(self) -> Keys:
         identities = tuple(key for key in (self._user(), self._number()) if key is not None)
@@ -57,7 +63,7 @@ class Authorize:
         """The first time that we hear of this call."""
         call = self._authorized(books, self.elastic)
         books.calls.put(call.key, call)
-        return self._answer(books, call.answer)
+        return self._answer(books, call.answer, note=Flag.RULE_FAILED if Flag.RULE_FAILED in call.flags else "")
 
     def _decide_after_its_end(self, books: Books, parked: Call) -> Outcome:
         """Its end overtook it. Decide as usual; where it would have connected, the end applies at once."""
@@ -82,16 +88,31 @@ class Authorize:
             account=None if facts.account is None else facts.account.id,
             currency=None if facts.account is None else facts.account.currency,
             caller=self.call.user or self.call.cli or "",
-            destination=self.call.destination.address,
+            destination=(verdict.destination or self.call.destination).address,
             fingerprint=self.call.fingerprint,
             refusal=verdict.refusal,
             trace=msgspec.json.encode(verdict.trace),
             decided_at=self.now,
             resource=self.call.resource,
         )
+        if verdict.is_rule_failed:
+            call = call.flagged(Flag.RULE_FAILED)
+        if facts.account is not None:
+            self._note_threshold(books, facts.account)
         if verdict.refusal is not None:
-            return msgspec.structs.replace(call, answer=self._hang_up())
+            if facts.account is not None and facts.wallet is not None:
+                tell_refused(books, facts.account, facts.wallet, call, self.endpoints, self.now)
+            return msgspec.structs.replace(call, answer=self._hang_up(verdict.text))
         return self._connected(books, call, facts, verdict)
+
+    def _note_threshold(self, books: Books, account: Account) -> None:
+        """Below what the balance is low, for who settles the call: there the application's settings are not at hand."""
+        own = account.low_balance_micros
+        threshold_micros = self.application.settings.low_balance if own is None else own
+        if threshold_micros != account.alerts.threshold_micros:
+            alerts = msgspec.structs.replace(account.alerts, threshold_micros=threshold_micros, is_low=False)
+            noted = msgspec.structs.replace(account, alerts=alerts)
+            books.accounts.put(AccountKey(account.application, account.id), noted)
 
     def _connected(self, books: Books, call: Call, facts: Facts, verdict: Verdict) -> Call:
         """Place the hold, and say so in the provider's words."""
@@ -123,6 +144,7 @@ class Authorize:
             deck=None if account is None else self.decks.get(account.deck),
             now=self.now,
             elastic=elastic,
+            rules=self.rules,
         )
 
     def _payer(self, books: Books) -> AccountKey | None:
@@ -146,8 +168,10 @@ class Authorize:
     def _number(self) -> IdentityKey | None:
         return IdentityKey(self.call.key.application, f"number:{self.call.cli}") if self.call.cli else None
 
-    def _hang_up(self) -> bytes:
-        return self.provider.answer(self.call, HangUp()).body
+    def _hang_up(self, text: str = "") -> bytes:
+        """Say the text first, where there is one."""
+        locale = self.application.settings.locale if text else ""
+        return self.provider.answer(self.call, HangUp(text, locale)).body
 
     def _answer(self, books: Books, answer: bytes, note: str = "") -> Outcome:
         books.callbacks.add(

@@ -21,6 +21,7 @@ from callgate.service.endpoint import Endpoint
 from callgate.service.lease import Lease
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.reply import Reply
+from callgate.service.rule_book import RulesHead, RulesVersion
 from callgate.service.token import Token
 
 K = TypeVar("K")
@@ -66,6 +67,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     deliveries: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
     leases: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
 
 
 class Job(Protocol[T_co]):
@@ -178,6 +180,10 @@ class Journal(Generic[V]):
     def undo(self) -> None:
         self._fresh.clear()
 
+    def fresh(self) -> Iterable[V]:
+        """What the running job has added."""
+        return tuple(self._fresh)
+
     def __iter__(self) -> Iterator[V]:
         return iter(self._kept)
 
@@ -206,11 +212,13 @@ class Books:
         self.deliveries: Shelf[str, Delivery] = Shelf(touched)
         self.replies: Shelf[str, Reply] = Shelf(touched)
         self.leases: Shelf[str, Lease] = Shelf(touched)
+        self.rules: Shelf[str, RulesHead] = Shelf(touched)  # by application
         self.is_probed = False  # something is to be written, although nothing changes
         self.transfers: Journal[Transfer] = Journal(touched)
         self.callbacks: Journal[Callback] = Journal(touched)
         self.records: Journal[CallRecord] = Journal(touched)
         self.audit: Journal[AuditEntry] = Journal(touched)
+        self.rules_versions: Journal[RulesVersion] = Journal(touched)
 
     def keep(self) -> None:
         """The running job succeeded: its changes belong to the batch.

@@ -108,6 +108,7 @@ class Responder:
             orphan_after=self._orphan_after,
             endpoints=catalog.endpoints,
             elastic=self._elastic,
+            rules=catalog.rules.get(call.key.application),
         )
         try:
             async with asyncio.timeout_at(deadline):
@@ -115,7 +116,14 @@ class Responder:
         except (TimeoutError, StorageUnavailable) as error:
             log.error("decision.fallback", call_id=call.key.call_id, error=type(error).__name__)
             fallback = provider.answer(call, HangUp())
-            overrule = Overrule(call=call, decided_at=job.now, body=body, answer=fallback.body, now=self._clock())
+            overrule = Overrule(
+                call=call,
+                decided_at=job.now,
+                body=body,
+                answer=fallback.body,
+                now=self._clock(),
+                endpoints=catalog.endpoints,
+            )
             self._overrule(overrule, may_be_held=isinstance(error, TimeoutError))
             return fallback
 

@@ -1,12 +1,12 @@
 """Who may: tokens that end and belong to an application, operators and their sessions, and the log of what was changed.
 
-Revision 0009, after 0008.
+Revision 0011, after 0010.
 """
 
 from callgate.storage.dialect import Apart, Steps, apply
 
-revision = "0009"
-down_revision = "0008"
+revision = "0011"
+down_revision = "0010"
 
 STATEMENTS: Steps = (
     "ALTER TABLE tokens ADD COLUMN application TEXT",  # null: of all applications
