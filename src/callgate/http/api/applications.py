@@ -80,7 +80,9 @@ async def add_application(
         seal=desk.tools.seal,
         now=desk.clock(),
     )
-    return await desk.do(request, job, report_application, status=201)
+    added = await desk.do(request, job, report_application, status=201)
+    await desk.refresh()
+    return added
 
 
 @get("/applications/{key:str}", guards=[may_look], opt={"is_for_bound": True})
@@ -99,7 +101,7 @@ async def change_application(
 ) -> Response[ApplicationReport]:
     """Change what is set for an application: all of what is named, or nothing."""
     del if_match  # read by the desk; named here for the reference
-    key = desk.application(key)
+    key = desk.scope(key) or key
     jobs: list[Job[Any]] = [SetApplication(key=key, words=())]
     now = desk.clock()
     if data.name is not None:

@@ -1,11 +1,11 @@
 """Routes of the outbox: records on their way to endpoints, and those that are to be sent again."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import get, post
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from callgate.errors import NotFound
 from callgate.http.api.access import may_look, may_operate
@@ -34,7 +34,7 @@ class Resent(msgspec.Struct, frozen=True, kw_only=True):
 @get("/deliveries", guards=[may_look])
 async def list_deliveries(
     desk: TheDesk,
-    in_state: FromQuery[DeliveryState | None] = None,
+    in_state: Annotated[DeliveryState | None, QueryParameter(name="state")] = None,
     endpoint: FromQuery[str | None] = None,
     app: InApp = None,
     cursor: Cursor = None,

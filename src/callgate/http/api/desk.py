@@ -96,6 +96,10 @@ class Desk:
         """The decks that calls are priced by now."""
         return self._catalogs.now.decks
 
+    async def refresh(self) -> None:
+        """An application was added: the next request may name it."""
+        await self._catalogs.refresh()
+
     def application(self, named: str | None) -> str:
         """Return the key of the application that is meant; it need not be named while there is only one, or where the token
         is bound to one.
