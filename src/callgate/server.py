@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from types import FrameType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
@@ -33,6 +33,10 @@ from callgate.service.respond import Responder
 from callgate.service.take_lease import Holder
 from callgate.service.token_use import TokenUses
 from callgate.settings import Settings
+from callgate.vault import Vault
+
+if TYPE_CHECKING:
+    from callgate.http.api.desk import Tools
 
 API_PREFIX = "/api/"
 
@@ -135,7 +139,16 @@ class Gate:
 
         assert self._platform is not None, "pages are loaded while the server works"
         per_s = self._settings.api_requests_per_s
-        desk = Desk(self._store, self.catalogs, self._platform, clock, per_s=per_s, uses=self._uses)
+        desk = Desk(
+            self._store,
+            self.catalogs,
+            self._platform,
+            clock,
+            tools=api_tools(self._store, build_vault(self._settings)),
+            per_s=per_s,
+            uses=self._uses,
+            stopping=self.stopping,
+        )
         return cast("AsgiApp", build_api(desk))
 
     def _build_dashboard(self) -> AsgiApp:
@@ -194,6 +207,22 @@ async def _tireless(name: str, work: Callable[[], Awaitable[None]]) -> None:
         except Exception:  # noqa: BLE001 - the work must go on
             log.exception("server.work_failed", work=name)
             await asyncio.sleep(RESTART_S)
+
+
+def api_tools(store: Store, vault: Vault) -> "Tools":
+    """What the API needs of rooms that it does not see."""
+    from callgate.http.api.desk import Tools  # noqa: PLC0415 - its framework takes a second to import
+    from callgate.outbox.connectors import check  # noqa: PLC0415 - commands, which borrow this module, do without
+    from callgate.outbox.senders import try_endpoint  # noqa: PLC0415
+    from callgate.outbox.webhook import resolve  # noqa: PLC0415
+
+    return Tools(
+        seal=vault.seal,
+        unseal=vault.unseal,
+        resolve=resolve,
+        check_connector=check,
+        try_endpoint=lambda named: try_endpoint(store, named, vault.unseal, clock),
+    )
 
 
 class _Server(uvicorn.Server):

@@ -16,8 +16,8 @@ import msgspec
 from callgate.money import format_micros
 from callgate.service.audit_entry import Actor, AuditEntry
 from callgate.service.books import Books, Job, Keys, Shelf
-from callgate.service.idempotent import Idempotent
 from callgate.service.ports import Store
+from callgate.service.together import Together
 
 T = TypeVar("T")
 
@@ -103,11 +103,10 @@ def audited(store: Store, actor: Actor, clock: Callable[[], datetime]) -> Store:
 
 def action_of(job: Job[Any]) -> str:
     """The name of a use case as the log has it: `TopUp` is `top_up`."""
-    if isinstance(job, Idempotent):
-        return action_of(job.job)
-    inner = getattr(job, "job", None)
-    if inner is not None:
+    if (inner := getattr(job, "job", None)) is not None:
         return action_of(inner)
+    if isinstance(job, Together):
+        return job.name
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(job).__name__).lower()
 
 
