@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from types import FrameType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
@@ -34,6 +34,10 @@ from callgate.service.take_lease import Holder
 from callgate.service.ticket import KEPT_USED
 from callgate.service.token_use import TokenUses
 from callgate.settings import Settings
+from callgate.vault import Vault
+
+if TYPE_CHECKING:
+    from callgate.http.api.desk import Tools
 
 API_PREFIX = "/api/"
 
@@ -73,8 +77,8 @@ class Gate:
             signing=self.signing,
             on_callout=self._bridge.set,
         )
-        self._uses = TokenUses()
         self._platform: ManagedPlatform | None = None
+        self._uses = TokenUses()
         self._callbacks: AsgiApp = CallbackEdge(
             self.catalogs, self.responder, self.faults, clock, settings.public_prefix
         )
@@ -142,7 +146,15 @@ class Gate:
         assert self._platform is not None, "pages are loaded while the server works"
         per_s = self._settings.api_requests_per_s
         desk = Desk(
-            self._store, self.catalogs, self._platform, clock, per_s=per_s, uses=self._uses, signing=self.signing
+            self._store,
+            self.catalogs,
+            self._platform,
+            clock,
+            tools=api_tools(self._store, build_vault(self._settings)),
+            per_s=per_s,
+            uses=self._uses,
+            stopping=self.stopping,
+            signing=self.signing,
         )
         return cast("AsgiApp", build_api(desk))
 
@@ -208,6 +220,22 @@ async def _tireless(name: str, work: Callable[[], Awaitable[None]]) -> None:
         except Exception:  # noqa: BLE001 - the work must go on
             log.exception("server.work_failed", work=name)
             await asyncio.sleep(RESTART_S)
+
+
+def api_tools(store: Store, vault: Vault) -> "Tools":
+    """What the API needs of rooms that it does not see."""
+    from callgate.http.api.desk import Tools  # noqa: PLC0415 - its framework takes a second to import
+    from callgate.outbox.connectors import check  # noqa: PLC0415 - commands, which borrow this module, do without
+    from callgate.outbox.senders import try_endpoint  # noqa: PLC0415
+    from callgate.outbox.webhook import resolve  # noqa: PLC0415
+
+    return Tools(
+        seal=vault.seal,
+        unseal=vault.unseal,
+        resolve=resolve,
+        check_connector=check,
+        try_endpoint=lambda named: try_endpoint(store, named, vault.unseal, clock),
+    )
 
 
 class _Server(uvicorn.Server):

@@ -12,25 +12,59 @@ from callgate.service.token import Role
 VIEWER, OPERATOR, ADMIN = Role.VIEWER, Role.OPERATOR, Role.ADMIN
 
 OPERATIONS = {
+    # applications
+    ("GET", "/applications"): VIEWER,
+    ("POST", "/applications"): ADMIN,
+    ("GET", "/applications/{key}"): VIEWER,
+    ("PATCH", "/applications/{key}"): ADMIN,
     # accounts and their money
     ("GET", "/accounts"): VIEWER,
     ("POST", "/accounts"): ADMIN,
     ("GET", "/accounts/{account}"): VIEWER,
+    ("PATCH", "/accounts/{account}"): ADMIN,
     ("POST", "/accounts/{account}/topups"): OPERATOR,
+    ("POST", "/accounts/{account}/adjustments"): OPERATOR,
+    ("GET", "/accounts/{account}/statement"): VIEWER,
     # prices
     ("GET", "/quote"): VIEWER,
     # calls and their records
     ("GET", "/calls"): VIEWER,
     ("GET", "/calls/{call_id}"): VIEWER,
     ("POST", "/calls/{call_id}/hangup"): OPERATOR,
+    ("POST", "/calls/{call_id}/refunds"): OPERATOR,
     ("GET", "/cdrs"): VIEWER,
     ("POST", "/callouts"): OPERATOR,
+    ("GET", "/events"): VIEWER,
+    # the outbox
+    ("GET", "/deliveries"): VIEWER,
+    ("POST", "/deliveries/{delivery_id}/resend"): OPERATOR,
+    ("POST", "/deliveries/resend"): OPERATOR,
+    ("GET", "/endpoints"): VIEWER,
+    ("POST", "/endpoints"): ADMIN,
+    ("GET", "/endpoints/{endpoint_id}"): VIEWER,
+    ("PATCH", "/endpoints/{endpoint_id}"): ADMIN,
+    ("DELETE", "/endpoints/{endpoint_id}"): ADMIN,
+    ("POST", "/endpoints/{endpoint_id}/rotate"): ADMIN,
+    ("POST", "/endpoints/{endpoint_id}/test"): ADMIN,
     # access
+    ("GET", "/tokens"): ADMIN,
+    ("POST", "/tokens"): ADMIN,
+    ("DELETE", "/tokens/{token_id}"): ADMIN,
     ("GET", "/audit"): ADMIN,
 }
 """The least role that each operation asks for."""
 
-OF_ALL_APPLICATIONS: set[tuple[str, str]] = set()
+OF_ALL_APPLICATIONS = {
+    ("POST", "/applications"),
+    ("POST", "/deliveries/resend"),
+    ("GET", "/endpoints"),
+    ("POST", "/endpoints"),
+    ("GET", "/endpoints/{endpoint_id}"),
+    ("PATCH", "/endpoints/{endpoint_id}"),
+    ("DELETE", "/endpoints/{endpoint_id}"),
+    ("POST", "/endpoints/{endpoint_id}/rotate"),
+    ("POST", "/endpoints/{endpoint_id}/test"),
+}
 """Operations that are about no application in particular, so that a token which is bound to one may not do them."""
 
 RANK = [VIEWER, OPERATOR, ADMIN]

@@ -1,5 +1,6 @@
 """The API over real books in memory, with one application, one deck, and somebody who asks."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,6 +20,7 @@ from callgate.protocol.call import CallArrived, CallKey, PlaceCall
 from callgate.rating.deck import Deck
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
+from callgate.server import api_tools
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.authorize import Authorize
 from callgate.service.catalog import Catalogs
@@ -79,9 +81,18 @@ async def api(role: Role = Role.ADMIN, *, platform_url: str = "") -> AsyncIterat
     await catalogs.refresh()
     token = await issue_token(store, "test", role, NOW)
     asking = AskedInTheLoopOfTheRequest(catalogs)
-    async with AsyncTestClient(
-        build_api(Desk(store, catalogs, asking, lambda: NOW, signing=build_signing(vault)))
-    ) as client:
+    stopped = asyncio.Event()
+    stopped.set()  # a stream that would go on for ever ends at once: this client waits for ends
+    desk = Desk(
+        store,
+        catalogs,
+        asking,
+        lambda: NOW,
+        tools=api_tools(store, vault),
+        stopping=stopped,
+        signing=build_signing(vault),
+    )
+    async with AsyncTestClient(build_api(desk)) as client:
 
         async def ask(method: str, path: str, *, bearer: str = token, key: str | None = None, **how: Any) -> Any:
             headers = {"authorization": f"Bearer {bearer}"} | ({"idempotency-key": key} if key else {})

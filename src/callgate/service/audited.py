@@ -16,15 +16,18 @@ import msgspec
 from callgate.money import format_micros
 from callgate.service.audit_entry import Actor, AuditEntry
 from callgate.service.books import Books, Job, Keys, Shelf
-from callgate.service.idempotent import Idempotent
 from callgate.service.ports import Store
+from callgate.service.together import Together
 
 T = TypeVar("T")
 
-BESIDE = frozenset({"calls", "replies", "leases", "refunded", "open_holds", "deliveries"})
+BESIDE = frozenset({"calls", "replies", "leases", "refunded", "open_holds", "deliveries", "usages"})
 """Shelves that are not audited: what calls do is in the calls, and the others are our own bookkeeping."""
 
-NAMES = {"moved": "transfer", "identities": "identity", "deliveries": "delivery"}
+LISTED = ("rules_versions",)
+"""Journals that are audited; transfers are on a shelf too."""
+
+NAMES = {"moved": "transfer", "identities": "identity", "rules_versions": "rules_version"}
 """What a row is called, where that is not the name of its shelf without an s."""
 
 MOST = 100
@@ -100,11 +103,10 @@ def audited(store: Store, actor: Actor, clock: Callable[[], datetime]) -> Store:
 
 def action_of(job: Job[Any]) -> str:
     """The name of a use case as the log has it: `TopUp` is `top_up`."""
-    if isinstance(job, Idempotent):
-        return action_of(job.job)
-    inner = getattr(job, "job", None)
-    if inner is not None:
+    if (inner := getattr(job, "job", None)) is not None:
         return action_of(inner)
+    if isinstance(job, Together):
+        return job.name
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(job).__name__).lower()
 
 
@@ -126,6 +128,10 @@ def _changes(books: Books) -> Iterator[_Change]:
             yield _Change(kind, "", _application_of(*steps[0]), None, {"changed": len(steps)})
         else:
             yield from (_change(kind, *step) for step in steps)
+    for name in LISTED:
+        for row in getattr(books, name).fresh():
+            key = tuple(str(value) for value in msgspec.structs.astuple(row)[:2])
+            yield _change(NAMES[name], key, None, row)
 
 
 def _change(kind: str, key: Any, before: Any, after: Any) -> _Change:

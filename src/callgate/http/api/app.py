@@ -13,15 +13,29 @@ from litestar.types import Message, Scope
 
 from callgate import __version__
 from callgate.errors import Error
-from callgate.http.api.accounts import create_account, list_accounts, show_account, top_up_account
+from callgate.http.api.accounts import change_account, create_account, list_accounts, show_account, top_up_account
+from callgate.http.api.applications import add_application, change_application, list_applications, show_application
 from callgate.http.api.audit import list_audit
 from callgate.http.api.callouts import place_callout
 from callgate.http.api.calls import hang_up, list_calls, show_call
 from callgate.http.api.cdrs import list_records
+from callgate.http.api.deliveries import list_deliveries, resend_deliveries, resend_delivery
 from callgate.http.api.desk import Desk
+from callgate.http.api.endpoints import (
+    add_endpoint,
+    change_endpoint,
+    drop_endpoint,
+    list_endpoints,
+    rotate_secret,
+    show_endpoint,
+    test_endpoint,
+)
+from callgate.http.api.events import stream_events
 from callgate.http.api.faults import on_bug, on_error, on_http_error
+from callgate.http.api.money import adjust_account, refund_call, show_statement
 from callgate.http.api.quotes import show_quote
 from callgate.http.api.reference import describe_api, page_of, policy_of_page
+from callgate.http.api.tokens import create_token, list_tokens, revoke_token
 from callgate.service.asyncapi import describe
 
 MAX_BODY_BYTES = 65_536
@@ -82,11 +96,16 @@ def build_api(desk: Desk) -> Litestar:
     version_1 = Router(
         "/api/v1",
         route_handlers=[
-            list_accounts, create_account, show_account, top_up_account,
+            list_applications, add_application, show_application, change_application,
+            list_accounts, create_account, show_account, change_account,
+            top_up_account, adjust_account, refund_call, show_statement,
             show_quote,
-            list_calls, show_call, hang_up,
+            list_calls, show_call, hang_up, stream_events,
             place_callout,
             list_records,
+            list_deliveries, resend_delivery, resend_deliveries,
+            list_endpoints, add_endpoint, show_endpoint, change_endpoint, drop_endpoint, rotate_secret, test_endpoint,
+            list_tokens, create_token, revoke_token,
             list_audit,
             show_openapi, show_asyncapi,
         ],

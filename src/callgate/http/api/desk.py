@@ -4,11 +4,12 @@ There is one desk for the whole API, and a copy of it for each request (`at`), w
 what, and which keeps a token that is bound to an application inside of it.
 """
 
+import asyncio
 import copy
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from litestar import Request, Response
@@ -39,6 +40,20 @@ R = TypeVar("R")
 ApiRequest = Request[Any, Token, State]
 
 
+class Tools(NamedTuple):
+    """What routes of configuration need beyond the books, from rooms that this one does not see.
+
+    `seal` and `unseal` encrypt secrets; `resolve` gives the addresses of a host; `check_connector` reads what is said of a
+    connector (kind, URL, options, token) and returns its URL and secret; `try_endpoint` says what does not work, or nothing.
+    """
+
+    seal: Callable[[str], bytes]
+    unseal: Callable[[bytes], str]
+    resolve: Callable[[str], Awaitable[Sequence[str]]]
+    check_connector: Callable[[str, str, Mapping[str, str], str], tuple[str, str]]
+    try_endpoint: Callable[[str], Awaitable[str]]
+
+
 class Desk:
     """`per_s` is how many requests a second a token may make, 0 for as many as it likes."""
 
@@ -49,18 +64,28 @@ class Desk:
         platform: Platform,
         clock: Callable[[], datetime],
         *,
+        tools: Tools | None = None,
         per_s: float = 0.0,
         uses: TokenUses | None = None,
         signing: Signing | None = None,
+        stopping: asyncio.Event | None = None,
     ) -> None:
         self.store = self.plain_store = store
         self.platform = platform
         self.clock = clock
         self.pace = Pace(per_s)
         self.uses = uses if uses is not None else TokenUses()
+        self.stopping = stopping if stopping is not None else asyncio.Event()
+        self.streams: set[object] = set()  # those that are open
         self.token: Token | None = None
         self._catalogs = catalogs
         self._signing = signing
+        self._tools = tools
+
+    @property
+    def tools(self) -> Tools:
+        assert self._tools is not None, "a desk of configuration has its tools"
+        return self._tools
 
     def at(self, token: Token | None) -> "Desk":
         """The desk for one request. What is changed at it is this token's doing."""
@@ -90,6 +115,10 @@ class Desk:
             key=self._signing.holds,
             now=self.clock(),
         )
+
+    async def refresh(self) -> None:
+        """An application was added: the next request may name it."""
+        await self._catalogs.refresh()
 
     def application(self, named: str | None) -> str:
         """Return the key of the application that is meant; it need not be named while there is only one, or where the token

@@ -1,9 +1,9 @@
-"""Calls that we place, users of applications' apps, and tickets that calls have presented. After 0012."""
+"""Calls that we place, users of applications' apps, and tickets that calls have presented. After 0013."""
 
 from callgate.storage.dialect import apply
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 
 STATEMENTS = (
     "ALTER TABLE calls ADD COLUMN callout BLOB",  # JSON: what is kept of a call that we place

@@ -1,12 +1,12 @@
 """Who may: tokens that end and belong to an application, operators and their sessions, and the log of what was changed.
 
-Revision 0012, after 0011.
+Revision 0013, after 0012.
 """
 
 from callgate.storage.dialect import Apart, Steps, apply
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 
 STATEMENTS: Steps = (
     "ALTER TABLE tokens ADD COLUMN application TEXT",  # null: of all applications
