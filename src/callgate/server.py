@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from types import FrameType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
-from callgate.app import build_store, build_vault, clock, opened
+from callgate.app import build_signing, build_store, build_vault, clock, opened
 from callgate.errors import SettingsInvalid, StorageUnavailable
 from callgate.http.asgi import AsgiApp, Receive, Scope, Send, send_reply
 from callgate.http.callbacks import PREFIX, CallbackEdge
@@ -31,7 +31,13 @@ from callgate.service.idempotent import KEPT_FOR
 from callgate.service.ports import ManagedPlatform, Store
 from callgate.service.respond import Responder
 from callgate.service.take_lease import Holder
+from callgate.service.ticket import KEPT_USED
+from callgate.service.token_use import TokenUses
 from callgate.settings import Settings
+from callgate.vault import Vault
+
+if TYPE_CHECKING:
+    from callgate.http.api.desk import Tools
 
 API_PREFIX = "/api/"
 
@@ -60,14 +66,19 @@ class Gate:
         self.catalogs = Catalogs(store, vault.unseal)
         self.faults = FaultWatch(store, clock)
         self._leases = Holder(store, uuid.uuid4().hex, clock)
+        self._bridge = asyncio.Event()
+        self.signing = build_signing(vault)
         self.responder = Responder(
             store,
             clock,
             decision_deadline_s=settings.decision_deadline_ms / 1000,
             orphan_after=timedelta(seconds=settings.orphan_after_s),
             elastic=ElasticTerms(slice_s=settings.elastic_slice_s, max_s=settings.elastic_max_s),
+            signing=self.signing,
+            on_callout=self._bridge.set,
         )
         self._platform: ManagedPlatform | None = None
+        self._uses = TokenUses()
         self._callbacks: AsgiApp = CallbackEdge(
             self.catalogs, self.responder, self.faults, clock, settings.public_prefix
         )
@@ -108,7 +119,9 @@ class Gate:
             "outbox": partial(self._leases.work, "outbox", self._deliver),
             "ask": partial(self._leases.work, "ask", self._ask),
             "extend": self._extend,  # by every server: a slice cannot wait until a dead server's lease is over
+            "bridges": self._tend,  # by every server: whoever hears that the first side answered rings the second
             "faults": self.faults.work,
+            "tokens": partial(self._uses.keep_writing, store=self._store),
             "pages": self._load_pages,
         }
         beside = [asyncio.create_task(_tireless(name, work)) for name, work in works.items()]
@@ -131,7 +144,19 @@ class Gate:
         from callgate.http.api.desk import Desk  # noqa: PLC0415
 
         assert self._platform is not None, "pages are loaded while the server works"
-        return cast("AsgiApp", build_api(Desk(self._store, self.catalogs, self._platform, clock)))
+        per_s = self._settings.api_requests_per_s
+        desk = Desk(
+            self._store,
+            self.catalogs,
+            self._platform,
+            clock,
+            tools=api_tools(self._store, build_vault(self._settings)),
+            per_s=per_s,
+            uses=self._uses,
+            stopping=self.stopping,
+            signing=self.signing,
+        )
+        return cast("AsgiApp", build_api(desk))
 
     def _build_dashboard(self) -> AsgiApp:
         from callgate.web.app import build_dashboard  # noqa: PLC0415 - see above
@@ -165,9 +190,13 @@ class Gate:
         """Calls that hold their money in slices."""
         await self._healer().extend_for_ever()
 
+    async def _tend(self) -> None:
+        """Calls that we place."""
+        await self._healer().tend_for_ever()
+
     def _healer(self) -> Healer:
         assert self._platform is not None, "the healer works while the server does"
-        return Healer(self._store, self._platform, self.catalogs, clock)
+        return Healer(self._store, self._platform, self.catalogs, clock, self._bridge)
 
     async def _sweep(self) -> None:
         """Ends whose start never came; replies and delivered records that nobody will ask for again."""
@@ -176,6 +205,7 @@ class Gate:
             try:
                 await expire_parked(self._store, self.catalogs.now, before=before)
                 await self._store.forget_replies(clock() - KEPT_FOR)
+                await self._store.forget_tickets(clock() - KEPT_USED)
                 await self._store.forget_deliveries(clock() - timedelta(days=self._settings.delivered_kept_days))
             except StorageUnavailable as error:
                 log.warning("sweep.failed", error=str(error))
@@ -190,6 +220,22 @@ async def _tireless(name: str, work: Callable[[], Awaitable[None]]) -> None:
         except Exception:  # noqa: BLE001 - the work must go on
             log.exception("server.work_failed", work=name)
             await asyncio.sleep(RESTART_S)
+
+
+def api_tools(store: Store, vault: Vault) -> "Tools":
+    """What the API needs of rooms that it does not see."""
+    from callgate.http.api.desk import Tools  # noqa: PLC0415 - its framework takes a second to import
+    from callgate.outbox.connectors import check  # noqa: PLC0415 - commands, which borrow this module, do without
+    from callgate.outbox.senders import try_endpoint  # noqa: PLC0415
+    from callgate.outbox.webhook import resolve  # noqa: PLC0415
+
+    return Tools(
+        seal=vault.seal,
+        unseal=vault.unseal,
+        resolve=resolve,
+        check_connector=check,
+        try_endpoint=lambda named: try_endpoint(store, named, vault.unseal, clock),
+    )
 
 
 class _Server(uvicorn.Server):

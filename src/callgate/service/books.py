@@ -17,13 +17,16 @@ from callgate.policy.account import Account
 from callgate.policy.usage import Usage
 from callgate.protocol.call import CallKey
 from callgate.service.application import ApplicationRow
+from callgate.service.audit_entry import AuditEntry
 from callgate.service.delivery import Delivery
 from callgate.service.endpoint import Endpoint
 from callgate.service.lease import Lease
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.reply import Reply
 from callgate.service.rule_book import RulesHead, RulesVersion
+from callgate.service.ticket import UsedTicket
 from callgate.service.token import Token
+from callgate.service.user import User
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -42,6 +45,20 @@ class IdentityKey(NamedTuple):
 
     application: str
     identity: str
+
+
+class TicketKey(NamedTuple):
+    """A ticket that was issued for an application."""
+
+    application: str
+    id: str
+
+
+class UserKey(NamedTuple):
+    """A user of an application's app, as the operator keeps them."""
+
+    application: str
+    name: str
 
 
 class DeckHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +92,8 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     deliveries: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
     leases: tuple[str, ...] = ()
+    tickets: tuple[TicketKey, ...] = ()
+    users: tuple[UserKey, ...] = ()
     rules: tuple[str, ...] = ()
 
 
@@ -123,6 +142,11 @@ class Shelf(Generic[K, V]):
 
     def put(self, key: K, row: V) -> None:
         self._set(key, row)
+
+    def steps(self) -> Iterator[tuple[K, V | None, V | None]]:
+        """What the running job has changed: the key, the row as it was before this job, and as it is now."""
+        for key, row in self._fresh.items():
+            yield key, self._changed[key] if key in self._changed else self._loaded.get(key), row
 
     def fresh(self) -> Iterable[V]:
         """What the running job has put."""
@@ -183,6 +207,10 @@ class Journal(Generic[V]):
     def undo(self) -> None:
         self._fresh.clear()
 
+    def fresh(self) -> Iterable[V]:
+        """What the running job has added."""
+        return tuple(self._fresh)
+
     def __iter__(self) -> Iterator[V]:
         return iter(self._kept)
 
@@ -212,11 +240,14 @@ class Books:
         self.deliveries: Shelf[str, Delivery] = Shelf(touched)
         self.replies: Shelf[str, Reply] = Shelf(touched)
         self.leases: Shelf[str, Lease] = Shelf(touched)
+        self.tickets: Shelf[TicketKey, UsedTicket] = Shelf(touched)  # those that a call has presented
+        self.users: Shelf[UserKey, User] = Shelf(touched)
         self.rules: Shelf[str, RulesHead] = Shelf(touched)  # by application
         self.is_probed = False  # something is to be written, although nothing changes
         self.transfers: Journal[Transfer] = Journal(touched)
         self.callbacks: Journal[Callback] = Journal(touched)
         self.records: Journal[CallRecord] = Journal(touched)
+        self.audit: Journal[AuditEntry] = Journal(touched)
         self.rules_versions: Journal[RulesVersion] = Journal(touched)
 
     def keep(self) -> None:

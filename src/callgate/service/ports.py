@@ -7,12 +7,13 @@ from typing import NamedTuple, Protocol, TypeVar
 from callgate.ledger.transfer import Transfer
 from callgate.ledger.verify import LedgerRows
 from callgate.ledger.wallet import Wallet
-from callgate.protocol.call import CallEnded, CallKey, CallOngoing
+from callgate.protocol.call import CallEnded, CallKey, CallOngoing, PlaceCall
 from callgate.protocol.provider import CallbackUrls
 from callgate.rating.rate import Rate
 from callgate.rating.rates import Rates
 from callgate.service.application import ApplicationRow
-from callgate.service.books import AccountKey, DeckHead, Job
+from callgate.service.audit_entry import AuditEntry
+from callgate.service.books import AccountKey, DeckHead, Job, UserKey
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
 from callgate.service.open_account import OpenedAccount
@@ -20,6 +21,7 @@ from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
+from callgate.service.user import User
 from callgate.service.watch import Watched
 
 T = TypeVar("T")
@@ -46,6 +48,15 @@ class RecordRange(NamedTuple):
     until: datetime
     application: str | None = None
     account: str | None = None
+
+
+class AuditFilter(NamedTuple):
+    """Which lines of the audit log are wanted: all, unless named."""
+
+    application: str | None = None
+    who: str | None = None
+    kind: str | None = None
+    subject: str | None = None
 
 
 class Store(Watched, Protocol):
@@ -105,8 +116,12 @@ class Store(Watched, Protocol):
     async def accounts(self, application: str, *, after: str, limit: int) -> Sequence[OpenedAccount]:
         """Accounts by id, those behind the id `after`."""
 
-    async def transfers(self, key: AccountKey, limit: int) -> tuple[Wallet, Sequence[Transfer]] | None:
-        """The account's wallet and the transfers on its ledger accounts, newest first, from one moment."""
+    async def transfers(
+        self, key: AccountKey, limit: int, *, behind: str | None = None
+    ) -> tuple[Wallet, Sequence[Transfer]] | None:
+        """The account's wallet and the transfers on its ledger accounts, newest first, from one moment; from behind the one
+        with the id `behind` on.
+        """
 
     async def blocked_accounts(self, application: str, now: datetime, limit: int) -> Sequence[tuple[str, datetime]]:
         """Accounts whose block has not run out, with its end, the last to end first."""
@@ -147,6 +162,20 @@ class Store(Watched, Protocol):
     async def calls_to_extend(self, now: datetime, limit: int) -> Sequence[CallKey]:
         """Elastic calls whose timer has gone off, the longest ago first."""
 
+    async def bridges_to_tend(self, limit: int) -> Sequence[tuple[CallKey, CallKey]]:
+        """Live sides of bridges, each with its other side, where that has ended, or has answered and this is not dialled."""
+
+    async def call_referred(self, application: str, reference: str) -> Call | None:
+        """The call that we placed under this reference, whatever id it has now."""
+
+    async def user(self, key: UserKey) -> User | None: ...
+
+    async def users(self, application: str, *, after: str, limit: int) -> Sequence[User]:
+        """Users by name, those behind the name `after`."""
+
+    async def forget_tickets(self, before: datetime) -> None:
+        """Remove used tickets that had expired before this time, a portion of them."""
+
     async def records(self, wanted: RecordRange, *, after: RecordPosition | None, limit: int) -> Sequence[CallRecord]:
         """Records in the order in which calls ended, those behind the position `after`."""
 
@@ -161,6 +190,12 @@ class Store(Watched, Protocol):
     async def forget_deliveries(self, before: datetime) -> None:
         """Remove what was delivered and had happened before this time, in portions, so that decisions go on between them."""
 
+    async def drop_deliveries(self, endpoint: str) -> None:
+        """Remove all that was queued for an endpoint, whatever became of it, in portions."""
+
+    async def audit_entries(self, wanted: AuditFilter, *, before: int | None, limit: int) -> Sequence[AuditEntry]:
+        """Lines of the audit log, newest first, those with ids below `before`."""
+
     async def has_tokens(self) -> bool: ...
 
     async def endpoints(self) -> Sequence[Endpoint]:
@@ -171,8 +206,18 @@ class Store(Watched, Protocol):
 
     async def delivery(self, named: str) -> Delivery | None: ...
 
-    async def deliveries(self, state: DeliveryState | None, limit: int) -> Sequence[Delivery]:
-        """Deliveries, those that were queued last first; without a state, in any."""
+    async def deliveries(
+        self,
+        state: DeliveryState | None,
+        limit: int,
+        *,
+        endpoint: str | None = None,
+        application: str | None = None,
+        behind: str | None = None,
+    ) -> Sequence[Delivery]:
+        """Deliveries, those that were queued last first, from behind the one with the id `behind` on; without a state, in
+        any.
+        """
 
     async def deliveries_since(self, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:
         """Ids and endpoints of deliveries of what happened since then, in the order in which they were queued."""
@@ -202,6 +247,11 @@ class Platform(Protocol):
 
     async def warn(self, call: CallKey, resource: str, text: str, locale: str) -> bool:
         """Speak to the caller of a live call; False when the platform knows no such call."""
+
+    async def place(self, application: str, call: PlaceCall) -> str:
+        """Place a call, once, and return the platform's id of it. What fails and `may_be_done` rings perhaps: it is never
+        asked again.
+        """
 
 
 class ManagedPlatform(Platform, Protocol):

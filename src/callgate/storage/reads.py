@@ -15,16 +15,19 @@ from callgate.ledger.wallet import Wallet
 from callgate.protocol.call import CallKey
 from callgate.rating.rates import Rates
 from callgate.service.application import ApplicationRow
-from callgate.service.books import AccountKey, DeckHead
+from callgate.service.audit_entry import AuditEntry
+from callgate.service.books import AccountKey, DeckHead, UserKey
 from callgate.service.delivery import Delivery, DeliveryState
-from callgate.service.endpoint import Endpoint
+from callgate.service.endpoint import REMOVED, Endpoint
 from callgate.service.open_account import OpenedAccount
-from callgate.service.ports import CallPosition, RecordPosition, RecordRange
+from callgate.service.ports import AuditFilter, CallPosition, RecordPosition, RecordRange
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
-from callgate.storage import deck_rows, rows, rule_rows
+from callgate.service.user import User
+from callgate.storage import deck_rows, rows, rule_rows, sign_in_rows
+from callgate.storage.audit_rows import AUDIT, to_audit_entry
 from callgate.storage.deck_rows import add_page, to_rates
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_one
@@ -103,12 +106,16 @@ class Reads(WatchReads, ABC):
             (SELECT id FROM accounts WHERE application = ? AND id > ? ORDER BY id LIMIT ?) ORDER BY a.id, i.identity"""  # noqa: S608 - names are ours
         return _opened(await self.fetch(statement, application, application, after, limit))
 
-    async def transfers(self, key: AccountKey, limit: int) -> tuple[Wallet, Sequence[Transfer]] | None:
+    async def transfers(
+        self, key: AccountKey, limit: int, *, behind: str | None = None
+    ) -> tuple[Wallet, Sequence[Transfer]] | None:
+        written = self.order_written
+        place = f"AND {written} < (SELECT {written} FROM transfers WHERE application = ? AND id = ?)" if behind else ""  # noqa: S608
         statement = f"""SELECT {_of("w", rows.WALLET)}, {_of("t", rows.TRANSFER)} FROM wallets AS w LEFT JOIN
-            (SELECT {", ".join(rows.TRANSFER)}, {self.order_written} AS written FROM transfers
-             WHERE application = ? AND account = ? ORDER BY {self.order_written} DESC LIMIT ?) AS t
+            (SELECT {", ".join(rows.TRANSFER)}, {written} AS written FROM transfers
+             WHERE application = ? AND account = ? {place} ORDER BY {written} DESC LIMIT ?) AS t
             ON TRUE WHERE w.application = ? AND w.account = ? ORDER BY t.written DESC"""  # noqa: S608 - names are ours
-        found = await self.fetch(statement, *key, limit, *key)
+        found = await self.fetch(statement, *key, *((key.application, behind) if behind else ()), limit, *key)
         if not found:
             return None
         width = len(rows.WALLET)
@@ -177,6 +184,19 @@ class Reads(WatchReads, ABC):
     async def calls_to_extend(self, now: datetime, limit: int) -> Sequence[CallKey]:
         return await self._due("extend_at", now, limit)
 
+    async def bridges_to_tend(self, limit: int) -> Sequence[tuple[CallKey, CallKey]]:
+        statement = """SELECT c.application, c.call_id, p.application, p.call_id FROM calls AS c
+            JOIN calls AS p ON p.reference = c.peer AND p.application = c.application
+            WHERE c.peer IS NOT NULL AND c.hold_state = 'open'
+            AND (p.state NOT IN ('arrived', 'answered') OR (p.state = 'answered' AND c.call_id = c.reference))
+            ORDER BY c.decided_at LIMIT ?"""
+        return [(CallKey(*row[:2]), CallKey(*row[2:])) for row in await self.fetch(statement, limit)]
+
+    async def call_referred(self, application: str, reference: str) -> Call | None:
+        statement = f"{select('calls', rows.CALL)} WHERE reference = ? AND application = ?"
+        found = await self.fetch(statement, reference, application)
+        return rows.to_call(found[0]) if found else None
+
     async def _due(self, timer: str, now: datetime, limit: int) -> Sequence[CallKey]:
         """Calls with a timer that has gone off; few have one set, and an index has those alone."""
         statement = f"{select('calls', rows.CALL_KEY)} WHERE {timer} <= ? ORDER BY {timer} LIMIT ?"
@@ -204,6 +224,14 @@ class Reads(WatchReads, ABC):
         statement = f"{select('tokens', rows.TOKEN)} ORDER BY created_at, digest"
         return [rows.to_token(row) for row in await self.fetch(statement)]
 
+    async def audit_entries(self, wanted: AuditFilter, *, before: int | None, limit: int) -> Sequence[AuditEntry]:
+        named = [(name, value) for name, value in zip(AuditFilter._fields, wanted, strict=True) if value is not None]
+        conditions = [f"{name} = ?" for name, _ in named] + (["id < ?"] if before is not None else [])
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        values = [value for _, value in named] + ([before] if before is not None else [])
+        statement = f"{select('audit_log', ('id', *AUDIT))}{where} ORDER BY id DESC LIMIT ?"
+        return [to_audit_entry(row) for row in await self.fetch(statement, *values, limit)]
+
     async def has_tokens(self) -> bool:
         return bool(await self.fetch("SELECT 1 FROM tokens LIMIT 1"))
 
@@ -211,11 +239,19 @@ class Reads(WatchReads, ABC):
         statement = f"{select('signature_faults', rows.FAULT)} ORDER BY id DESC LIMIT ?"
         return [rows.to_fault(row) for row in await self.fetch(statement, limit)]
 
+    async def user(self, key: UserKey) -> User | None:
+        found = await self.fetch(_USER, *key)
+        return sign_in_rows.to_user(found[0]) if found else None
+
+    async def users(self, application: str, *, after: str, limit: int) -> Sequence[User]:
+        statement = f"""{select("users", sign_in_rows.USER)} WHERE application = ? AND name > ? ORDER BY name LIMIT ?"""
+        return [sign_in_rows.to_user(row) for row in await self.fetch(statement, application, after, limit)]
+
     # -- the outbox ----------------------------------------------------------------------------------------------------
 
     async def endpoints(self) -> Sequence[Endpoint]:
-        statement = f"{select('endpoints', rows.ENDPOINT)} ORDER BY created_at, id"
-        return [rows.to_endpoint(row) for row in await self.fetch(statement)]
+        statement = f"{select('endpoints', rows.ENDPOINT)} WHERE kind <> ? ORDER BY created_at, id"
+        return [rows.to_endpoint(row) for row in await self.fetch(statement, REMOVED)]
 
     async def due_deliveries(self, endpoint: str, now: datetime, limit: int) -> Sequence[str]:
         statement = """SELECT id FROM deliveries
@@ -226,10 +262,23 @@ class Reads(WatchReads, ABC):
         found = await self.fetch(_DELIVERY, named)
         return rows.to_delivery(found[0]) if found else None
 
-    async def deliveries(self, state: DeliveryState | None, limit: int) -> Sequence[Delivery]:
-        where = f" WHERE {_in(state)}" if state is not None else ""
+    async def deliveries(
+        self,
+        state: DeliveryState | None,
+        limit: int,
+        *,
+        endpoint: str | None = None,
+        application: str | None = None,
+        behind: str | None = None,
+    ) -> Sequence[Delivery]:
+        conditions = [_in(state)] if state is not None else []
+        values = [value for value in (endpoint, application, behind) if value is not None]
+        conditions += ["endpoint = ?"] if endpoint is not None else []
+        conditions += ["application = ?"] if application is not None else []
+        conditions += ["number < (SELECT number FROM deliveries WHERE id = ?)"] if behind is not None else []
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         statement = f"{select('deliveries', rows.DELIVERY)}{where} ORDER BY number DESC LIMIT ?"
-        return [rows.to_delivery(row) for row in await self.fetch(statement, limit)]
+        return [rows.to_delivery(row) for row in await self.fetch(statement, *values, limit)]
 
     async def deliveries_since(self, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:
         statement = f"""{select("deliveries", ("id", "endpoint"))}
@@ -245,6 +294,7 @@ _PAGES = "SELECT content FROM deck_pages WHERE deck = ? AND version = ? ORDER BY
 _ROWS_OF_BEFORE = f"{select('rates', deck_rows.RATE)} WHERE deck = ? AND version = ?"
 _CALL = select_one("calls", rows.CALL, rows.CALL_KEY)
 _TOKEN = select_one("tokens", rows.TOKEN, rows.TOKEN_KEY)
+_USER = select_one("users", sign_in_rows.USER, sign_in_rows.USER_KEY)
 _DELIVERY = select_one("deliveries", rows.DELIVERY, rows.DELIVERY_KEY)
 
 

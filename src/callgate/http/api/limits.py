@@ -75,7 +75,7 @@ async def set_account_limits(
 @get("/applications/{key:str}/limits", guards=[may_look])
 async def show_application_limits(desk: TheDesk, key: FromPath[str]) -> dict[str, Any]:
     """Show an application's limits by name; null where there is none."""
-    job = SetApplicationLimits(application=key, words=())
+    job = SetApplicationLimits(application=desk.application(key), words=())
     return _of_application(await desk.store.perform(job))
 
 
@@ -84,7 +84,7 @@ async def set_application_limits(
     request: ApiRequest, desk: TheDesk, key: FromPath[str], data: JSONBody[dict[str, Any]]
 ) -> Response[dict[str, Any]]:
     """Set the limits that are named; null lifts one. They hold for each of its accounts, within a second."""
-    job = SetApplicationLimits(application=key, words=words_of(data))
+    job = SetApplicationLimits(application=desk.application(key), words=words_of(data))
     return await desk.do(request, job, _of_application, status=200)
 
 
@@ -138,6 +138,7 @@ async def kill_account(request: ApiRequest, desk: TheDesk, account: FromPath[str
 @post("/applications/{key:str}/kill", guards=[may_configure], status_code=200)
 async def kill_application(request: ApiRequest, desk: TheDesk, key: FromPath[str]) -> KilledReport:
     """Suspend an application and end all of its live calls at the platform."""
+    key = desk.application(key)
     await desk.store.perform(SetApplicationStatus(key=key, status=Status.SUSPENDED))
     done = await hang_up_application(desk.store, desk.platform, key)
     log.warning("application.killed", application=key, who=request.auth.name, ended=len(done.ended))

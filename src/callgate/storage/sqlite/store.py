@@ -249,11 +249,22 @@ class SqliteStore(Reads):
         statement = "DELETE FROM replies WHERE scope IN (SELECT scope FROM replies WHERE at < ? LIMIT ?)"
         await self._write(lambda db: db.execute(statement, (rows.to_us(before), STAGE_PORTION)).rowcount)
 
+    async def forget_tickets(self, before: datetime) -> None:
+        statement = """DELETE FROM tickets WHERE (application, id) IN
+            (SELECT application, id FROM tickets WHERE expires_at < ? LIMIT ?)"""
+        await self._write(lambda db: db.execute(statement, (rows.to_us(before), STAGE_PORTION)).rowcount)
+
     async def forget_deliveries(self, before: datetime) -> None:
         statement = """DELETE FROM deliveries WHERE number IN
             (SELECT number FROM deliveries WHERE state = 'delivered' AND occurred_at < ? LIMIT ?)"""
         portion = (rows.to_us(before), STAGE_PORTION)
         while await self._write(lambda db: db.execute(statement, portion).rowcount) == STAGE_PORTION:
+            pass
+
+    async def drop_deliveries(self, endpoint: str) -> None:
+        statement = """DELETE FROM deliveries WHERE number IN
+            (SELECT number FROM deliveries WHERE endpoint = ? LIMIT ?)"""
+        while await self._write(lambda db: db.execute(statement, (endpoint, STAGE_PORTION)).rowcount) == STAGE_PORTION:
             pass
 
     async def _add(self, table: str, columns: tuple[str, ...], added: list[Row]) -> None:
