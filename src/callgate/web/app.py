@@ -26,10 +26,12 @@ from callgate.web.deliveries import delivery_routes
 from callgate.web.desk import AtDesk, Desk, SignedOut
 from callgate.web.health import show_health
 from callgate.web.live import LiveDesk, live_routes
+from callgate.web.rates import rate_routes
+from callgate.web.rules import rule_routes
 from callgate.web.session import SessionSigner
 from callgate.web.sign_in import sign_in, sign_out
 
-MAX_FORM_BYTES = 32_768
+MAX_FORM_BYTES = 131_072
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -67,6 +69,8 @@ def build_dashboard(  # noqa: PLR0913 - all that pages are about
             *live_routes,
             *call_routes,
             *account_routes,
+            *rate_routes,
+            *rule_routes,
             *delivery_routes,
             *application_routes,
             show_health,

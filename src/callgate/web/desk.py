@@ -30,6 +30,7 @@ from callgate.web.navigation import navigation
 from callgate.web.origin import is_from_our_page, is_loopback_host
 from callgate.web.pages import Pages, root_of
 from callgate.web.session import COOKIE, Brake, SessionSigner
+from callgate.web.uploads import Uploads
 
 AnyRequest = Request[Any, Any, State]
 AnyConnection = ASGIConnection[Any, Any, Any, State]
@@ -63,6 +64,10 @@ class Desk:
     stopping: asyncio.Event
     pages: Pages = field(default_factory=Pages)
     brake: Brake = field(default_factory=Brake)
+    uploads: Uploads = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.uploads = Uploads(self.settings.secret_key)
 
     # -- who may see it, and do what -------------------------------------------------------------------------------------
 

@@ -35,6 +35,13 @@ _GROUPS: tuple[tuple[str, tuple[Place, ...]], ...] = (
         "Money",
         (
             Place("accounts", "Accounts", "M3 8h18v11H3zM3 8l2-3h14l2 3M16 13.5h2"),
+            Place("rates", "Rates", "M4 5h16M4 10h16M4 15h9M4 20h9M17 14v7M14.5 16.5 17 14l2.5 2.5"),
+        ),
+    ),
+    (
+        "Policy",
+        (
+            Place("rules", "Rules", "M4 6h10M18 6h2M4 12h2M10 12h10M4 18h10M18 18h2M16 4v4M8 10v4M16 16v4"),
         ),
     ),
     (
