@@ -39,7 +39,7 @@ CHARTED = 1_000
 @get(paths("/accounts"))
 async def list_accounts(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     """Accounts by id. `find` is the beginning of an id."""
-    await desk.who(request)
+    desk.who()
     filters = given(request, ("app", "find", "after"))
     if not desk.applications:
         return desk.page("accounts.html", request, listed=Listed((), None, filters), app="", applications=())
@@ -59,14 +59,14 @@ async def list_accounts(desk: AtDesk, request: AnyRequest) -> Response[Any]:
 @get("/accounts/new")
 async def ask_account(desk: AtDesk, request: AnyRequest) -> Response[str]:
     """The form of a new account."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.at_least(Role.ADMIN)
     return _new_account_page(desk, request, Filled(currency="USD", deck="standard", credit_limit="0"))
 
 
 @post("/accounts/new")
 async def open_account(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any]:
     """Open an account."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.at_least(Role.ADMIN)
     form = Filled(data)
     try:
         job = OpenAccount(
@@ -101,14 +101,14 @@ def _new_account_page(desk: Desk, request: AnyRequest, form: Filled) -> Response
 @get("/accounts/{account:str}")
 async def show_account(desk: AtDesk, request: AnyRequest, account: FromPath[str]) -> Response[str]:
     """One account: its money, its limits, its calls and what moved."""
-    await desk.who(request)
+    desk.who()
     return await _account_page(desk, request, account, {})
 
 
 @get(paths("/accounts/{account:str}/statement"))
 async def show_statement(desk: AtDesk, request: AnyRequest, account: FromPath[str]) -> Response[Any]:
     """What moved on an account, newest first."""
-    await desk.who(request)
+    desk.who()
     key = _key(desk, request, account)
     lines = await account_statement(desk.store, key, limit=CHARTED)
     report = await account_report(desk.store, key)
@@ -125,7 +125,7 @@ async def show_statement(desk: AtDesk, request: AnyRequest, account: FromPath[st
 @post("/accounts/{account:str}/top-up")
 async def top_up(desk: AtDesk, request: AnyRequest, account: FromPath[str], data: Form) -> Response[Any]:
     """Add money. The reference comes with the form, so that sending it twice moves money once."""
-    who = await desk.at_least(request, Role.OPERATOR)
+    who = desk.at_least(Role.OPERATOR)
     form, key = Filled(data), _key(desk, request, account)
     try:
         done = await desk.store.perform(
@@ -152,7 +152,7 @@ async def top_up(desk: AtDesk, request: AnyRequest, account: FromPath[str], data
 @post("/accounts/{account:str}/adjust")
 async def adjust(desk: AtDesk, request: AnyRequest, account: FromPath[str], data: Form) -> Response[Any]:
     """Add or take money by hand."""
-    who = await desk.at_least(request, Role.OPERATOR)
+    who = desk.at_least(Role.OPERATOR)
     form, key = Filled(data), _key(desk, request, account)
     try:
         done = await desk.store.perform(
@@ -178,7 +178,7 @@ async def adjust(desk: AtDesk, request: AnyRequest, account: FromPath[str], data
 @post("/accounts/{account:str}/status")
 async def set_status(desk: AtDesk, request: AnyRequest, account: FromPath[str], data: Form) -> Response[Any]:
     """Suspend, with its live calls or without; resume; close."""
-    await desk.at_least(request, Role.OPERATOR)
+    desk.at_least(Role.OPERATOR)
     form, key = Filled(data), _key(desk, request, account)
     try:
         status = Status(form["status"])
@@ -199,7 +199,7 @@ async def set_status(desk: AtDesk, request: AnyRequest, account: FromPath[str], 
 @post("/accounts/{account:str}/settings")
 async def set_account(desk: AtDesk, request: AnyRequest, account: FromPath[str], data: Form) -> Response[Any]:
     """Change what it may owe, what prices its calls, and how they hold their money."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.at_least(Role.ADMIN)
     form, key = Filled(data), _key(desk, request, account)
     words = tuple(f"{name}={form[name].strip()}" for name in ("credit_limit", "deck", "elastic") if form[name])
     try:
@@ -216,7 +216,7 @@ async def set_account(desk: AtDesk, request: AnyRequest, account: FromPath[str],
 @post("/accounts/{account:str}/limits")
 async def set_limits(desk: AtDesk, request: AnyRequest, account: FromPath[str], data: Form) -> Response[Any]:
     """Set the limits that were changed: each by its name, a field that was emptied lifts it."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.at_least(Role.ADMIN)
     form, key = Filled(data), _key(desk, request, account)
     report = await _report(desk, key)
     before = _limits_to_fill(report)

@@ -47,7 +47,7 @@ class ApplicationLine(msgspec.Struct, frozen=True, kw_only=True):
 @get(paths("/applications"))
 async def list_applications(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     """The applications whose callbacks are answered, and those that failed their signature lately."""
-    await desk.who(request)
+    desk.who()
     now = desk.clock()
     items = [_line(application, now) for application in desk.applications.values()]
     if form := form_of(request):
@@ -60,7 +60,7 @@ async def _list(desk: Desk, request: AnyRequest, items: list[ApplicationLine], f
         "applications.html",
         request,
         listed=Listed(items, None, {}),
-        faults=await fault_reports(desk.store, limit=FAULTS_SHOWN),
+        faults=await fault_reports(desk.store, limit=FAULTS_SHOWN) if desk.bound is None else [],
         form=form,
         providers=tuple(PROVIDERS),
         status_code=422 if form.is_faulty else 200,
@@ -70,7 +70,7 @@ async def _list(desk: Desk, request: AnyRequest, items: list[ApplicationLine], f
 @post("/applications")
 async def add_application(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any]:
     """Add one by the key and secret that its platform shows."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.over_all(Role.ADMIN)
     form, now = Filled(data), desk.clock()
     provider = form["provider"] if form["provider"] in PROVIDERS else next(iter(PROVIDERS))
     try:
@@ -96,7 +96,7 @@ async def add_application(desk: AtDesk, request: AnyRequest, data: Form) -> Resp
 @get("/applications/{key:str}")
 async def show_application(desk: AtDesk, request: AnyRequest, key: FromPath[str]) -> Response[str]:
     """One application. `ask=1` asks the platform where its callbacks are sent."""
-    await desk.who(request)
+    desk.who()
     return await _page(desk, request, key, {}, is_asking="ask" in request.query_params)
 
 
@@ -137,7 +137,7 @@ async def _page(
 @post("/applications/{key:str}/secret")
 async def rotate(desk: AtDesk, request: AnyRequest, key: FromPath[str], data: Form) -> Response[Any]:
     """Give it a new secret; the old one stays valid for a while."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.at_least(Role.ADMIN)
     form, now = Filled(data), desk.clock()
     _known(desk, key)
     hours = next((int(hours) for hours, _ in OVERLAPS if hours == form["hours"]), 24)
@@ -164,13 +164,14 @@ async def rotate(desk: AtDesk, request: AnyRequest, key: FromPath[str], data: Fo
 @post("/applications/{key:str}/callbacks")
 async def set_callbacks(desk: AtDesk, request: AnyRequest, key: FromPath[str], data: Form) -> Response[Any]:
     """Tell the platform where to send its callbacks."""
-    who = await desk.at_least(request, Role.ADMIN)
+    who = desk.at_least(Role.ADMIN)
     form = Filled(data)
     _known(desk, key)
     try:
         await desk.platform.set_callback_urls(key, CallbackUrls(form["primary"].strip(), form["fallback"].strip()))
     except (Invalid, PlatformFailed) as error:
         return await _page(desk, request, key, {"urls": form.blame(error, {"fallback": "fallback"}, "primary")})
+    await desk.note("set_callback_urls", "application", key, key)
     log.info("application.callbacks_set", application=key, who=who.name)
     return desk.done(request, f"applications/{key}?ask=1", "The platform sends its callbacks there from now on.")
 
@@ -178,7 +179,7 @@ async def set_callbacks(desk: AtDesk, request: AnyRequest, key: FromPath[str], d
 @post("/applications/{key:str}/settings")
 async def set_settings(desk: AtDesk, request: AnyRequest, key: FromPath[str], data: Form) -> Response[Any]:
     """Change what is set for it."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.at_least(Role.ADMIN)
     form, names = Filled(data), [name for name in _known(desk, key).row.settings.shown() if name not in FIXED]
     words = tuple(f"{name}={form[name].strip()}" for name in names if name in data)
     try:
@@ -195,7 +196,7 @@ async def set_settings(desk: AtDesk, request: AnyRequest, key: FromPath[str], da
 @post("/applications/{key:str}/limits")
 async def set_limits(desk: AtDesk, request: AnyRequest, key: FromPath[str], data: Form) -> Response[Any]:
     """Set its limits: an empty field lifts one."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.at_least(Role.ADMIN)
     form, names = Filled(data), _known(desk, key).row.limits.__struct_fields__
     words = tuple(f"{name}={form[name].strip() or 'none'}" for name in names)
     try:
@@ -211,7 +212,7 @@ async def set_limits(desk: AtDesk, request: AnyRequest, key: FromPath[str], data
 @post("/applications/{key:str}/status")
 async def set_status(desk: AtDesk, request: AnyRequest, key: FromPath[str], data: Form) -> Response[Any]:
     """Refuse its new calls, or take them again."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.at_least(Role.ADMIN)
     _known(desk, key)
     status = Status.SUSPENDED if data.get("status") == Status.SUSPENDED else Status.ACTIVE
     await desk.store.perform(SetApplicationStatus(key=key, status=status))
@@ -225,14 +226,14 @@ async def set_status(desk: AtDesk, request: AnyRequest, key: FromPath[str], data
 @get("/applications/doctor")
 async def ask_doctor(desk: AtDesk, request: AnyRequest) -> Response[str]:
     """The form of a request that failed."""
-    await desk.at_least(request, Role.OPERATOR)
+    desk.at_least(Role.OPERATOR)
     return _doctor_page(desk, request, Filled(), None)
 
 
 @post("/applications/doctor")
 async def diagnose(desk: AtDesk, request: AnyRequest, data: Form) -> Response[str]:
     """Say which ingredient of a captured request's signature differs."""
-    await desk.at_least(request, Role.OPERATOR)
+    desk.at_least(Role.OPERATOR)
     form, now = Filled(data), desk.clock()
     try:
         captured = read_capture(form["request"].replace("\r\n", "\n").lstrip("\n").encode())

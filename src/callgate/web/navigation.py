@@ -54,16 +54,25 @@ _GROUPS: tuple[tuple[str, tuple[Place, ...]], ...] = (
     (
         "House",
         (
+            Place("audit", "Audit", "M6 3h9l4 4v14H6zM15 3v4h4M9 12h7M9 16h7"),
             Place("health", "Health", "M12 20s-8-4.9-8-10.5A4.5 4.5 0 0 1 12 7a4.5 4.5 0 0 1 8 2.5C20 15.1 12 20 12 20z"),
         ),
     ),
 )  # fmt: skip
 
 
-def navigation(path: str) -> tuple[Group, ...]:
+SHARED = frozenset({"rates", "deliveries", "health"})
+"""Paths of what all applications share, which a token that is bound to one may not see."""
+
+
+def navigation(path: str, *, is_bound: bool = False) -> tuple[Group, ...]:
     """The menu, seen from a page: `/accounts/alice` belongs to the accounts."""
     first = path.strip("/").split("/", 1)[0].partition(".")[0]
+    groups = (
+        (name, tuple(place for place in places if not (is_bound and place.path in SHARED))) for name, places in _GROUPS
+    )
     return tuple(
         Group(name, places, next((place.path for place in places if place.path == first), None))
-        for name, places in _GROUPS
+        for name, places in groups
+        if places
     )

@@ -32,7 +32,7 @@ CHANGES_SHOWN = 10
 @get(paths("/rates"))
 async def list_decks(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     """The decks, and what a call would cost: `destination`, `seconds`, and `account` or `deck`."""
-    await desk.who(request)
+    desk.over_all()
     heads = list(await desk.store.deck_heads())
     if form := form_of(request):
         return as_file(form, heads, None, "decks")
@@ -99,7 +99,7 @@ def _page(  # noqa: PLR0913, PLR0917 - the three parts of the page
 @post("/rates/check", request_max_body_size=MAX_UPLOAD_BYTES)
 async def check_deck(desk: AtDesk, request: AnyRequest, data: MultipartBody[dict[str, Any]]) -> Response[Any]:
     """Read an uploaded deck, and show what it would change. Nothing has changed yet."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.over_all(Role.ADMIN)
     file = data.get("file")
     form = Filled({name: value for name, value in data.items() if isinstance(value, str)})
     content = await file.read() if isinstance(file, UploadFile) else b""
@@ -137,7 +137,7 @@ async def _faulty(desk: Desk, request: AnyRequest, form: Filled, faults: Sequenc
 @post("/rates/apply")
 async def apply_deck(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any]:
     """Put in force what was checked."""
-    who = await desk.at_least(request, Role.ADMIN)
+    who = desk.over_all(Role.ADMIN)
     form = Filled(data)
     content = await asyncio.to_thread(desk.uploads.read, form["upload"])
     if content is None:

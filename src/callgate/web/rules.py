@@ -46,7 +46,7 @@ class RuleLine(msgspec.Struct, frozen=True, kw_only=True):
 @get(paths("/rules"))
 async def list_rules(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     """The rules in force, or those of an earlier `version`."""
-    await desk.who(request)
+    desk.who()
     filters = given(request, ("app", "version"))
     return await _page(desk, request, desk.application(filters["app"]), Filled(), (), filters["version"])
 
@@ -79,7 +79,7 @@ async def _page(  # noqa: PLR0913, PLR0917 - what the page shows
 @post("/rules")
 async def apply_rules(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any]:
     """Put a document in force; every fault is said by its line and column, and nothing has changed then."""
-    who = await desk.at_least(request, Role.ADMIN)
+    who = desk.at_least(Role.ADMIN)
     form = Filled(data)
     app = desk.application(form["app"])
     document = form["document"].replace("\r\n", "\n")
@@ -106,7 +106,7 @@ async def apply_rules(desk: AtDesk, request: AnyRequest, data: Form) -> Response
 @post("/rules/mode")
 async def switch_rule(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any]:
     """Make one rule binding, or put it back into shadow: the document's own line is changed, and a new version applied."""
-    who = await desk.at_least(request, Role.ADMIN)
+    who = desk.at_least(Role.ADMIN)
     app, name = desk.application(data.get("app", "")), data.get("rule", "")
     mode = Mode.BINDING if data.get("mode") == Mode.BINDING else Mode.SHADOW
     report = await rules_report(desk.store, app)
