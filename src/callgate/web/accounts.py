@@ -26,6 +26,7 @@ from callgate.web.charts import balance_chart
 from callgate.web.desk import AnyRequest, AtDesk, Desk, Form, name_of
 from callgate.web.formats import money
 from callgate.web.forms import Filled
+from callgate.web.limit_fields import changed_words, to_fill, to_show
 from callgate.web.lists import Listed, as_file, form_of, given, paths, query
 from callgate.web.view import view_line
 
@@ -219,9 +220,7 @@ async def set_limits(desk: AtDesk, request: AnyRequest, account: FromPath[str], 
     desk.at_least(Role.ADMIN)
     form, key = Filled(data), _key(desk, request, account)
     report = await _report(desk, key)
-    before = _limits_to_fill(report)
-    changed = [name for name, value in before.items() if name in data and form[name].strip() != value]
-    words = tuple(f"{name}={form[name].strip() or 'none'}" for name in changed)
+    words = changed_words(to_fill(report.limits), data)
     try:
         await desk.store.perform(SetAccountLimits(application=key.application, account=account, words=words))
     except StorageUnavailable:
@@ -253,7 +252,7 @@ async def _account_page(desk: Desk, request: AnyRequest, account: str, faulty: M
         calls=[view_line(call) for call in calls],
         decks=sorted({*desk.decks, report.deck}),
         forms={**_first_forms(report, now), **faulty},
-        limits=_limits_of(report),
+        limits=to_show(report.limits),
         status_code=422 if faulty else 200,
     )
 
@@ -264,7 +263,7 @@ _FIGURES = ("available", "held", "posted", "owed", "credit_limit")
 def _first_forms(report: AccountReport, now: datetime) -> dict[str, Filled]:
     """Every form of the page as it is shown the first time."""
     reference = f"web-{now:%Y%m%d}-{secrets.token_hex(4)}"
-    limits = _limits_to_fill(report)
+    limits = to_fill(report.limits)
     settings = {"credit_limit": report.credit_limit, "deck": report.deck, "elastic": "on" if report.elastic else "off"}
     return {
         "top_up": Filled(reference=reference),
@@ -278,22 +277,6 @@ def _first_forms(report: AccountReport, now: datetime) -> dict[str, Filled]:
 def _before(start: str) -> str:
     """What stands in the order of ids right before all that begin with these letters."""
     return f"{start[:-1]}{chr(ord(start[-1]) - 1)}\x7f" if start.isascii() and start > " " else ""
-
-
-def _limits_of(report: AccountReport) -> list[tuple[str, Any]]:
-    """Each limit with its words, None where there is none."""
-    shown = _limits_to_fill(report)
-    return [
-        (name, None if value is None else shown[name] or "nothing is allowed") for name, value in report.limits.items()
-    ]
-
-
-def _limits_to_fill(report: AccountReport) -> dict[str, str]:
-    """Each limit as it stands in its field."""
-    return {
-        name: "" if value is None else ",".join(value) if isinstance(value, list) else str(value)
-        for name, value in report.limits.items()
-    }
 
 
 async def _report(desk: Desk, key: AccountKey) -> AccountReport:

@@ -32,6 +32,7 @@ from callgate.web.rates import rate_routes
 from callgate.web.rules import rule_routes
 from callgate.web.session import SessionSigner
 from callgate.web.sign_in import sign_in, sign_out
+from callgate.web.start import show_start
 
 MAX_FORM_BYTES = 131_072
 
@@ -78,6 +79,7 @@ def build_dashboard(  # noqa: PLR0913 - all that pages are about
             *application_routes,
             list_audit,
             show_health,
+            show_start,
             sign_in,
             sign_out,
             send_asset,

@@ -13,6 +13,7 @@ from litestar.params import FromPath
 from callgate.errors import Error, Invalid, PlatformFailed, StorageUnavailable
 from callgate.logs import log
 from callgate.policy.account import Status
+from callgate.policy.limits import APPLICATION_DEFAULTS, KINDS, filled, shown
 from callgate.protocol import PROVIDERS
 from callgate.protocol.capture import read_capture
 from callgate.protocol.provider import CallbackUrls
@@ -25,6 +26,7 @@ from callgate.service.set_status import SetApplicationStatus
 from callgate.service.token import Role
 from callgate.web.desk import AnyRequest, AtDesk, Desk, Form
 from callgate.web.forms import Filled
+from callgate.web.limit_fields import changed_words, to_fill
 from callgate.web.lists import Listed, as_file, form_of, paths
 
 FAULTS_SHOWN = 12
@@ -110,13 +112,12 @@ async def _page(
             urls = await desk.platform.callback_urls(key)
         except PlatformFailed as error:
             trouble = str(error)
-    limits = application.row.limits
     words = {name: value for name, value in application.row.settings.shown().items() if name not in FIXED}
     forms = {
         "secret": Filled(hours=str(int(OVERLAP.total_seconds() // 3600))),
         "urls": Filled(primary=_own_url(desk, application), fallback=urls.fallback),
         "settings": Filled(words),
-        "limits": Filled({name: _text(getattr(limits, name)) for name in limits.__struct_fields__}),
+        "limits": Filled(to_fill(shown(filled(application.row.limits, APPLICATION_DEFAULTS)))),
     }
     return desk.page(
         "application.html",
@@ -127,7 +128,7 @@ async def _page(
         is_asked=is_asking,
         trouble=trouble,
         settings=tuple(words),
-        limits=limits.__struct_fields__,
+        limits=tuple(KINDS),
         overlaps=OVERLAPS,
         forms={**forms, **faulty},
         status_code=422 if faulty else 200,
@@ -195,16 +196,17 @@ async def set_settings(desk: AtDesk, request: AnyRequest, key: FromPath[str], da
 
 @post("/applications/{key:str}/limits")
 async def set_limits(desk: AtDesk, request: AnyRequest, key: FromPath[str], data: Form) -> Response[Any]:
-    """Set its limits: an empty field lifts one."""
+    """Set the limits that were changed: each by its name, a field that was emptied lifts it."""
     desk.at_least(Role.ADMIN)
-    form, names = Filled(data), _known(desk, key).row.limits.__struct_fields__
-    words = tuple(f"{name}={form[name].strip() or 'none'}" for name in names)
+    form, row = Filled(data), _known(desk, key).row
+    words = changed_words(to_fill(shown(filled(row.limits, APPLICATION_DEFAULTS))), data)
     try:
         await desk.store.perform(SetApplicationLimits(application=key, words=words))
     except StorageUnavailable:
         raise
     except Error as error:
-        return await _page(desk, request, key, {"limits": form.blame(error, {name: name for name in names}, names[0])})
+        blamed = form.blame(error, {name: name for name in KINDS}, next(iter(KINDS)))
+        return await _page(desk, request, key, {"limits": blamed})
     await desk.catalogs.refresh()
     return desk.done(request, f"applications/{key}", "The limits hold from the next call on.")
 
@@ -278,10 +280,6 @@ def _own_url(desk: Desk, application: Application) -> str:
     base = desk.settings.public_url.rstrip("/")
     host = "127.0.0.1" if not urlsplit(base).hostname else ""
     return f"{base or f'http://{host}:{desk.settings.port}'}/callbacks/{application.row.provider}"
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
 
 
 application_routes = (

@@ -54,6 +54,7 @@ _GROUPS: tuple[tuple[str, tuple[Place, ...]], ...] = (
     (
         "House",
         (
+            Place("start", "First start", "M6 21V4h11l-2 4 2 4H6"),
             Place("audit", "Audit", "M6 3h9l4 4v14H6zM15 3v4h4M9 12h7M9 16h7"),
             Place("health", "Health", "M12 20s-8-4.9-8-10.5A4.5 4.5 0 0 1 12 7a4.5 4.5 0 0 1 8 2.5C20 15.1 12 20 12 20z"),
         ),
