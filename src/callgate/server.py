@@ -128,7 +128,10 @@ class Gate:
         from callgate.http.api.desk import Desk  # noqa: PLC0415
 
         assert self._platform is not None, "pages are loaded while the server works"
-        return cast("AsgiApp", build_api(Desk(self._store, self.catalogs, self._platform, clock)))
+        return cast(
+            "AsgiApp",
+            build_api(Desk(self._store, self.catalogs, self._platform, clock, self._settings.default_currency)),
+        )
 
     def _build_dashboard(self) -> AsgiApp:
         from callgate.web.app import build_dashboard  # noqa: PLC0415 - see above

@@ -30,7 +30,7 @@ from callgate.rating.deck_csv import (
     shown,
 )
 from callgate.rating.deck_header import HEADER_WITHIN, find_header, plain, without_header
-from callgate.rating.deck_text import Record, Text, find_encoding, open_text, unpack
+from callgate.rating.deck_text import Record, Text, open_text, unpack
 from callgate.rating.hours import write_hours
 from callgate.rating.origin import INDETERMINATE, INTER, INTRA
 from callgate.rating.rates import Rates, Terms, key_of, sorted_rates
@@ -69,7 +69,7 @@ _OWN = ("prefix", "country_code", "destination", "network", "country", *_PRICES)
 class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the person who imports says of the file. What is None or empty is told by the file, or asked.
 
-    `rate_unit_s` is how many seconds a price is for, 0 for an increment. `increments` are for files that have none. `map`
+    `rate_unit` is how many seconds a price is for, 0 for an increment. `increments` are for files that have none. `map`
     says which column is which, by our names. `currency` only tells which dollars a dollar sign means.
     """
 
@@ -79,7 +79,7 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     increments: Increments | None = None
     increment_order: IncrementOrder | None = None
     nanp: bool | None = None
-    rate_unit_s: int = 60
+    rate_unit: int = 60
     default_row: str = ""
     allow_free: bool = False
     effective: datetime | None = None
@@ -92,12 +92,10 @@ def read_deck_file(data: bytes, source: str, now: datetime, options: ReadOptions
 
     Raises `RateDeckInvalid` with all faults and questions found, `MAX_FAULTS` at most; `Invalid` for an option that cannot be.
     """
-    zone = _zone(options.tz)
+    zone = read_zone(options.tz)
     try:
         data = unpack(data)
         if _is_ours(data) and options == ReadOptions(currency=options.currency, effective=options.effective):
-            if find_encoding(data) == "cp1252":
-                data = data.decode("cp1252").encode()
             return read_deck(data, source, options.effective or now)
         text = open_text(data, lambda records: _score(records, options))
     except ValueError as error:
@@ -125,7 +123,7 @@ def _score(records: Sequence[Record], options: ReadOptions) -> int:
     return 1 + len(header.places)
 
 
-def _zone(name: str) -> ZoneInfo:
+def read_zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -285,7 +283,7 @@ class _Reader:
         if not is_told and survey.may_lack_country():
             found = f"{survey.codes} codes that may be American ones without their 1"
             self._fail(DeckFault(header.line or 1, self._name("prefix"), found, f"{_QUESTION}: nanp add1 or none"))
-        self._rate_unit_s = options.rate_unit_s
+        self._rate_unit_s = options.rate_unit
         word = plain(self._name("connect_fee"))[0] if "connect_fee" in header.places else ""
         self._fee_pays_first = word == "initial cost"
         self._codes = _Remembered(self._read_codes)

@@ -14,6 +14,7 @@ from callgate.errors import Error
 from callgate.http.api.accounts import create_account, list_accounts, show_account, top_up_account
 from callgate.http.api.calls import hang_up, list_calls, show_call
 from callgate.http.api.cdrs import list_records
+from callgate.http.api.decks import list_decks, list_rates, put_deck, show_deck
 from callgate.http.api.desk import Desk
 from callgate.http.api.faults import on_bug, on_error, on_http_error
 from callgate.http.api.quotes import show_quote
@@ -40,6 +41,7 @@ def build_api(desk: Desk) -> Litestar:
         "/api/v1",
         route_handlers=[
             list_accounts, create_account, show_account, top_up_account,
+            list_decks, show_deck, list_rates, put_deck,
             show_quote,
             list_calls, show_call, hang_up,
             list_records,

@@ -28,10 +28,18 @@ ApiRequest = Request[Any, Token, State]
 class Desk:
     """One for the whole API."""
 
-    def __init__(self, store: Store, catalogs: Catalogs, platform: Platform, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        catalogs: Catalogs,
+        platform: Platform,
+        clock: Callable[[], datetime],
+        default_currency: str = "USD",
+    ) -> None:
         self.store = store
         self.platform = platform
         self.clock = clock
+        self.default_currency = default_currency
         self._catalogs = catalogs
 
     @property
