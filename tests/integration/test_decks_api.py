@@ -134,9 +134,11 @@ def test_a_question_is_answered_in_the_query() -> None:
             assert (fault["line"], fault["column"], fault["found"]) == (2, "Billing Increment", "'1/60'")
             assert "increment-order first-next" in fault["expected"]
             status, report = await ask(
-                "PUT", "/decks/standard", file, increment_order="first-next", map="destination=none"
+                "PUT", "/decks/standard", file, increment_order="first-next", map="rate_per_min=Rate (USD)"
             )
             assert (status, report["preview"][0]["increments"]) == (200, "1/60")
+            assert (await ask("PUT", "/decks/standard", file, map="rate_per_min=Price"))[0] == 400
+            assert (await ask("PUT", "/decks/standard", file, map="colour=Price"))[0] == 400
             assert (await ask("PUT", "/decks/standard", file, increment_order="any"))[0] == 400
             assert (await ask("PUT", "/decks/none", CARRIER))[0] == 400
 

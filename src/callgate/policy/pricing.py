@@ -32,7 +32,7 @@ class Pricing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     guards_margin: bool | None = None
 
     def under(self, outer: "Pricing") -> "Pricing":
-        """This one, and where it says nothing what the other says."""
+        """Return this one, and where it says nothing what the other says."""
         if self == NOTHING_SAID:
             return outer
         own = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}

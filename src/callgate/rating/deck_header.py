@@ -108,7 +108,7 @@ def find_header(lines: Sequence[tuple[int, Sequence[str]]], map_: Mapping[str, s
     """Find the line that names the columns: of the first ones, that with the most columns we know. None: no such line.
 
     `map_` says by our names which column to take, spelled as in the file; the rest is found as always. Raises `Invalid` for a
-    name that is not ours.
+    name that is not ours, or not the file's.
     """
     for field in map_:
         if field not in FIELDS:
@@ -118,6 +118,9 @@ def find_header(lines: Sequence[tuple[int, Sequence[str]]], map_: Mapping[str, s
         header = _read(line, cells, map_)
         if header is not None and (best is None or len(header.places) > len(best.places)):
             best = header
+    for name in map_.values():
+        if best is not None and name.strip().lower() not in {cell.strip().lower() for cell in best.names}:
+            raise Invalid("map", repr(name[:60]), f"a column of the file: {', '.join(best.names)}")
     return best
 
 
