@@ -28,9 +28,10 @@ from callgate.storage import deck_rows, rows, rule_rows
 from callgate.storage.deck_rows import add_page, to_rates
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_one
+from callgate.storage.watch_reads import WatchReads
 
 
-class Reads(ABC):
+class Reads(WatchReads, ABC):
     """The half of `service.ports.Store` that never writes."""
 
     order_written: str
