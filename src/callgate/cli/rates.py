@@ -151,7 +151,7 @@ def _reading(report: "ImportReport", file: Path) -> Iterator[str]:
     for column in mapping.columns:
         yield f"  {column.column or '(unnamed)':24} {column.field or '-':16} {', '.join(column.samples)}"
     for name, value in mapping.assumed.items():
-        yield f"  {'(not in the file)' if name != 'dates' else '(told by the file)':24} {name:16} {value}"
+        yield f"  {'(told by the file)' if name in ('dates', 'decimal') else '(not in the file)':24} {name:16} {value}"
     yield f"Calls of 1, 60 and 61 seconds then cost, in {report.currency}:"
     for price in report.preview:
         charges = f"{price.charge_1_s}, {price.charge_60_s}, {price.charge_61_s}"

@@ -281,13 +281,13 @@ _DATE = "a date such as 2026-11-23, 23/11/2026 or 23-Nov-2026, with or without a
 
 
 def date_evidence(text: str) -> set[DateOrder] | None:
-    """Which orders a date can be read in; None where it names its month, is a serial number, or is no date."""
+    """Which orders a date can be read in; None where it needs none: the year or a name of the month tells, or it is no date."""
     match = _NUMERIC.fullmatch(text.strip())
     if match is None:
         return None
     first, second, third, _ = match.groups()
     if len(first) == 4:  # noqa: PLR2004 - a year
-        return {DateOrder.YMD}
+        return None
     found = set()
     if int(second) <= 12:  # noqa: PLR2004 - months
         found.add(DateOrder.DMY)

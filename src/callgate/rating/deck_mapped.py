@@ -257,9 +257,10 @@ class _Reader:
                 record = [*record, *[""] * (width - len(record))]  # noqa: PLW2901 - padded
             code = record[prefix].strip()
             prices = [record[place] for place in price_places]
-            if not code or not any(map(str.strip, prices)):
+            land = None if country is None else record[country].strip()
+            if not (code or land) or not any(map(str.strip, prices)):
                 continue
-            survey.see_code(code, None if country is None else record[country].strip())
+            survey.see_code(code, land)
             if len(survey.prices) < _MAX_REMEMBERED:
                 survey.prices.update(prices)
             if len(survey.dates) < _MAX_REMEMBERED:
