@@ -169,6 +169,8 @@ async def put_deck(
         except RateDeckInvalid as invalid:
             report = report_faults(name, asked or desk.default_currency, invalid, is_dry_run=dry_run)
             return Response(report, status_code=200 if dry_run else 422)
+    if not dry_run:
+        await desk.refresh()
     return Response(report_import(name, prepared, is_dry_run=dry_run))
 
 
