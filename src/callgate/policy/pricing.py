@@ -33,7 +33,7 @@ class Pricing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def under(self, outer: "Pricing") -> "Pricing":
         """Return this one, and where it says nothing what the other says."""
-        if self == NOTHING_SAID:
+        if self is NOTHING_SAID or self == NOTHING_SAID:
             return outer
         own = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
         return msgspec.structs.replace(outer, **own)
