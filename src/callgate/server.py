@@ -154,6 +154,7 @@ class Gate:
             per_s=per_s,
             uses=self._uses,
             stopping=self.stopping,
+            default_currency=self._settings.default_currency,
             signing=self.signing,
         )
         return cast("AsgiApp", build_api(desk))

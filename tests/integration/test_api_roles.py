@@ -38,6 +38,10 @@ OPERATIONS = {
     ("POST", "/applications/{key}/kill"): ADMIN,
     # prices
     ("GET", "/quote"): VIEWER,
+    ("GET", "/decks"): VIEWER,
+    ("GET", "/decks/{name}"): VIEWER,
+    ("GET", "/decks/{name}/rates"): VIEWER,
+    ("PUT", "/decks/{name}"): ADMIN,
     # calls and their records
     ("GET", "/calls"): VIEWER,
     ("GET", "/calls/{call_id}"): VIEWER,
@@ -67,6 +71,10 @@ OPERATIONS = {
 
 OF_ALL_APPLICATIONS = {
     ("POST", "/applications"),
+    ("GET", "/decks"),
+    ("GET", "/decks/{name}"),
+    ("GET", "/decks/{name}/rates"),
+    ("PUT", "/decks/{name}"),
     ("POST", "/deliveries/resend"),
     ("GET", "/endpoints"),
     ("POST", "/endpoints"),

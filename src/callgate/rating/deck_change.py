@@ -62,7 +62,8 @@ class PriceChange(NamedTuple):
 class DeckComparison(NamedTuple):
     """The counts, the largest changes first, and how many rows cost nothing or refuse their calls.
 
-    `free` and `blocked` are of the new deck; `newly_blocked` had a price before.
+    `free` and `blocked` are of the new deck; `newly_blocked` had a price before. The last two are how much more, and how much
+    less, calls of a minute cost, one for each prefix that changed.
     """
 
     change: DeckChange
@@ -71,6 +72,8 @@ class DeckComparison(NamedTuple):
     free: int
     blocked: int
     newly_blocked: int
+    dearer_by_micros: int
+    cheaper_by_micros: int
 
 
 def merge_decks(existing_rows: Iterable[Rate], new_rows: Iterable[Rate], mode: str, now: datetime) -> Rates:
@@ -154,6 +157,8 @@ def examine_change(old_rows: Iterable[Rate], new_rows: Iterable[Rate], at: datet
         free,
         blocked,
         newly_blocked,
+        most_dearer.sum,
+        most_cheaper.sum,
     )
 
 
@@ -208,9 +213,11 @@ class _Largest:
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, tuple[int, int]]] = []
         self._count = 0
+        self.sum = 0
 
     def add(self, difference: int, before: int, after: int) -> None:
         self._count -= 1
+        self.sum += difference
         entry = (difference, self._count, (before, after))
         if len(self._heap) < MOST_SHOWN:
             heapq.heappush(self._heap, entry)

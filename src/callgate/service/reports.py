@@ -64,6 +64,7 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     elastic: bool
     exposure: ExposureReport | None
     low_balance: str | None
+    pricing: dict[str, str]
 
 
 class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,6 +215,7 @@ def report_account(
         elastic=account.is_elastic,
         exposure=_exposure(account, live),
         low_balance=None if account.low_balance_micros is None else format_micros(account.low_balance_micros),
+        pricing=account.pricing.shown(),
     )
 
 

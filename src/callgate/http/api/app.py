@@ -20,6 +20,7 @@ from callgate.http.api.audit import list_audit
 from callgate.http.api.callouts import place_callout
 from callgate.http.api.calls import hang_up, list_calls, show_call
 from callgate.http.api.cdrs import list_records
+from callgate.http.api.decks import list_decks, list_rates, put_deck, show_deck
 from callgate.http.api.deliveries import list_deliveries, resend_deliveries, resend_delivery
 from callgate.http.api.desk import Desk
 from callgate.http.api.endpoints import (
@@ -100,6 +101,7 @@ def build_api(desk: Desk) -> Litestar:
             list_applications, add_application, show_application, change_application,
             list_accounts, create_account, show_account, change_account,
             top_up_account, adjust_account, refund_call, show_statement,
+            list_decks, show_deck, list_rates, put_deck,
             show_quote,
             list_calls, show_call, hang_up, stream_events,
             place_callout,

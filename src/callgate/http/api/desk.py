@@ -69,6 +69,7 @@ class Desk:
         uses: TokenUses | None = None,
         signing: Signing | None = None,
         stopping: asyncio.Event | None = None,
+        default_currency: str = "USD",
     ) -> None:
         self.store = self.plain_store = store
         self.platform = platform
@@ -78,6 +79,7 @@ class Desk:
         self.stopping = stopping if stopping is not None else asyncio.Event()
         self.streams: set[object] = set()  # those that are open
         self.token: Token | None = None
+        self.default_currency = default_currency
         self._catalogs = catalogs
         self._signing = signing
         self._tools = tools
