@@ -1,6 +1,6 @@
 """What the service asks of a store and of a platform, in its own words. Neither holds any of the rules."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -62,6 +62,16 @@ class Store(Watched, Protocol):
     """The books on one engine. `is_shared`: several servers may work on them at once, and must share what one alone may do."""
 
     is_shared: bool
+
+    @property
+    def waiting_count(self) -> int:
+        """Jobs that wait to be performed by this process."""
+
+    async def live_count(self) -> int:
+        """Calls that are up."""
+
+    async def delivery_counts(self) -> Mapping[str, int]:
+        """Deliveries that are not delivered yet, and those that are parked, by state."""
 
     async def open(self) -> None:
         """Start to work. Raises `StorageUnavailable` when the database cannot be used, is older or newer than we are."""

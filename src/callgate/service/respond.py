@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from time import perf_counter
 
 from callgate.errors import StorageUnavailable
 from callgate.logs import log
@@ -17,6 +18,7 @@ from callgate.service.answered import GoAhead
 from callgate.service.authorize import Authorize
 from callgate.service.catalog import Catalog
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
+from callgate.service.meter import Meter
 from callgate.service.note import Note
 from callgate.service.outcome import Outcome
 from callgate.service.overrule import Overrule
@@ -42,7 +44,7 @@ nothing can be held for them."""
 class Responder:
     """Answers callbacks from the books. One per server."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a responder works with
         self,
         store: Store,
         clock: Callable[[], datetime],
@@ -50,18 +52,21 @@ class Responder:
         decision_deadline_s: float,
         orphan_after: timedelta,
         elastic: ElasticTerms = DEFAULT_TERMS,
+        meter: Meter | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._decision_deadline_s = decision_deadline_s
         self._orphan_after = orphan_after
         self._elastic = elastic
+        self.meter = meter if meter is not None else Meter()
         self._deciding: dict[CallKey, asyncio.Future[None]] = {}
         self._overruling: set[asyncio.Task[None]] = set()
         self._is_hurried = asyncio.Event()
 
     async def respond(self, event: CallEvent, body: bytes, provider: Provider, catalog: Catalog) -> WireReply:
         """Answer one genuine callback. Raises `StorageUnavailable` for all but an arriving call: the platform may retry."""
+        self.meter.heard(type(event))
         match event:
             case CallArrived():
                 return await self._one_at_a_time(event, body, provider, catalog)
@@ -110,10 +115,15 @@ class Responder:
             elastic=self._elastic,
             rules=catalog.rules.get(call.key.application),
         )
+        began_at = perf_counter()
         try:
             async with asyncio.timeout_at(deadline):
-                return self._reply(call, await self._store.perform(job))
+                outcome = await self._store.perform(job)
+            if outcome.decision:
+                self.meter.decided(outcome.decision, perf_counter() - began_at)
+            return self._reply(call, outcome)
         except (TimeoutError, StorageUnavailable) as error:
+            self.meter.fell_back()
             log.error("decision.fallback", call_id=call.key.call_id, error=type(error).__name__)
             fallback = provider.answer(call, HangUp())
             overrule = Overrule(

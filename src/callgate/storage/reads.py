@@ -5,7 +5,7 @@ Statements keep to what every engine understands; placeholders are question mark
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
@@ -244,6 +244,14 @@ class Reads(WatchReads, ABC):
         statement = f"""{select("deliveries", ("id", "endpoint"))}
             WHERE {_in(state)} AND occurred_at >= ? ORDER BY number"""
         return [(row[0], row[1]) for row in await self.fetch(statement, rows.to_us(since))]
+
+    async def live_count(self) -> int:
+        return await self._number("SELECT count(*) FROM calls WHERE hold_state = 'open'")
+
+    async def delivery_counts(self) -> Mapping[str, int]:
+        statement = "SELECT count(*) FROM deliveries WHERE "
+        counted = (DeliveryState.NEXT, DeliveryState.WAITING, DeliveryState.PARKED)
+        return {state.value: await self._number(statement + _in(state)) for state in counted}
 
     async def _number(self, statement: str) -> int:
         """The one number that a statement gives."""

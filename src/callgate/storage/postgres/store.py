@@ -110,6 +110,10 @@ class PostgresStore(Reads):
         pooler = ", behind a pooler: statements are not kept prepared" if is_pooled else ""
         return f"PostgreSQL {version}{pooler}"
 
+    @property
+    def waiting_count(self) -> int:
+        return self._writer.waiting_count
+
     async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
         return await self._writer.perform(job, is_urgent=is_urgent)
 

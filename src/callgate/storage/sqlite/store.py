@@ -98,6 +98,10 @@ class SqliteStore(Reads):
     async def describe(self) -> str:
         return f"SQLite {sqlite3.sqlite_version}"
 
+    @property
+    def waiting_count(self) -> int:
+        return self._writer.waiting_count
+
     async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
         return await self._writer.perform(job, is_urgent=is_urgent)
 
