@@ -202,6 +202,7 @@ class Gate:
             try:
                 await expire_parked(self._store, self.catalogs.now, before=before)
                 await self._store.forget_replies(clock() - KEPT_FOR)
+                await self._store.forget_sessions(clock())
                 await self._store.forget_deliveries(clock() - timedelta(days=self._settings.delivered_kept_days))
             except StorageUnavailable as error:
                 log.warning("sweep.failed", error=str(error))

@@ -21,6 +21,7 @@ from callgate.service.audit_entry import AuditEntry
 from callgate.service.delivery import Delivery
 from callgate.service.endpoint import Endpoint
 from callgate.service.lease import Lease
+from callgate.service.operator_rows import Operator, Session
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.reply import Reply
 from callgate.service.rule_book import RulesHead, RulesVersion
@@ -76,6 +77,8 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     deliveries: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
     leases: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
 
 
@@ -222,6 +225,8 @@ class Books:
         self.deliveries: Shelf[str, Delivery] = Shelf(touched)
         self.replies: Shelf[str, Reply] = Shelf(touched)
         self.leases: Shelf[str, Lease] = Shelf(touched)
+        self.operators: Shelf[str, Operator] = Shelf(touched)
+        self.sessions: Shelf[str, Session] = Shelf(touched)
         self.rules: Shelf[str, RulesHead] = Shelf(touched)  # by application
         self.is_probed = False  # something is to be written, although nothing changes
         self.transfers: Journal[Transfer] = Journal(touched)

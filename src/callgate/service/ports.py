@@ -17,6 +17,7 @@ from callgate.service.books import AccountKey, DeckHead, Job
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
 from callgate.service.open_account import OpenedAccount
+from callgate.service.operator_rows import Operator, Session
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
@@ -185,6 +186,19 @@ class Store(Watched, Protocol):
 
     async def audit_entries(self, wanted: AuditFilter, *, before: int | None, limit: int) -> Sequence[AuditEntry]:
         """Lines of the audit log, newest first, those with ids below `before`."""
+
+    async def operator(self, name: str) -> Operator | None: ...
+
+    async def operators(self) -> Sequence[Operator]:
+        """All of them, by name."""
+
+    async def session(self, digest: str) -> Session | None: ...
+
+    async def sessions_of(self, subject: str) -> Sequence[Session]:
+        """Those of one operator, or of one token by its digest, oldest first."""
+
+    async def forget_sessions(self, before: datetime) -> None:
+        """Remove sessions that ended before this time, a portion of them."""
 
     async def has_tokens(self) -> bool: ...
 

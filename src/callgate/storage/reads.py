@@ -20,6 +20,7 @@ from callgate.service.books import AccountKey, DeckHead
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import REMOVED, Endpoint
 from callgate.service.open_account import OpenedAccount
+from callgate.service.operator_rows import Operator, Session
 from callgate.service.ports import AuditFilter, CallPosition, RecordPosition, RecordRange
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
@@ -28,6 +29,7 @@ from callgate.service.token import Token
 from callgate.storage import deck_rows, rows, rule_rows
 from callgate.storage.audit_rows import AUDIT, to_audit_entry
 from callgate.storage.deck_rows import add_page, to_rates
+from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, to_operator, to_session
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_one
 from callgate.storage.watch_reads import WatchReads
@@ -199,6 +201,21 @@ class Reads(WatchReads, ABC):
         values = [value for _, value in named] + ([before] if before is not None else [])
         statement = f"{select('audit_log', ('id', *AUDIT))}{where} ORDER BY id DESC LIMIT ?"
         return [to_audit_entry(row) for row in await self.fetch(statement, *values, limit)]
+
+    async def operator(self, name: str) -> Operator | None:
+        found = await self.fetch(select_one("operators", OPERATOR, OPERATOR_KEY), name)
+        return to_operator(found[0]) if found else None
+
+    async def operators(self) -> Sequence[Operator]:
+        return [to_operator(row) for row in await self.fetch(f"{select('operators', OPERATOR)} ORDER BY name")]
+
+    async def session(self, digest: str) -> Session | None:
+        found = await self.fetch(select_one("sessions", SESSION, SESSION_KEY), digest)
+        return to_session(found[0]) if found else None
+
+    async def sessions_of(self, subject: str) -> Sequence[Session]:
+        statement = f"{select('sessions', SESSION)} WHERE subject = ? ORDER BY created_at, digest"
+        return [to_session(row) for row in await self.fetch(statement, subject)]
 
     async def has_tokens(self) -> bool:
         return bool(await self.fetch("SELECT 1 FROM tokens LIMIT 1"))

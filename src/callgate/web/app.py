@@ -26,7 +26,6 @@ from callgate.web.deliveries import delivery_routes
 from callgate.web.desk import AtDesk, Desk, SignedOut
 from callgate.web.health import show_health
 from callgate.web.live import LiveDesk, live_routes
-from callgate.web.session import SessionSigner
 from callgate.web.sign_in import sign_in, sign_out
 
 MAX_FORM_BYTES = 32_768
@@ -59,8 +58,7 @@ def build_dashboard(  # noqa: PLR0913 - all that pages are about
     stopping: asyncio.Event,
 ) -> Litestar:
     """Make the app. `is_open` signs every browser of this machine in; `stopping` ends the streams that pages hold open."""
-    sessions = SessionSigner(settings.secret_key.encode())
-    desk = Desk(store, catalogs, platform, vault, settings, sessions, clock, is_open, stopping)
+    desk = Desk(store, catalogs, platform, vault, settings, clock, is_open, stopping)
     live = LiveDesk(desk)
     return Litestar(
         [
@@ -75,7 +73,7 @@ def build_dashboard(  # noqa: PLR0913 - all that pages are about
             send_asset,
         ],
         dependencies={
-            "desk": Provide(lambda: desk, sync_to_thread=False),
+            "desk": Provide(desk.at),
             "live": Provide(lambda: live, sync_to_thread=False),
         },
         guards=[desk.refuse_strangers],

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, unquote
@@ -21,6 +21,8 @@ from callgate.errors import NotFound, StorageUnavailable
 from callgate.logs import log
 from callgate.rating.deck import Deck
 from callgate.service.application import Application
+from callgate.service.audit_entry import Actor, Via
+from callgate.service.audited import audited
 from callgate.service.catalog import Catalogs
 from callgate.service.ports import ManagedPlatform, Store
 from callgate.service.token import Role, Token
@@ -29,7 +31,7 @@ from callgate.vault import Vault
 from callgate.web.navigation import navigation
 from callgate.web.origin import is_from_our_page, is_loopback_host
 from callgate.web.pages import Pages, root_of
-from callgate.web.session import COOKIE, Brake, SessionSigner
+from callgate.web.session import COOKIE, Brakes, signed_in
 
 AnyRequest = Request[Any, Any, State]
 AnyConnection = ASGIConnection[Any, Any, Any, State]
@@ -57,12 +59,22 @@ class Desk:
     platform: ManagedPlatform
     vault: Vault
     settings: Settings
-    sessions: SessionSigner
     clock: Callable[[], datetime]
     is_open: bool
     stopping: asyncio.Event
     pages: Pages = field(default_factory=Pages)
-    brake: Brake = field(default_factory=Brake)
+    brakes: Brakes = field(default_factory=Brakes)
+    plain: Store | None = None  # of a desk for one request, the store that writes no audit log
+
+    async def at(self, request: AnyRequest) -> "Desk":
+        """The desk for one request. What is changed at it is in the audit log, with the name of who is signed in."""
+        visitor = await self.visitor(request)
+        who = "nobody" if visitor is None else f"{'operator' if not visitor.hint else 'token'}:{visitor.name}"
+        return replace(self, store=self.as_who(who), plain=self.store)
+
+    def as_who(self, who: str) -> Store:
+        """The store for somebody who is named: `operator:NAME` or `token:NAME`."""
+        return audited(self.plain or self.store, Actor(who=who, via=Via.DASHBOARD), self.clock)
 
     # -- who may see it, and do what -------------------------------------------------------------------------------------
 
@@ -80,8 +92,8 @@ class Desk:
         """The token that the browser has shown within the last hours, if it still holds. Of an open dashboard, everybody's."""
         if self.is_open:
             return Token(digest="", name="dashboard", role=Role.ADMIN, hint="", created_at=self.clock())
-        token_digest = self.sessions.read(request.cookies.get(COOKIE, ""), self.clock())
-        return None if token_digest is None else await self.store.token(token_digest)
+        clear = request.cookies.get(COOKIE, "")
+        return None if not clear else await signed_in(self.store, clear, self.clock())
 
     async def who(self, request: AnyRequest) -> Token:
         """Who is signed in. Raises `SignedOut`."""
@@ -149,8 +161,10 @@ class Desk:
         cookies = [self._said_cookie(request, value, SAID_LASTS_S)]
         return Redirect(root_of(request.scope["raw_path"]) + path, status_code=303, cookies=cookies)
 
-    def sign_in_page(self, request: AnyRequest, *, status_code: int = 200, fault: str = "") -> Response[str]:
-        return self.page("sign_in.html", request, status_code=status_code, fault=fault)
+    def sign_in_page(
+        self, request: AnyRequest, *, status_code: int = 200, fault: str = "", tried: str = ""
+    ) -> Response[str]:
+        return self.page("sign_in.html", request, status_code=status_code, fault=fault, tried=tried)
 
     @staticmethod
     def _said_cookie(request: AnyRequest, value: str, max_age_s: int) -> Cookie:

@@ -161,6 +161,10 @@ class PostgresStore(Reads):
         while len(await self.fetch(_FORGET_DELIVERIES, rows.to_us(before), STAGE_PORTION)) == STAGE_PORTION:
             pass
 
+    async def forget_sessions(self, before: datetime) -> None:
+        statement = "DELETE FROM sessions WHERE digest IN (SELECT digest FROM sessions WHERE expires_at < ? LIMIT ?)"
+        await self.fetch(statement, rows.to_us(before), STAGE_PORTION)
+
     async def drop_deliveries(self, endpoint: str) -> None:
         while len(await self.fetch(_DROP_DELIVERIES, endpoint, STAGE_PORTION)) == STAGE_PORTION:
             pass

@@ -260,6 +260,10 @@ class SqliteStore(Reads):
         while await self._write(lambda db: db.execute(statement, portion).rowcount) == STAGE_PORTION:
             pass
 
+    async def forget_sessions(self, before: datetime) -> None:
+        statement = "DELETE FROM sessions WHERE digest IN (SELECT digest FROM sessions WHERE expires_at < ? LIMIT ?)"
+        await self._write(lambda db: db.execute(statement, (rows.to_us(before), STAGE_PORTION)).rowcount)
+
     async def drop_deliveries(self, endpoint: str) -> None:
         statement = """DELETE FROM deliveries WHERE number IN
             (SELECT number FROM deliveries WHERE endpoint = ? LIMIT ?)"""
