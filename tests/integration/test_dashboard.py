@@ -23,11 +23,11 @@ from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
 from callgate.service.add_application import AddApplication
 from callgate.service.application import Application
+from callgate.service.audit_entry import Via
 from callgate.service.authorize import Authorize
 from callgate.service.catalog import Catalogs
 from callgate.service.issue_token import issue_token
 from callgate.service.open_account import OpenAccount
-from callgate.service.audit_entry import Via
 from callgate.service.operator import SESSION_LASTS, AddOperator, SetOperator
 from callgate.service.ports import AuditFilter
 from callgate.service.revoke_token import revoke_tokens
