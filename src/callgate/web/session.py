@@ -24,10 +24,7 @@ MAX_NAMES = 1_000
 
 
 async def signed_in(store: Store, clear: str, now: datetime) -> Token | None:
-    """Whoever this cookie belongs to, as a token: an operator has one without a hint. None for nobody, any more.
-
-    A token that is bound to one application is nobody here: pages show all of them.
-    """
+    """Whoever this cookie belongs to, as a token: an operator has one without digest and hint. None for nobody, any more."""
     session = await store.session(session_digest(clear))
     if session is None or now >= session.expires_at:
         return None
@@ -38,7 +35,7 @@ async def signed_in(store: Store, clear: str, now: datetime) -> Token | None:
         visitor = Token(digest="", name=operator.name, role=operator.role, hint="", created_at=operator.created_at)
     else:
         token = await store.token(session.subject)
-        if token is None or not token.is_valid(now) or token.application is not None:
+        if token is None or not token.is_valid(now):
             return None
         visitor = token
     if now - session.seen_at > SEEN_EVERY:

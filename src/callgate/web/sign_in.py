@@ -5,6 +5,7 @@ from typing import Any
 
 from litestar import Response, post
 from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
 from litestar.response import Redirect
 
 from callgate.errors import Conflict, NotFound
@@ -17,7 +18,6 @@ from callgate.web.desk import AnyRequest, AtDesk, Desk, Form
 from callgate.web.session import COOKIE
 
 WRONG_TOKEN = "This is not a token of this server. The first one was printed by: callgate init"  # noqa: S105 - a sentence
-BOUND_TOKEN = "This token is bound to one application, and pages show all of them."  # noqa: S105 - a sentence
 WRONG_PASSWORD = "Name, password or code are not right."  # noqa: S105 - a sentence
 
 Proven = tuple[str, SignIn | None, str, str]
@@ -25,24 +25,24 @@ Proven = tuple[str, SignIn | None, str, str]
 
 
 @post("/sign-in", status_code=303)
-async def sign_in(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any]:
+async def sign_in(house: NamedDependency[Desk], request: AnyRequest, data: Form) -> Response[Any]:
     """Prove who you are, get a cookie."""
     name = data.get("name", "").strip()
-    brake, now = desk.brakes.of(name[:100]), desk.clock()
+    brake, now = house.brakes.of(name[:100]), house.clock()
     if wait_s := brake.wait_s(now):
         fault = f"Too many wrong tries. Try again in {wait_s} s."
-        response = desk.sign_in_page(request, status_code=429, fault=fault, tried=name)
+        response = house.sign_in_page(request, status_code=429, fault=fault, tried=name)
         response.headers["retry-after"] = str(wait_s)
         return response
     brake.note_failure(now)  # before it is looked at: tries at the same moment count too
-    fault, job, clear, who = await (_by_password(desk, name, data) if name else _by_token(desk, data))
+    fault, job, clear, who = await (_by_password(house, name, data) if name else _by_token(house, data))
     if job is None:
-        return desk.sign_in_page(request, status_code=401, fault=fault, tried=name)
+        return house.sign_in_page(request, status_code=401, fault=fault, tried=name)
     try:
-        await desk.as_who(who).perform(job)
+        await house.store_of(who).perform(job)
     except (Conflict, NotFound):  # the code was used, or the operator removed, at this very moment
-        return desk.sign_in_page(request, status_code=401, fault=WRONG_PASSWORD, tried=name)
-    desk.brakes.forgive(name[:100])
+        return house.sign_in_page(request, status_code=401, fault=WRONG_PASSWORD, tried=name)
+    house.brakes.forgive(name[:100])
     return Redirect("./", status_code=303, cookies=[_cookie(request, clear, int(SESSION_LASTS.total_seconds()))])
 
 
@@ -51,8 +51,6 @@ async def _by_token(desk: Desk, data: dict[str, str]) -> Proven:
     token = await desk.store.token(digest)
     if token is None or not token.is_valid(now):
         return WRONG_TOKEN, None, "", ""
-    if token.application is not None:
-        return BOUND_TOKEN, None, "", ""
     session, clear = new_session(SessionKind.TOKEN, digest, now)
     return "", SignIn(session=session), clear, f"token:{token.name}"
 
