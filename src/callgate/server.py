@@ -18,6 +18,8 @@ from callgate.errors import SettingsInvalid, StorageUnavailable
 from callgate.http.asgi import AsgiApp, Receive, Scope, Send, send_reply
 from callgate.http.callbacks import PREFIX, CallbackEdge
 from callgate.http.health import HEALTH_PATHS, Health
+from callgate.http.metrics import PATH as METRICS_PATH
+from callgate.http.metrics import Metrics
 from callgate.http.problems import STARTING
 from callgate.http.protocol import CallbackProtocol
 from callgate.logs import log
@@ -28,6 +30,7 @@ from callgate.service.expire import expire_parked
 from callgate.service.faults import FaultWatch
 from callgate.service.heal import Healer
 from callgate.service.idempotent import KEPT_FOR
+from callgate.service.meter import Meter
 from callgate.service.ports import ManagedPlatform, Store
 from callgate.service.respond import Responder
 from callgate.service.take_lease import Holder
@@ -57,7 +60,7 @@ GRACE_S = 2
 class Gate:
     """The whole server as one ASGI callable: callbacks at once, the dashboard as soon as it has loaded."""
 
-    def __init__(self, settings: Settings, store: Store, *, is_open: bool = False) -> None:
+    def __init__(self, settings: Settings, store: Store, *, is_open: bool = False, meter: Meter | None = None) -> None:
         vault = build_vault(settings)
         self._settings = settings
         self._store = store
@@ -68,9 +71,11 @@ class Gate:
         self._leases = Holder(store, uuid.uuid4().hex, clock)
         self._bridge = asyncio.Event()
         self.signing = build_signing(vault)
+        meter = meter if meter is not None else Meter()
         self.responder = Responder(
             store,
             clock,
+            meter=meter,
             decision_deadline_s=settings.decision_deadline_ms / 1000,
             orphan_after=timedelta(seconds=settings.orphan_after_s),
             elastic=ElasticTerms(slice_s=settings.elastic_slice_s, max_s=settings.elastic_max_s),
@@ -83,6 +88,7 @@ class Gate:
             self.catalogs, self.responder, self.faults, clock, settings.public_prefix
         )
         self._health: AsgiApp = Health(store, clock)
+        self._metrics: AsgiApp = Metrics(store, meter)
         self._pages: AsgiApp | None = None
         self._api: AsgiApp | None = None
 
@@ -92,6 +98,8 @@ class Gate:
             await self._callbacks(scope, receive, send)
         elif path in HEALTH_PATHS:
             await self._health(scope, receive, send)
+        elif path == METRICS_PATH:
+            await self._metrics(scope, receive, send)
         elif self._pages is None or self._api is None:
             await send_reply(send, STARTING, AGAIN)
         elif path.startswith(API_PREFIX):
@@ -208,6 +216,7 @@ class Gate:
                 await expire_parked(self._store, self.catalogs.now, before=before)
                 await self._store.forget_replies(clock() - KEPT_FOR)
                 await self._store.forget_tickets(clock() - KEPT_USED)
+                await self._store.forget_sessions(clock())
                 await self._store.forget_deliveries(clock() - timedelta(days=self._settings.delivered_kept_days))
             except StorageUnavailable as error:
                 log.warning("sweep.failed", error=str(error))
@@ -266,20 +275,22 @@ def run(work: Coroutine[None, None, None]) -> None:
         uvloop.run(work)
 
 
-async def serve(
+async def serve(  # noqa: PLR0913 - what a server may be given
     settings: Settings,
     *,
     is_open: bool = False,
     on_listening: Callable[[], None] | None = None,
     beside: Callable[[], Awaitable[None]] | None = None,
     sockets: list[socket.socket] | None = None,
+    meter: Meter | None = None,
 ) -> None:
-    """Serve until told to stop. `beside` runs along with the server: demo traffic. `sockets` listen already.
+    """Serve until told to stop. `beside` runs along with the server: demo traffic. `sockets` listen already. `meter` counts
+    for several processes.
 
     Raises `SettingsInvalid`, also for an address that is taken, and `StorageUnavailable` before anything is served.
     """
     async with opened(build_store(settings)) as store:
-        gate = Gate(settings, store, is_open=is_open)
+        gate = Gate(settings, store, is_open=is_open, meter=meter)
         config = uvicorn.Config(
             gate,
             http=CallbackProtocol,

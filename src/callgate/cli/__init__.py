@@ -28,6 +28,13 @@ COMMANDS = {
     "token create": "Make an API token and print it, once.",
     "token list": "List the tokens by their first characters.",
     "token revoke": "Make a token worthless at once.",
+    "operator add": "Add somebody who signs in to the dashboard; the password is asked for.",
+    "operator list": "List who may sign in to the dashboard.",
+    "operator password": "Give an operator another password, and end every session under the name.",
+    "operator role": "Let an operator do more, or less, from the next page on.",
+    "operator totp": "Ask an operator for the code of an authenticator app too, and print what the app needs, once.",
+    "operator sign-out": "End every session of an operator.",
+    "operator remove": "Remove an operator, and end every session under the name.",
     "app add": "Add an application by the key and secret that the platform shows for it.",
     "app list": "List the applications, without their secrets.",
     "app set": "Change settings of an application, or show them all.",
@@ -93,6 +100,7 @@ is `get` in `callgate.cli.sinch_callbacks`.
 
 GROUPS = {
     "token": "API tokens: who may use the API and the dashboard.",
+    "operator": "The people who sign in to the dashboard.",
     "app": "Provider applications.",
     "account": "Accounts and their wallets.",
     "rates": "Rate decks.",
@@ -191,7 +199,7 @@ def build() -> "cyclopts.App":
         groups[room].command(groups[words])
     for words in COMMANDS:
         room, _, name = words.rpartition(" ")
-        function = f"{name}_" if iskeyword(name) else name
+        function = f"{name}_" if iskeyword(name) else name.replace("-", "_")
         module = room.replace(" ", "_") or name
         groups[room].command(f"callgate.cli.{module}:{function}", name=name)
     return app

@@ -76,7 +76,8 @@ class Authorize:
         """The first time that we hear of this call."""
         call = self.authorized(books, self.elastic)
         books.calls.put(call.key, call)
-        return self._answer(books, call.answer, note=Flag.RULE_FAILED if Flag.RULE_FAILED in call.flags else "")
+        note = Flag.RULE_FAILED if Flag.RULE_FAILED in call.flags else ""
+        return self._answer(books, call.answer, note=note, decision=call.refusal or "connect")
 
     def _decide_after_its_end(self, books: Books, parked: Call) -> Outcome:
         """Its end overtook it. Decide as usual; where it would have connected, the end applies at once."""
@@ -221,11 +222,11 @@ class Authorize:
         locale = self.application.settings.locale if text else ""
         return self.provider.answer(self.call, HangUp(text, locale)).body
 
-    def _answer(self, books: Books, answer: bytes, note: str = "") -> Outcome:
+    def _answer(self, books: Books, answer: bytes, note: str = "", decision: str = "") -> Outcome:
         books.callbacks.add(
             Callback(key=self.call.key, at=self.now, name=self.call.name, body=self.body, answer=answer, note=note)
         )
-        return Outcome(answer, note)
+        return Outcome(answer, note, decision)
 
 
 _REPEATABLE = frozenset({CallState.ARRIVED, CallState.ANSWERED, CallState.REFUSED})

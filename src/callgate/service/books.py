@@ -21,6 +21,7 @@ from callgate.service.audit_entry import AuditEntry
 from callgate.service.delivery import Delivery
 from callgate.service.endpoint import Endpoint
 from callgate.service.lease import Lease
+from callgate.service.operator_rows import Operator, Session
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.reply import Reply
 from callgate.service.rule_book import RulesHead, RulesVersion
@@ -94,6 +95,8 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     leases: tuple[str, ...] = ()
     tickets: tuple[TicketKey, ...] = ()
     users: tuple[UserKey, ...] = ()
+    operators: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
 
 
@@ -242,6 +245,8 @@ class Books:
         self.leases: Shelf[str, Lease] = Shelf(touched)
         self.tickets: Shelf[TicketKey, UsedTicket] = Shelf(touched)  # those that a call has presented
         self.users: Shelf[UserKey, User] = Shelf(touched)
+        self.operators: Shelf[str, Operator] = Shelf(touched)
+        self.sessions: Shelf[str, Session] = Shelf(touched)
         self.rules: Shelf[str, RulesHead] = Shelf(touched)  # by application
         self.is_probed = False  # something is to be written, although nothing changes
         self.transfers: Journal[Transfer] = Journal(touched)

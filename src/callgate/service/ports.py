@@ -1,6 +1,6 @@
 """What the service asks of a store and of a platform, in its own words. Neither holds any of the rules."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -17,6 +17,7 @@ from callgate.service.books import AccountKey, DeckHead, Job, UserKey
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
 from callgate.service.open_account import OpenedAccount
+from callgate.service.operator_rows import Operator, Session
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
@@ -63,6 +64,16 @@ class Store(Watched, Protocol):
     """The books on one engine. `is_shared`: several servers may work on them at once, and must share what one alone may do."""
 
     is_shared: bool
+
+    @property
+    def waiting_count(self) -> int:
+        """Jobs that wait to be performed by this process."""
+
+    async def live_count(self) -> int:
+        """Calls that are up."""
+
+    async def delivery_counts(self) -> Mapping[str, int]:
+        """Deliveries that are not delivered yet, and those that are parked, by state."""
 
     async def open(self) -> None:
         """Start to work. Raises `StorageUnavailable` when the database cannot be used, is older or newer than we are."""
@@ -195,6 +206,19 @@ class Store(Watched, Protocol):
 
     async def audit_entries(self, wanted: AuditFilter, *, before: int | None, limit: int) -> Sequence[AuditEntry]:
         """Lines of the audit log, newest first, those with ids below `before`."""
+
+    async def operator(self, name: str) -> Operator | None: ...
+
+    async def operators(self) -> Sequence[Operator]:
+        """All of them, by name."""
+
+    async def session(self, digest: str) -> Session | None: ...
+
+    async def sessions_of(self, subject: str) -> Sequence[Session]:
+        """Those of one operator, or of one token by its digest, oldest first."""
+
+    async def forget_sessions(self, before: datetime) -> None:
+        """Remove sessions that ended before this time, a portion of them."""
 
     async def has_tokens(self) -> bool: ...
 

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from time import perf_counter
 
 from callgate.errors import StorageUnavailable
 from callgate.logs import log
@@ -18,6 +19,7 @@ from callgate.service.answered import GoAhead
 from callgate.service.authorize import Authorize
 from callgate.service.catalog import Catalog
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
+from callgate.service.meter import Meter
 from callgate.service.name_callout import NotNamedHere
 from callgate.service.note import Note
 from callgate.service.outcome import Outcome
@@ -59,6 +61,7 @@ class Responder:
         elastic: ElasticTerms = DEFAULT_TERMS,
         signing: Signing | None = None,
         on_callout: Callable[[], None] = lambda: None,
+        meter: Meter | None = None,
     ) -> None:
         """Without `signing` no ticket is good, and events of calls that we place match by their ids alone. `on_callout` is
         called when there was news of such a call, which may have another side.
@@ -70,6 +73,7 @@ class Responder:
         self._elastic = elastic
         self._signing = signing
         self._on_callout = on_callout
+        self.meter = meter if meter is not None else Meter()
         self._deciding: dict[CallKey, asyncio.Future[None]] = {}
         self._overruling: set[asyncio.Task[None]] = set()
         self._is_hurried = asyncio.Event()
@@ -77,6 +81,7 @@ class Responder:
     async def respond(self, event: CallEvent, body: bytes, provider: Provider, catalog: Catalog) -> WireReply:
         """Answer one genuine callback. Raises `StorageUnavailable` for all but an arriving call: the platform may retry."""
         body, now = hide_tickets(body), self._clock()
+        self.meter.heard(type(event))
         match event:
             case CallArrived():
                 return await self._one_at_a_time(event, body, provider, catalog)
@@ -137,10 +142,15 @@ class Responder:
             presented=self._presented(call),
             rules=catalog.rules.get(call.key.application),
         )
+        began_at = perf_counter()
         try:
             async with asyncio.timeout_at(deadline):
-                return self._reply(call, await self._store.perform(job))
+                outcome = await self._store.perform(job)
+            if outcome.decision:
+                self.meter.decided(outcome.decision, perf_counter() - began_at)
+            return self._reply(call, outcome)
         except (TimeoutError, StorageUnavailable) as error:
+            self.meter.fell_back()
             log.error("decision.fallback", call_id=call.key.call_id, error=type(error).__name__)
             fallback = provider.answer(call, HangUp())
             overrule = Overrule(

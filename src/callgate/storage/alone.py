@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from callgate.service.books import Books, Keys
 from callgate.storage import rows, rule_rows, sign_in_rows
+from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, to_operator, to_session
 from callgate.storage.rows import Row
 
 
@@ -47,6 +48,8 @@ ALONE = (
     Kind("leases", "leases", "leases", rows.LEASE, rows.LEASE_KEY, rows.to_lease),
     Kind("users", "users", "users", sign_in_rows.USER, sign_in_rows.USER_KEY, sign_in_rows.to_user),
     Kind("tickets", "tickets", "tickets", sign_in_rows.TICKET, sign_in_rows.TICKET_KEY, sign_in_rows.to_ticket),
+    Kind("operators", "operators", "operators", OPERATOR, OPERATOR_KEY, to_operator),
+    Kind("sessions", "sessions", "sessions", SESSION, SESSION_KEY, to_session),
     Kind("rules", "rules", "rules", rule_rows.RULES, rule_rows.RULES_KEY, rule_rows.to_rules),
     Kind("transfers", "moved", "transfers", rows.TRANSFER, rows.TRANSFER_KEY, rows.to_transfer, is_locked=False),
 )

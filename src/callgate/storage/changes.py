@@ -13,6 +13,7 @@ from callgate.ledger.accounts import is_of_house
 from callgate.service.books import Books, Shelf
 from callgate.storage import rows, rule_rows, sign_in_rows, usage_rows
 from callgate.storage.audit_rows import AUDIT, from_audit_entry
+from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, from_operator, from_session
 from callgate.storage.rows import Row
 
 K = TypeVar("K", bound=str | tuple[str, ...])
@@ -58,6 +59,8 @@ def changes_of(books: Books) -> Iterator[Change]:
     if books.rules_versions:
         written = [rule_rows.from_rules_version(each) for each in books.rules_versions]
         yield Change(Verb.ADD, "rules_versions", rule_rows.RULES_VERSION, (), written)
+    yield from _of(books.operators, "operators", OPERATOR, OPERATOR_KEY, from_operator)
+    yield from _of(books.sessions, "sessions", SESSION, SESSION_KEY, from_session)
     yield from _of_calls(books)
     if books.transfers:
         yield Change(Verb.ADD, "transfers", rows.TRANSFER, (), [rows.from_transfer(each) for each in books.transfers])
@@ -72,6 +75,8 @@ def changes_of(books: Books) -> Iterator[Change]:
         yield Change(Verb.ADD, "audit_log", AUDIT, (), [from_audit_entry(each) for each in books.audit])
     yield from _removed(books.calls, "calls", rows.CALL_KEY)
     yield from _removed(books.users, "users", sign_in_rows.USER_KEY)
+    yield from _removed(books.operators, "operators", OPERATOR_KEY)
+    yield from _removed(books.sessions, "sessions", SESSION_KEY)
     yield from _removed(books.tokens, "tokens", rows.TOKEN_KEY)
     yield from _removed(books.identities, "identities", rows.IDENTITY_KEY)
 

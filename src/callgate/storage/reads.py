@@ -5,7 +5,7 @@ Statements keep to what every engine understands; placeholders are question mark
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -20,6 +20,7 @@ from callgate.service.books import AccountKey, DeckHead, UserKey
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import REMOVED, Endpoint
 from callgate.service.open_account import OpenedAccount
+from callgate.service.operator_rows import Operator, Session
 from callgate.service.ports import AuditFilter, CallPosition, RecordPosition, RecordRange
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
@@ -29,6 +30,7 @@ from callgate.service.user import User
 from callgate.storage import deck_rows, rows, rule_rows, sign_in_rows
 from callgate.storage.audit_rows import AUDIT, to_audit_entry
 from callgate.storage.deck_rows import add_page, to_rates
+from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, to_operator, to_session
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_one
 from callgate.storage.watch_reads import WatchReads
@@ -232,6 +234,21 @@ class Reads(WatchReads, ABC):
         statement = f"{select('audit_log', ('id', *AUDIT))}{where} ORDER BY id DESC LIMIT ?"
         return [to_audit_entry(row) for row in await self.fetch(statement, *values, limit)]
 
+    async def operator(self, name: str) -> Operator | None:
+        found = await self.fetch(select_one("operators", OPERATOR, OPERATOR_KEY), name)
+        return to_operator(found[0]) if found else None
+
+    async def operators(self) -> Sequence[Operator]:
+        return [to_operator(row) for row in await self.fetch(f"{select('operators', OPERATOR)} ORDER BY name")]
+
+    async def session(self, digest: str) -> Session | None:
+        found = await self.fetch(select_one("sessions", SESSION, SESSION_KEY), digest)
+        return to_session(found[0]) if found else None
+
+    async def sessions_of(self, subject: str) -> Sequence[Session]:
+        statement = f"{select('sessions', SESSION)} WHERE subject = ? ORDER BY created_at, digest"
+        return [to_session(row) for row in await self.fetch(statement, subject)]
+
     async def has_tokens(self) -> bool:
         return bool(await self.fetch("SELECT 1 FROM tokens LIMIT 1"))
 
@@ -284,6 +301,14 @@ class Reads(WatchReads, ABC):
         statement = f"""{select("deliveries", ("id", "endpoint"))}
             WHERE {_in(state)} AND occurred_at >= ? ORDER BY number"""
         return [(row[0], row[1]) for row in await self.fetch(statement, rows.to_us(since))]
+
+    async def live_count(self) -> int:
+        return await self._number("SELECT count(*) FROM calls WHERE hold_state = 'open'")
+
+    async def delivery_counts(self) -> Mapping[str, int]:
+        statement = "SELECT count(*) FROM deliveries WHERE "
+        counted = (DeliveryState.NEXT, DeliveryState.WAITING, DeliveryState.PARKED)
+        return {state.value: await self._number(statement + _in(state)) for state in counted}
 
     async def _number(self, statement: str) -> int:
         """The one number that a statement gives."""

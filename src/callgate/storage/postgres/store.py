@@ -110,6 +110,10 @@ class PostgresStore(Reads):
         pooler = ", behind a pooler: statements are not kept prepared" if is_pooled else ""
         return f"PostgreSQL {version}{pooler}"
 
+    @property
+    def waiting_count(self) -> int:
+        return self._writer.waiting_count
+
     async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
         return await self._writer.perform(job, is_urgent=is_urgent)
 
@@ -161,6 +165,10 @@ class PostgresStore(Reads):
     async def forget_deliveries(self, before: datetime) -> None:
         while len(await self.fetch(_FORGET_DELIVERIES, rows.to_us(before), STAGE_PORTION)) == STAGE_PORTION:
             pass
+
+    async def forget_sessions(self, before: datetime) -> None:
+        statement = "DELETE FROM sessions WHERE digest IN (SELECT digest FROM sessions WHERE expires_at < ? LIMIT ?)"
+        await self.fetch(statement, rows.to_us(before), STAGE_PORTION)
 
     async def drop_deliveries(self, endpoint: str) -> None:
         while len(await self.fetch(_DROP_DELIVERIES, endpoint, STAGE_PORTION)) == STAGE_PORTION:

@@ -98,6 +98,10 @@ class SqliteStore(Reads):
     async def describe(self) -> str:
         return f"SQLite {sqlite3.sqlite_version}"
 
+    @property
+    def waiting_count(self) -> int:
+        return self._writer.waiting_count
+
     async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
         return await self._writer.perform(job, is_urgent=is_urgent)
 
@@ -260,6 +264,10 @@ class SqliteStore(Reads):
         portion = (rows.to_us(before), STAGE_PORTION)
         while await self._write(lambda db: db.execute(statement, portion).rowcount) == STAGE_PORTION:
             pass
+
+    async def forget_sessions(self, before: datetime) -> None:
+        statement = "DELETE FROM sessions WHERE digest IN (SELECT digest FROM sessions WHERE expires_at < ? LIMIT ?)"
+        await self._write(lambda db: db.execute(statement, (rows.to_us(before), STAGE_PORTION)).rowcount)
 
     async def drop_deliveries(self, endpoint: str) -> None:
         statement = """DELETE FROM deliveries WHERE number IN
