@@ -38,6 +38,9 @@ API_PREFIX = "/api/"
 RESTART_S = 1.0
 """How long work beside the server rests after a fault of our own."""
 
+BUSY_S = 0.05
+"""How long after a call arrived the next one is expected."""
+
 SWEEP_S = 5.0
 """How often ends without a start are looked through for those whose time is over."""
 
@@ -102,7 +105,7 @@ class Gate:
         works: dict[str, Callable[[], Awaitable[None]]] = {
             "catalog": self.catalogs.keep_current,
             "sweep": partial(self._leases.work, "sweep", self._sweep),
-            "outbox": partial(self._leases.work, "outbox", self._deliver),
+            "outbox": self._deliver,  # by every server: they share it by their claims
             "ask": partial(self._leases.work, "ask", self._ask),
             "extend": self._extend,  # by every server: a slice cannot wait until a dead server's lease is over
             "faults": self.faults.work,
@@ -148,7 +151,13 @@ class Gate:
         from callgate.outbox.worker import Worker  # noqa: PLC0415
 
         posts = partial(senders, link=call_link(self._settings.public_url))
-        await Worker(self._store, self.catalogs, clock, posts=posts).work()
+        await Worker(
+            self._store, self.catalogs, clock, posts=posts, leases=self._leases, is_busy=self._is_deciding
+        ).work()
+
+    def _is_deciding(self) -> bool:
+        """Whether calls arrive: what else there is to do has time."""
+        return asyncio.get_running_loop().time() - self.responder.asked_at < BUSY_S
 
     async def _ask(self) -> None:
         """Calls whose end does not come."""

@@ -204,6 +204,7 @@ class Books:
         self.transfers: Journal[Transfer] = Journal(touched)
         self.callbacks: Journal[Callback] = Journal(touched)
         self.records: Journal[CallRecord] = Journal(touched)
+        self.concluded: Journal[Delivery] = Journal(touched)  # without a look at what is stored: see `Conclude`
 
     def keep(self) -> None:
         """The running job succeeded: its changes belong to the batch.

@@ -148,8 +148,11 @@ class Store(Protocol):
     async def endpoints(self) -> Sequence[Endpoint]:
         """All of them, in the order in which they were added."""
 
-    async def due_deliveries(self, endpoint: str, now: datetime, limit: int) -> Sequence[str]:
-        """Ids of what is next and due for one endpoint, the longest due first."""
+    async def claim_deliveries(self, endpoint: str, now: datetime, until: datetime, limit: int) -> Sequence[Delivery]:
+        """Take what is next and due for one endpoint, the longest due first, and have until `until` to say what became of it.
+
+        No two workers get the same one, and none waits for another. Whatever a worker that died has taken is due again then.
+        """
 
     async def delivery(self, named: str) -> Delivery | None: ...
 

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from callgate.ledger.accounts import is_of_house
 from callgate.service.books import Books, Shelf
+from callgate.service.delivery import DeliveryState, Lane
 from callgate.storage import rows
 from callgate.storage.rows import Row
 
@@ -26,6 +27,7 @@ class Verb(Enum):
 
     ADD = auto()  # there was none under this key; where there is one by now, the database must refuse
     CHANGE = auto()  # there was one
+    TOUCH = auto()  # there may be one, and if there is none there is nothing to do
     ADD_UP = auto()  # what is not the key is added to what is there
 
 
@@ -56,9 +58,19 @@ def changes_of(books: Books) -> Iterator[Change]:
     if books.records:
         yield Change(Verb.ADD, "records", rows.RECORD, (), [rows.from_record(each) for each in books.records])
     yield from _of(books.endpoints, "endpoints", rows.ENDPOINT, rows.ENDPOINT_KEY, rows.from_endpoint)
+    if books.concluded:
+        concluded = [rows.from_concluded(each) for each in books.concluded]
+        yield Change(Verb.TOUCH, "deliveries", rows.CONCLUDED, rows.CONCLUDED_KEY, concluded)
     yield from _of(books.deliveries, "deliveries", rows.DELIVERY, rows.DELIVERY_KEY, rows.from_delivery)
     if books.callbacks:
         yield Change(Verb.ADD, "callbacks", rows.CALLBACK, (), [rows.from_callback(each) for each in books.callbacks])
+
+
+def lanes_of(books: Books) -> list[Lane]:
+    """Lanes in which somebody may have to step forward, in one order."""
+    added = {delivery.lane for delivery in books.deliveries.changes().values()}
+    left = {delivery.lane for delivery in books.concluded if delivery.state is not DeliveryState.NEXT}
+    return sorted(added | left)
 
 
 def changes_configuration(books: Books) -> bool:

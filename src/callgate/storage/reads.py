@@ -172,11 +172,6 @@ class Reads(ABC):
         statement = f"{select('endpoints', rows.ENDPOINT)} ORDER BY created_at, id"
         return [rows.to_endpoint(row) for row in await self.fetch(statement)]
 
-    async def due_deliveries(self, endpoint: str, now: datetime, limit: int) -> Sequence[str]:
-        statement = """SELECT id FROM deliveries
-            WHERE state = 'next' AND endpoint = ? AND due_at <= ? ORDER BY due_at LIMIT ?"""
-        return [row[0] for row in await self.fetch(statement, endpoint, rows.to_us(now), limit)]
-
     async def delivery(self, named: str) -> Delivery | None:
         found = await self.fetch(_DELIVERY, named)
         return rows.to_delivery(found[0]) if found else None

@@ -12,6 +12,7 @@ from callgate.errors import StorageUnavailable
 from callgate.ledger.verify import LedgerRows
 from callgate.rating.rate import Rate
 from callgate.service.books import DeckHead, Job
+from callgate.service.delivery import Delivery
 from callgate.service.signature_fault import SignatureFault
 from callgate.storage import rows
 from callgate.storage.batch import OnStep, Waiting, commit_batch, pass_on
@@ -25,7 +26,7 @@ from callgate.storage.postgres.session import (
     stands_behind_pooler,
     translate,
 )
-from callgate.storage.postgres.statements import Statements
+from callgate.storage.postgres.statements import CLAIM, Statements
 from callgate.storage.postgres.writer import BatchWriter
 from callgate.storage.queue import Writer
 from callgate.storage.reads import Reads
@@ -157,6 +158,10 @@ class PostgresStore(Reads):
     async def forget_deliveries(self, before: datetime) -> None:
         while len(await self.fetch(_FORGET_DELIVERIES, rows.to_us(before), STAGE_PORTION)) == STAGE_PORTION:
             pass
+
+    async def claim_deliveries(self, endpoint: str, now: datetime, until: datetime, limit: int) -> Sequence[Delivery]:
+        found = await self.fetch(CLAIM, endpoint, rows.to_us(now), rows.to_us(until), limit)
+        return [rows.to_delivery(row) for row in found]
 
     async def _add(self, table: str, columns: tuple[str, ...], added: list[Row]) -> None:
         assert self._statements is not None, "the store is not open"

@@ -4,8 +4,8 @@ import sqlite3
 from itertools import chain
 
 from callgate.service.books import Books
-from callgate.storage.changes import Change, Verb, changes_configuration, changes_of
-from callgate.storage.sql import add_up, insert, upsert
+from callgate.storage.changes import Change, Verb, changes_configuration, changes_of, lanes_of
+from callgate.storage.sql import add_up, insert, touch, upsert
 from callgate.storage.sqlite.load import portions
 
 
@@ -14,8 +14,8 @@ def save(db: sqlite3.Connection, books: Books) -> None:
         _write(db, change)
     for digest in books.tokens.removed():
         db.execute("DELETE FROM tokens WHERE digest = ?", (digest,))
-    if deliveries := books.deliveries.changes():
-        db.executemany(_STEP_FORWARD, {delivery.lane for delivery in deliveries.values()})
+    if lanes := lanes_of(books):
+        db.executemany(_STEP_FORWARD, lanes)
     if changes_configuration(books):
         db.execute("UPDATE configuration SET version = version + 1")
     elif books.is_probed:
@@ -24,6 +24,9 @@ def save(db: sqlite3.Connection, books: Books) -> None:
 
 def _write(db: sqlite3.Connection, change: Change) -> None:
     _, table, columns, key, rows = change
+    if change.verb is Verb.TOUCH:
+        db.executemany(touch(table, columns, key), rows)
+        return
     for portion in portions(rows):
         values = tuple(chain.from_iterable(portion))
         match change.verb:

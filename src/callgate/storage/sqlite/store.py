@@ -15,6 +15,7 @@ from callgate.errors import StorageUnavailable
 from callgate.ledger.verify import LedgerRows
 from callgate.rating.rate import Rate
 from callgate.service.books import Books, DeckHead, Job
+from callgate.service.delivery import Delivery
 from callgate.service.signature_fault import SignatureFault
 from callgate.storage import rows
 from callgate.storage.batch import OnStep, Step, Waiting, commit_batch, named_by, pass_on
@@ -256,6 +257,17 @@ class SqliteStore(Reads):
         while await self._write(lambda db: db.execute(statement, portion).rowcount) == STAGE_PORTION:
             pass
 
+    async def claim_deliveries(self, endpoint: str, now: datetime, until: datetime, limit: int) -> Sequence[Delivery]:
+        values = (rows.to_us(until), rows.to_us(now), endpoint, limit)
+
+        def work() -> list[Row]:
+            with self._writing() as connection:
+                return connection.execute(_CLAIM, values).fetchall()
+
+        if not await self.fetch(_ANY_DUE, endpoint, rows.to_us(now)):  # else nothing is worth a transaction
+            return []
+        return [rows.to_delivery(row) for row in await self._beside(work)]
+
     async def _add(self, table: str, columns: tuple[str, ...], added: list[Row]) -> None:
         await self._write(lambda db: db.executemany(insert(table, columns), added).rowcount)
 
@@ -272,6 +284,11 @@ class SqliteStore(Reads):
         """Not on the event loop, which goes on meanwhile."""
         return await asyncio.to_thread(work) if self._is_threaded else work()
 
+
+_ANY_DUE = "SELECT 1 FROM deliveries WHERE state = 'next' AND endpoint = ? AND due_at <= ? LIMIT 1"
+_CLAIM = f"""UPDATE deliveries SET attempt_count = attempt_count + 1, attempted_at = ?2, due_at = ?1 WHERE number IN
+    (SELECT number FROM deliveries WHERE state = 'next' AND endpoint = ?3 AND due_at <= ?2 ORDER BY due_at LIMIT ?4)
+    RETURNING {", ".join(rows.DELIVERY)}"""  # noqa: S608 - names are ours
 
 _FORGET_FAULTS = """DELETE FROM signature_faults WHERE is_known = ?
     AND id NOT IN (SELECT id FROM signature_faults WHERE is_known = ? ORDER BY id DESC LIMIT ?)"""
