@@ -44,8 +44,8 @@ DOWN = timedelta(hours=1)
 WARP = 15
 """Seconds that go by in one, so that a claim of half a minute lasts two seconds."""
 
-TICK_S, QUIET_S, START_S = 0.02, 0.3, 1.0
-"""How often the clock is put forward; after how long a silence it jumps; how long a worker's process may take to start."""
+TICK_S, QUIET_S = 0.02, 0.3
+"""How often the clock is put forward, and after how long a silence it jumps."""
 
 STEP, LONGEST_STEP = timedelta(seconds=10), timedelta(minutes=5)
 BODY = b'{"type":"call.ended","timestamp":"2026-11-23T07:01:05.120Z","data":{"account":"%s","sequence":%d,"pad":"%s"}}'
@@ -203,8 +203,11 @@ class WorkerProcess:
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, __file__, "--work-in", str(self._folder), env={**os.environ, "SOAK_KEY": self._key}
-        )
+            sys.executable, __file__, "--work-in", str(self._folder),
+            env={**os.environ, "SOAK_KEY": self._key}, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert self._process.stdout is not None
+        await self._process.stdout.readline()
 
     async def kill(self) -> None:
         assert self._process is not None
@@ -229,6 +232,8 @@ async def work_in(folder: Path) -> None:
     catalogs = Catalogs(store, vault.unseal)
     await catalogs.refresh()
     follow = asyncio.create_task(catalogs.keep_current())
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     await Worker(store, catalogs, Clock(folder / "clock")).work()
     await follow
 
@@ -269,7 +274,7 @@ async def _oversee(  # noqa: PLR0913, PLR0917 - everybody who has a part in it
         if killed < kills and seen.count >= records * (killed + 1) // (kills + 1):
             await worker.kill()
             await worker.start()
-            killed, quiet_at = killed + 1, time.monotonic() + START_S
+            killed, quiet_at = killed + 1, time.monotonic()
         if not was_down and seen.count >= records // 2:
             judge.is_down = was_down = True
             down_until = clock() + DOWN
