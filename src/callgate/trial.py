@@ -28,6 +28,7 @@ from callgate.http.protocol import CallbackProtocol
 from callgate.money import parse_micros
 from callgate.platform.platforms import platforms
 from callgate.policy.account import Status
+from callgate.policy.rules.document import read_rules
 from callgate.protocol.call import CallKey
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
@@ -35,6 +36,7 @@ from callgate.server import Gate
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.add_endpoint import add_endpoint
 from callgate.service.application import Application as AnyApplication
+from callgate.service.apply_rules import ApplyRules
 from callgate.service.books import AccountKey, Books, Keys
 from callgate.service.hang_up import hang_up_call
 from callgate.service.import_deck import import_deck
@@ -118,6 +120,9 @@ class TrialGate:
         await import_deck(
             self._store, key, currency, list(read.rows), mode=ImportMode.REPLACE, is_dry_run=False, now=now
         )
+        if file.gate.rules:
+            read_rules(file.gate.rules, "gate.rules")
+            await self._store.perform(ApplyRules(application=key, document=file.gate.rules, who="scenario", now=now))
         for account in file.account:
             await self._open(key, account)
         if file.gate.suspended:

@@ -13,6 +13,7 @@ class Refusal(StrEnum):
     ACCOUNT_CLOSED = "account_closed"
     DESTINATION_INVALID = "destination_invalid"
     NO_ROUTE = "no_route"
+    RULE = "rule"
     NO_RATE = "no_rate"
     INSUFFICIENT_CREDIT = "insufficient_credit"
     NOT_DECIDED_IN_TIME = "not_decided_in_time"
@@ -26,6 +27,7 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.ACCOUNT_CLOSED: "The account is closed.",
     Refusal.DESTINATION_INVALID: "What was dialled is not a valid phone number.",
     Refusal.NO_ROUTE: "Nothing says what to do with calls to this kind of destination.",
+    Refusal.RULE: "A rule of the operator refuses the call, or could not be judged.",
     Refusal.NO_RATE: "The account's rate deck has no price for this destination, or blocks it.",
     Refusal.INSUFFICIENT_CREDIT: "The credit does not cover the first increment of the call.",
     Refusal.NOT_DECIDED_IN_TIME: "The store did not answer before the deadline, so the fallback was sent.",

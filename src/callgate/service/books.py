@@ -20,6 +20,7 @@ from callgate.service.endpoint import Endpoint
 from callgate.service.lease import Lease
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.reply import Reply
+from callgate.service.rule_book import RulesHead, RulesVersion
 from callgate.service.token import Token
 
 K = TypeVar("K")
@@ -65,6 +66,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     deliveries: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
     leases: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
 
 
 class Job(Protocol[T_co]):
@@ -200,11 +202,13 @@ class Books:
         self.deliveries: Shelf[str, Delivery] = Shelf(touched)
         self.replies: Shelf[str, Reply] = Shelf(touched)
         self.leases: Shelf[str, Lease] = Shelf(touched)
+        self.rules: Shelf[str, RulesHead] = Shelf(touched)  # by application
         self.is_probed = False  # something is to be written, although nothing changes
         self.transfers: Journal[Transfer] = Journal(touched)
         self.callbacks: Journal[Callback] = Journal(touched)
         self.records: Journal[CallRecord] = Journal(touched)
         self.concluded: Journal[Delivery] = Journal(touched)  # without a look at what is stored: see `Conclude`
+        self.rules_versions: Journal[RulesVersion] = Journal(touched)
 
     def keep(self) -> None:
         """The running job succeeded: its changes belong to the batch.

@@ -1,4 +1,4 @@
-"""What decisions look up outside the lock: applications, rate decks and endpoints, as one immutable snapshot.
+"""What decisions look up outside the lock: applications, rate decks, rules and endpoints, as one immutable snapshot.
 
 None of them changes under a call: a call is judged by the snapshot that was in force when it came.
 """
@@ -10,18 +10,20 @@ import msgspec
 
 from callgate.errors import Error
 from callgate.logs import log
+from callgate.policy.rules.judge import RuleSet
 from callgate.rating.deck import Deck
 from callgate.service.application import Application, opened
 from callgate.service.books import DeckHead
 from callgate.service.endpoint import Endpoint, EndpointState, Receiver
 from callgate.service.ports import Store
+from callgate.service.rules import load_rules
 
 REFRESH_S = 0.25
 """How often a server looks whether somebody changed the configuration: well inside the second that is promised."""
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
-    """One snapshot: applications by key, decks by name.
+    """One snapshot: applications by key, decks by name, rules by application.
 
     `receivers` are the active endpoints by id, `endpoints` the same without their secrets, for jobs.
     """
@@ -29,6 +31,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     version: int = -1
     applications: Mapping[str, Application] = {}
     decks: Mapping[str, Deck] = {}
+    rules: Mapping[str, RuleSet] = {}  # of the applications that have any
     receivers: Mapping[str, Receiver] = {}
     endpoints: Sequence[Endpoint] = ()
 
@@ -45,6 +48,7 @@ class Catalogs:
         self._store = store
         self._unseal = unseal
         self._loaded_decks: dict[str, tuple[DeckHead, Deck]] = {}
+        self._loaded_rules: dict[str, RuleSet] = {}
         self.now = Catalog()
 
     async def refresh(self) -> None:
@@ -70,6 +74,7 @@ class Catalogs:
             version=version,
             applications=applications,
             decks=await self._decks(),
+            rules=await self._rules(),
             receivers=receivers,
             endpoints=tuple(receiver.endpoint for receiver in receivers.values()),
         )
@@ -80,6 +85,18 @@ class Catalogs:
             for endpoint in await self._store.endpoints()
             if endpoint.state is EndpointState.ACTIVE
         }
+
+    async def _rules(self) -> dict[str, RuleSet]:
+        """Compiled once for each version."""
+        in_force = await self._store.rules_in_force()
+        new = [
+            each
+            for each in in_force
+            if (known := self._loaded_rules.get(each.application)) is None or known.version != each.version
+        ]
+        if new:  # in a thread: the first time it loads a library, and decisions go on meanwhile
+            self._loaded_rules |= await asyncio.to_thread(load_rules, new)
+        return {each.application: self._loaded_rules[each.application] for each in in_force}
 
     async def _decks(self) -> dict[str, Deck]:
         """Only decks whose version is new are read: they may have a million rows."""

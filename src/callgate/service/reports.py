@@ -237,11 +237,17 @@ async def call_report(store: Store, key: CallKey, now: datetime) -> CallReport |
     return report_call(call, now, await store.callbacks(key))
 
 
-async def call_reports(
-    store: Store, now: datetime, *, application: str | None = None, only_live: bool = False, limit: int = RECENT
+async def call_reports(  # noqa: PLR0913 - what a list can be limited to
+    store: Store,
+    now: datetime,
+    *,
+    application: str | None = None,
+    account: str | None = None,
+    only_live: bool = False,
+    limit: int = RECENT,
 ) -> list[CallReport]:
     """Return calls, newest first, without their callbacks. `limit` is cut to `MAX_LIST`."""
-    calls = await store.calls(application, only_live=only_live, limit=min(limit, MAX_LIST))
+    calls = await store.calls(application, account=account, only_live=only_live, limit=min(limit, MAX_LIST))
     return [report_call(call, now) for call in calls]
 
 

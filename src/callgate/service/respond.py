@@ -111,6 +111,7 @@ class Responder:
             orphan_after=self._orphan_after,
             endpoints=catalog.endpoints,
             elastic=self._elastic,
+            rules=catalog.rules.get(call.key.application),
         )
         try:
             async with asyncio.timeout_at(deadline):

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 from callgate.ledger.accounts import is_of_house
 from callgate.service.books import Books, Shelf
 from callgate.service.delivery import DeliveryState, Lane
-from callgate.storage import rows
+from callgate.storage import rows, rule_rows
 from callgate.storage.rows import Row
 
 K = TypeVar("K")
@@ -51,6 +51,10 @@ def changes_of(books: Books) -> Iterator[Change]:
     yield from _of(books.tokens, "tokens", rows.TOKEN, rows.TOKEN_KEY, rows.from_token)
     yield from _of(books.replies, "replies", rows.REPLY, rows.REPLY_KEY, rows.from_reply)
     yield from _of(books.leases, "leases", rows.LEASE, rows.LEASE_KEY, rows.from_lease)
+    yield from _of(books.rules, "rules", rule_rows.RULES, rule_rows.RULES_KEY, rule_rows.from_rules)
+    if books.rules_versions:
+        written = [rule_rows.from_rules_version(each) for each in books.rules_versions]
+        yield Change(Verb.ADD, "rules_versions", rule_rows.RULES_VERSION, (), written)
     yield from _of_calls(books)
     if books.transfers:
         yield Change(Verb.ADD, "transfers", rows.TRANSFER, (), [rows.from_transfer(each) for each in books.transfers])
@@ -75,7 +79,7 @@ def lanes_of(books: Books) -> list[Lane]:
 
 def changes_configuration(books: Books) -> bool:
     """Whether servers must look again at what they look up outside the lock."""
-    return bool(books.applications.changes() or books.decks.changes() or books.endpoints.changes())
+    return any(shelf.changes() for shelf in (books.applications, books.decks, books.endpoints, books.rules))
 
 
 def _of(

@@ -31,12 +31,13 @@ class PlatformPart(Part, frozen=True, kw_only=True):
 
 
 class GatePart(Part, frozen=True, kw_only=True):
-    """How our own server is set up for this scenario: words of `app set`, `app limits`, and a deck as CSV."""
+    """How our own server is set up for this scenario: words of `app set`, `app limits`, a deck as CSV, and rules as TOML."""
 
     settings: Sequence[str] = ()
     limits: Sequence[str] = ()
     suspended: bool = False
     deck: str = ""
+    rules: str = ""
 
 
 class AccountPart(Part, frozen=True, kw_only=True):
