@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from callgate.errors import SettingsInvalid
 from callgate.service.application import Application
 from callgate.service.application import opened as unsealed
+from callgate.service.endpoint import Security, SmtpServer
 from callgate.service.ports import Platform, Store
 from callgate.settings import Settings
 from callgate.vault import Vault
@@ -43,6 +45,22 @@ def build_vault(settings: Settings) -> Vault:
             "secret_key", "none", "the one in callgate.toml, or CALLGATE_SECRET_KEY; `callgate init` makes one"
         )
     return Vault(settings.secret_key)
+
+
+def mail_server(settings: Settings) -> SmtpServer | None:
+    """The mail server that is set, None for none."""
+    if not settings.smtp_host:
+        return None
+    return SmtpServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        security=Security(settings.smtp_security),
+        user=settings.smtp_user,
+        password=settings.smtp_password,
+        sender=settings.smtp_from,
+        authority=Path(settings.smtp_authority) if settings.smtp_authority else None,
+        templates=Path(settings.mail_templates) if settings.mail_templates else None,
+    )
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from typing import cast
 
 import uvicorn
 
-from callgate.app import build_store, build_vault, clock, opened
+from callgate.app import build_store, build_vault, clock, mail_server, opened
 from callgate.errors import SettingsInvalid, StorageUnavailable
 from callgate.http.asgi import AsgiApp, Receive, Scope, Send, send_reply
 from callgate.http.callbacks import PREFIX, CallbackEdge
@@ -153,7 +153,7 @@ class Gate:
         from callgate.outbox.senders import call_link, senders  # noqa: PLC0415 - see above
         from callgate.outbox.worker import Worker  # noqa: PLC0415
 
-        posts = partial(senders, link=call_link(self._settings.public_url))
+        posts = partial(senders, link=call_link(self._settings.public_url), smtp=mail_server(self._settings))
         await Worker(
             self._store, self.catalogs, clock, posts=posts, leases=self._leases, is_busy=self._is_deciding
         ).work()

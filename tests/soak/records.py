@@ -173,6 +173,8 @@ def fill(path: Path, endpoint: str, accounts: int, records: int) -> None:
     places = ", ".join("?" * len(rows.DELIVERY))
     with sqlite3.connect(path) as db:
         db.executemany(f"INSERT INTO deliveries ({', '.join(rows.DELIVERY)}) VALUES ({places})", queued())  # noqa: S608 - ours
+        db.commit()
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
 
 
@@ -275,6 +277,10 @@ async def _oversee(  # noqa: PLR0913, PLR0917 - everybody who has a part in it
             await worker.kill()
             await worker.start()
             killed, quiet_at = killed + 1, time.monotonic()
+            if killed % 10 == 0:
+                sys.stderr.write(
+                    f"{killed} kills, {seen.count:,} arrived, {seen.repeats:,} again, {len(seen.faults)} faults\n"
+                )
         if not was_down and seen.count >= records // 2:
             judge.is_down = was_down = True
             down_until = clock() + DOWN

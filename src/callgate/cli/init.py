@@ -37,6 +37,16 @@ secret_key = "{secret_key}"
 # Days after which records that were delivered are forgotten in the outbox.
 # delivered_kept_days = 30
 
+# The mail server that alarms are sent through, see: callgate endpoint add mailto:ADDRESS. Security: starttls, tls or none.
+# smtp_host = "smtp.example.com"
+# smtp_port = 587
+# smtp_security = "starttls"
+# smtp_user = "callgate"
+# smtp_password = ""
+# smtp_from = "callgate@example.com"
+# smtp_authority = ""
+# mail_templates = ""
+
 # Jobs that may wait for the store; beyond it calls are hung up at once.
 # queue_limit = 10000
 

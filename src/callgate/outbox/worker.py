@@ -168,7 +168,10 @@ class Worker:
         if not concluded:
             return
         try:
-            await self._store.perform(Conclude(of=tuple(concluded)))
+            await self._store.perform(Conclude(of=tuple(concluded), endpoints=self._catalogs.now.endpoints))
+        except asyncio.CancelledError:  # perhaps before it began: it may be said twice, and not never
+            self._concluded[:0] = concluded
+            raise
         except StorageUnavailable as error:  # their claims end, and they are sent again under the same ids
             log.warning("deliveries.not_written_down", count=len(concluded), error=str(error))
 

@@ -1,5 +1,6 @@
 """What is written down of a delivery after it was sent. Claims, before, are the engine's: see `Store.claim_deliveries`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -9,6 +10,7 @@ import msgspec
 from callgate.service.books import AccountKey, Books, Keys
 from callgate.service.delivery import Delivery
 from callgate.service.endpoint import Endpoint, EndpointState
+from callgate.service.endpoint_events import tell_disabled
 
 
 class News(NamedTuple):
@@ -35,12 +37,16 @@ class Conclude:
     """What became of deliveries that a worker had claimed, each of another lane."""
 
     of: tuple[Concluded, ...]
+    endpoints: Sequence[Endpoint] = ()  # who may want to hear that another one is disabled
 
     def keys(self) -> Keys:
-        """The order of a lane is kept by the lock of its account's wallet."""
+        """The order of a lane is kept by the lock of its account's wallet, or of the endpoint that it tells of."""
+        lanes = [each.claimed.lane for each in self.of]
+        told_of = [lane.account for lane in lanes if not lane.application]
+        news = [each.claimed.lane.endpoint for each in self.of if each.news is not NO_NEWS]
         return Keys(
-            accounts=tuple(AccountKey(*each.claimed.lane[1:]) for each in self.of),
-            endpoints=tuple(each.claimed.lane.endpoint for each in self.of if each.news is not NO_NEWS),
+            accounts=tuple(AccountKey(lane.application, lane.account) for lane in lanes if lane.application),
+            endpoints=(*told_of, *news),
         )
 
     def run(self, books: Books) -> None:
@@ -54,6 +60,8 @@ class Conclude:
             told = tell(endpoint, news, claimed.attempted_at)
             if told != endpoint:
                 books.endpoints.put(endpoint.id, told)
+            if told.state is not endpoint.state:
+                tell_disabled(books, endpoint, told.why, claimed.attempted_at or claimed.occurred_at, self.endpoints)
 
 
 def tell(endpoint: Endpoint, news: News, at: datetime | None) -> Endpoint:
