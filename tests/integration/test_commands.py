@@ -474,6 +474,7 @@ def test_the_doctor_finds_nothing(run: Run) -> None:
         "secrets",
         "ledger",
         "callbacks",
+        "endpoints",
         "callback URL",
     ]
 

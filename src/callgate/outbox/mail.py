@@ -120,7 +120,7 @@ class Mailer:
         """Return the message, and what is to be noted of it: that a template of the operator's could not be used."""
         assert self._server is not None, "the caller has asked"
         body: dict[str, Any] = msgspec.json.decode(delivery.body)
-        facts = {name: _in_a_line(value) for name, value in body["data"].items()}
+        facts: dict[str, Any] = {name: _in_a_line(value) for name, value in body["data"].items()}
         kind = type_ or str(delivery.type)
         call_id = facts.get("call_id")
         words = {

@@ -80,6 +80,10 @@ class RotateEndpoint:
         return rotated
 
 
+BY_OPERATOR = "disabled by the operator"
+"""Why an endpoint is disabled that has done nothing wrong."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SetEndpointState:
     """Stop sending to an endpoint, or start again. What waits for it meanwhile stays."""
@@ -95,7 +99,7 @@ class SetEndpointState:
         endpoint = _known(books, self.id)
         if endpoint.state is self.state:
             return endpoint
-        why = "" if self.state is EndpointState.ACTIVE else "disabled by the operator"
+        why = "" if self.state is EndpointState.ACTIVE else BY_OPERATOR
         changed = msgspec.structs.replace(endpoint, state=self.state, why=why, failing_since=None)
         books.endpoints.put(self.id, changed)
         return changed
