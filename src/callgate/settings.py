@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_authority: str = ""
     mail_templates: str = ""
     queue_limit: int = 10_000
+    api_requests_per_s: int = 100
     log_level: str = "info"
 
     def __repr__(self) -> str:
@@ -265,6 +266,7 @@ _CHECKS: dict[str, Callable[[object, str], object]] = {
     "smtp_authority": _path,
     "mail_templates": _path,
     "queue_limit": _whole(1, 1_000_000),
+    "api_requests_per_s": _whole(0, 100_000),
     "log_level": _one_of("debug", "info", "warning", "error"),
 }
 """Every key, with the check that reads it from the file or the environment."""

@@ -39,6 +39,8 @@ EMAIL = "email"
 MAILTO = "mailto:"
 
 MAX_RECIPIENTS = 20
+REMOVED = "removed"
+"""The kind of what is left of an endpoint that was removed: it is in no list, and nothing is sent there."""
 
 PER_S, SIGNING = "per_s", "signing"
 """Options of a webhook: deliveries a second, and how they are signed."""
