@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
-from callgate.app import build_store, build_vault, clock, mail_server, opened
+from callgate.app import build_store, build_vault, clock, export_place, mail_server, opened
 from callgate.errors import SettingsInvalid, StorageUnavailable
 from callgate.http.asgi import AsgiApp, Receive, Scope, Send, send_reply
 from callgate.http.callbacks import PREFIX, CallbackEdge
@@ -26,11 +26,13 @@ from callgate.service.catalog import Catalogs
 from callgate.service.elastic import ElasticTerms
 from callgate.service.endpoint import SmtpServer
 from callgate.service.expire import expire_parked
+from callgate.service.export import FileFormat
 from callgate.service.faults import FaultWatch
 from callgate.service.heal import Healer
 from callgate.service.idempotent import KEPT_FOR
 from callgate.service.ports import ManagedPlatform, Store
 from callgate.service.respond import Responder
+from callgate.service.scheduled_export import Every
 from callgate.service.take_lease import Holder
 from callgate.service.token_use import TokenUses
 from callgate.settings import Settings
@@ -119,6 +121,7 @@ class Gate:
             "ask": partial(self._leases.work, "ask", self._ask),
             "extend": self._extend,  # by every server: a slice cannot wait until a dead server's lease is over
             "faults": self.faults.work,
+            "exports": self._export,
             "tokens": partial(self._uses.keep_writing, store=self._store),
             "pages": self._load_pages,
         }
@@ -184,6 +187,16 @@ class Gate:
     def _is_deciding(self) -> bool:
         """Whether calls arrive: what else there is to do has time."""
         return asyncio.get_running_loop().time() - self.responder.asked_at < BUSY_S
+
+    async def _export(self) -> None:
+        """Files of call records, where somebody wants them."""
+        place = export_place(self._settings)
+        if place is None:
+            return
+        from callgate.outbox.exports import export_for_ever  # noqa: PLC0415 - see above
+
+        every, form = Every(self._settings.export_every), FileFormat(self._settings.export_format)
+        await self._leases.work("exports", partial(export_for_ever, self._store, place, clock, every, form))
 
     async def _ask(self) -> None:
         """Calls whose end does not come."""

@@ -18,6 +18,7 @@ from callgate.money import parse_currency
 FILE = "callgate.toml"
 PREFIX = "CALLGATE_"
 SQLITE = "sqlite:///"
+S3 = "s3://"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +43,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_from: str = ""
     smtp_authority: str = ""
     mail_templates: str = ""
+    export_to: str = ""
+    export_every: str = "day"
+    export_format: str = "csv"
+    export_s3_url: str = ""
+    export_s3_region: str = "us-east-1"
+    export_s3_key: str = ""
+    export_s3_secret: str = ""
     queue_limit: int = 10_000
     api_requests_per_s: int = 100
     log_level: str = "info"
@@ -81,6 +89,10 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
     if settings.smtp_password and settings.smtp_security == "none" and settings.smtp_host not in _LOOPBACK:
         raise SettingsInvalid(
             "smtp_security", "none, with a password", "starttls or tls: others could read it on its way"
+        )
+    if settings.export_to.startswith(S3) and not (settings.export_s3_key and settings.export_s3_secret):
+        raise SettingsInvalid(
+            "export_to", "an object store without a key", "export_s3_key and export_s3_secret beside it"
         )
     return settings
 
@@ -227,6 +239,24 @@ def _address(value: object, where: str) -> str:
     return text
 
 
+def _export_to(value: object, where: str) -> str:
+    text = _text(value, where)
+    is_bucket = re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s/]+)*/?", text)
+    if text and not is_bucket and not Path(text).is_dir():
+        raise SettingsInvalid(where, repr(text), "a folder that is there, or s3://BUCKET or s3://BUCKET/PREFIX")
+    return text
+
+
+def _s3_url(value: object, where: str) -> str:
+    text = _text(value, where).rstrip("/")
+    url = urlsplit(text)
+    is_own = url.hostname in _LOOPBACK or url.scheme == "https"
+    if text and (url.scheme not in ("http", "https") or not url.hostname or not is_own or url.path or url.query):
+        expected = "an https URL without a path, such as https://s3.example.com; http for this machine alone"
+        raise SettingsInvalid(where, repr(text), expected)
+    return text
+
+
 def _path(value: object, where: str) -> str:
     text = _text(value, where)
     if text and not Path(text).exists():
@@ -265,6 +295,13 @@ _CHECKS: dict[str, Callable[[object, str], object]] = {
     "smtp_from": _address,
     "smtp_authority": _path,
     "mail_templates": _path,
+    "export_to": _export_to,
+    "export_every": _one_of("day", "hour"),
+    "export_format": _one_of("csv", "ndjson", "parquet"),
+    "export_s3_url": _s3_url,
+    "export_s3_region": _text,
+    "export_s3_key": _text,
+    "export_s3_secret": _secret,
     "queue_limit": _whole(1, 1_000_000),
     "api_requests_per_s": _whole(0, 100_000),
     "log_level": _one_of("debug", "info", "warning", "error"),

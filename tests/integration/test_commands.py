@@ -475,6 +475,7 @@ def test_the_doctor_finds_nothing(run: Run) -> None:
         "ledger",
         "callbacks",
         "endpoints",
+        "exports",
         "callback URL",
     ]
 

@@ -68,6 +68,7 @@ async def _look(config: Path | None) -> list[Finding]:
                 _ledger,
                 _callbacks,
                 _endpoints,
+                _exports,
             )
             findings += [await look(settings, store) for look in looks]
     except Error as error:
@@ -189,6 +190,17 @@ async def _endpoints(_settings: "Settings", store: "Store") -> Finding:
             "endpoints", False, "records are parked: nobody took them", "callgate deliveries list --state parked"
         )
     return Finding("endpoints", True, f"{len(endpoints)}, all of which take their records" if endpoints else "none")
+
+
+async def _exports(settings: "Settings", store: "Store") -> Finding:
+    """Files that are planned are there within a minute, unless something is wrong."""
+    for file in await store.due_exports():
+        if file.why:
+            return Finding("exports", False, f"{file.name}: {file.why}", "it is tried again every minute")
+    last = await store.last_export() if settings.export_to else None
+    if last is None or last.size == 0:
+        return Finding("exports", True, "none yet" if settings.export_to else "export_to is not set")
+    return Finding("exports", True, f"{last.name}, {last.count} records")
 
 
 async def _callback_url(settings: "Settings") -> Finding:

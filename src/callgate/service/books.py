@@ -20,6 +20,7 @@ from callgate.service.application import ApplicationRow
 from callgate.service.audit_entry import AuditEntry
 from callgate.service.delivery import Delivery
 from callgate.service.endpoint import Endpoint
+from callgate.service.export_file import ExportFile
 from callgate.service.lease import Lease
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.reply import Reply
@@ -76,6 +77,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     deliveries: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
     leases: tuple[str, ...] = ()
+    exports: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
 
 
@@ -222,6 +224,7 @@ class Books:
         self.deliveries: Shelf[str, Delivery] = Shelf(touched)
         self.replies: Shelf[str, Reply] = Shelf(touched)
         self.leases: Shelf[str, Lease] = Shelf(touched)
+        self.exports: Shelf[str, ExportFile] = Shelf(touched)
         self.rules: Shelf[str, RulesHead] = Shelf(touched)  # by application
         self.is_probed = False  # something is to be written, although nothing changes
         self.transfers: Journal[Transfer] = Journal(touched)

@@ -16,6 +16,7 @@ from callgate.service.audit_entry import AuditEntry
 from callgate.service.books import AccountKey, DeckHead, Job
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
+from callgate.service.export_file import ExportFile
 from callgate.service.open_account import OpenedAccount
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
@@ -158,6 +159,18 @@ class Store(Watched, Protocol):
 
     async def records(self, wanted: RecordRange, *, after: RecordPosition | None, limit: int) -> Sequence[CallRecord]:
         """Records in the order in which calls ended, those behind the position `after`."""
+
+    async def records_mark(self) -> int:
+        """The number of the last record: whatever is written from now on has a higher one, on every server."""
+
+    async def numbered_records(self, *, after: int, up_to: int, limit: int) -> Sequence[tuple[int, CallRecord]]:
+        """Records by number, in the order in which they were written."""
+
+    async def due_exports(self) -> Sequence[ExportFile]:
+        """Files whose time is over and which are not there yet, oldest first."""
+
+    async def last_export(self) -> ExportFile | None:
+        """The one whose time was over last."""
 
     async def token(self, digest: str) -> Token | None: ...
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 from callgate.ledger.accounts import is_of_house
 from callgate.service.books import Books, Shelf
 from callgate.service.delivery import DeliveryState, Lane
-from callgate.storage import rows, rule_rows, usage_rows
+from callgate.storage import export_rows, rows, rule_rows, usage_rows
 from callgate.storage.audit_rows import AUDIT, from_audit_entry
 from callgate.storage.rows import Row
 
@@ -58,6 +58,7 @@ def changes_of(books: Books) -> Iterator[Change]:
     if books.rules_versions:
         written = [rule_rows.from_rules_version(each) for each in books.rules_versions]
         yield Change(Verb.ADD, "rules_versions", rule_rows.RULES_VERSION, (), written)
+    yield from _of(books.exports, "exports", export_rows.EXPORT, export_rows.EXPORT_KEY, export_rows.from_export)
     yield from _of_calls(books)
     if books.transfers:
         yield Change(Verb.ADD, "transfers", rows.TRANSFER, (), [rows.from_transfer(each) for each in books.transfers])

@@ -39,6 +39,9 @@ T = TypeVar("T")
 STAGE_PORTION = 2_000
 """Rows removed in one transaction."""
 
+_MARK_MS = 200
+"""How long a look for the last record may make others wait that write one."""
+
 _MIGRATING = 0x0CA11
 """The lock of whoever migrates."""
 
@@ -157,6 +160,14 @@ class PostgresStore(Reads):
     async def forget_deliveries(self, before: datetime) -> None:
         while len(await self.fetch(_FORGET_DELIVERIES, rows.to_us(before), STAGE_PORTION)) == STAGE_PORTION:
             pass
+
+    async def records_mark(self) -> int:
+        """Numbers become visible out of order: whoever is just writing is waited for, a moment at most."""
+        async with self._reading().session() as connection, connection.transaction():
+            await connection.execute(f"SET LOCAL lock_timeout = '{_MARK_MS}ms'")
+            await connection.execute("LOCK TABLE records IN SHARE MODE")
+            found = await connection.fetch("SELECT coalesce(max(number), 0) FROM records")
+        return int(found[0][0])
 
     async def claim_deliveries(self, endpoint: str, now: datetime, until: datetime, limit: int) -> Sequence[Delivery]:
         found = await self.fetch(CLAIM, endpoint, rows.to_us(now), rows.to_us(until), limit)

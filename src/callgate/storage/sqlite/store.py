@@ -257,6 +257,9 @@ class SqliteStore(Reads):
         while await self._write(lambda db: db.execute(statement, portion).rowcount) == STAGE_PORTION:
             pass
 
+    async def records_mark(self) -> int:
+        return await self._number("SELECT coalesce(max(rowid), 0) FROM records")
+
     async def claim_deliveries(self, endpoint: str, now: datetime, until: datetime, limit: int) -> Sequence[Delivery]:
         values = (rows.to_us(until), rows.to_us(now), endpoint, limit)
 
