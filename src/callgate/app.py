@@ -11,6 +11,7 @@ from callgate.service.application import opened as unsealed
 from callgate.service.endpoint import Security, SmtpServer
 from callgate.service.ports import Platform, Store
 from callgate.service.scheduled_export import Bucket
+from callgate.service.signing import Signing
 from callgate.settings import S3, Settings
 from callgate.vault import Vault
 
@@ -77,6 +78,11 @@ def export_place(settings: Settings) -> Path | Bucket | None:
         key=settings.export_s3_key,
         secret=settings.export_s3_secret,
     )
+
+
+def build_signing(vault: Vault) -> Signing:
+    """What we sign ourselves is signed with keys made of the secret key."""
+    return Signing(tickets=vault.derived("callgate tickets"), holds=vault.derived("callgate holds"))
 
 
 @asynccontextmanager

@@ -57,6 +57,7 @@ COMMANDS = {
     "calls hangup": "End a live call at the platform.",
     "calls tail": "Print calls as they are decided and as they end, until Ctrl-C.",
     "endpoint add": "Add a receiver of records: a webhook, and print its signing secret once, e-mail, or a connector to a CRM.",
+    "callout": "Place a call: a spoken message, a conference, or click-to-call. Its money is held before anybody is rung.",
     "endpoint list": "List the receivers; secrets are never shown.",
     "endpoint rotate": "Give a receiver a new signing secret, and print it once.",
     "endpoint test": "Send a test event to a webhook, a test mail, or look something up in a CRM, now; exit 1 when that fails.",

@@ -1,12 +1,12 @@
 """Files of call records that are written on a schedule.
 
-Revision 0014, after 0013.
+Revision 0015, after 0014.
 """
 
 from callgate.storage.dialect import Apart, Steps, apply
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 
 STATEMENTS: Steps = (
     """
