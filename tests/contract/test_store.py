@@ -26,7 +26,7 @@ from callgate.rating.rate import Rate
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.apply_rules import ApplyRules
 from callgate.service.books import AccountKey, Books, DeckHead, Job, Keys
-from callgate.service.deliver import Conclude
+from callgate.service.deliver import Conclude, Concluded
 from callgate.service.delivery import DeliveryState
 from callgate.service.endpoint import Endpoint, RecordType
 from callgate.service.import_deck import PublishDeck, import_deck
@@ -881,10 +881,9 @@ def test_delivered_records_are_forgotten_after_their_time(engine: Engine, new_ho
             house.tick(1)
         states = (DeliveryState.DELIVERED, DeliveryState.PARKED, DeliveryState.DELIVERED)
         queued = sorted(house.run(house.store.deliveries(None, 10)), key=lambda each: each.sequence)
-        for delivery, state in zip(queued, states, strict=True):
-            current = house.run(house.store.delivery(delivery.id))
-            assert current is not None
-            house.perform(Conclude(claimed=current, concluded=msgspec.structs.replace(current, state=state)))
+        for state in states:
+            (current,) = house.run(house.store.claim_deliveries("crm", house.now, house.now + timedelta(seconds=30), 9))
+            house.perform(Conclude(of=(Concluded(current, msgspec.structs.replace(current, state=state)),)))
         house.run(house.store.forget_deliveries(queued[2].occurred_at))
         left = {each.sequence: each.state for each in house.run(house.store.deliveries(None, 10))}
         assert left == {2: DeliveryState.PARKED, 3: DeliveryState.DELIVERED}

@@ -52,7 +52,7 @@ from callgate.rating.deck_csv import read_deck
 from callgate.service.add_application import AddApplication
 from callgate.service.add_endpoint import SetEndpointState, Wanted, add_endpoint, rotate_endpoint
 from callgate.service.catalog import Catalogs
-from callgate.service.deliver import Claim, Conclude
+from callgate.service.deliver import Conclude, Concluded
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import EndpointState
 from callgate.service.import_deck import import_deck
@@ -450,16 +450,17 @@ def test_what_a_killed_worker_had_in_its_hands_comes_back() -> None:
             await there.call("a1")
             queued = await there.delivery("a1")
             now = there.clock()
-            claim = Claim(ids=(queued.id,), now=now, until=now + CLAIMED_FOR)
-            (claimed,) = await there.store.perform(claim)
-            assert await there.store.perform(claim) == []
+            claim = (queued.lane.endpoint, now, now + CLAIMED_FOR, 10)
+            (claimed,) = await there.store.claim_deliveries(*claim)
+            assert (claimed.attempt_count, claimed.attempted_at, claimed.due_at) == (1, now, now + CLAIMED_FOR)
+            assert await there.store.claim_deliveries(*claim) == []
             async with there.worker():
                 await asyncio.sleep(0.6)  # two looks: it is somebody else's
                 assert receiver.heard == []
                 there.ahead += CLAIMED_FOR
                 delivered = await there.until("a1", DeliveryState.DELIVERED, attempts=2)
             parked = msgspec.structs.replace(claimed, state=DeliveryState.PARKED)
-            await there.store.perform(Conclude(claimed=claimed, concluded=parked))
+            await there.store.perform(Conclude(of=(Concluded(claimed, parked),)))
             assert await there.delivery("a1") == delivered
             assert [heard.id for heard in receiver.heard] == [queued.id]
 

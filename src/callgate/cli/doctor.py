@@ -67,6 +67,8 @@ async def _look(config: Path | None) -> list[Finding]:
                 _secrets,
                 _ledger,
                 _callbacks,
+                _endpoints,
+                _exports,
             )
             findings += [await look(settings, store) for look in looks]
     except Error as error:
@@ -167,6 +169,38 @@ async def _callbacks(_settings: "Settings", store: "Store") -> Finding:
         found = f"{newest.application}: {newest.ingredient}: {newest.explanation}"
         return Finding("callbacks", False, found, "not genuine, so refused; see: callgate signature failures")
     return Finding("callbacks", True, "none that names one of our keys was refused in the last hour")
+
+
+async def _endpoints(_settings: "Settings", store: "Store") -> Finding:
+    """Those that an operator has disabled are as he wants them."""
+    from callgate.service.add_endpoint import BY_OPERATOR
+    from callgate.service.delivery import DeliveryState
+    from callgate.service.endpoint import EndpointState
+
+    endpoints = await store.endpoints()
+    for each in endpoints:
+        if each.state is EndpointState.DISABLED and each.why != BY_OPERATOR:
+            todo = f"when it is mended: callgate endpoint enable {each.id}, then callgate deliveries resend --since 7d"
+            return Finding("endpoints", False, f"{each.id} was disabled: {each.why}", todo)
+        if each.failing_since is not None:
+            found = f"{each.id} fails since {each.failing_since:%Y-%m-%d %H:%M}Z: {each.why}"
+            return Finding("endpoints", False, found, f"callgate endpoint test {each.id}")
+    if await store.deliveries(DeliveryState.PARKED, 1):
+        return Finding(
+            "endpoints", False, "records are parked: nobody took them", "callgate deliveries list --state parked"
+        )
+    return Finding("endpoints", True, f"{len(endpoints)}, all of which take their records" if endpoints else "none")
+
+
+async def _exports(settings: "Settings", store: "Store") -> Finding:
+    """Files that are planned are there within a minute, unless something is wrong."""
+    for file in await store.due_exports():
+        if file.why:
+            return Finding("exports", False, f"{file.name}: {file.why}", "it is tried again every minute")
+    last = await store.last_export() if settings.export_to else None
+    if last is None or last.size == 0:
+        return Finding("exports", True, "none yet" if settings.export_to else "export_to is not set")
+    return Finding("exports", True, f"{last.name}, {last.count} records")
 
 
 async def _callback_url(settings: "Settings") -> Finding:

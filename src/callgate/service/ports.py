@@ -16,6 +16,7 @@ from callgate.service.audit_entry import AuditEntry
 from callgate.service.books import AccountKey, DeckHead, Job, UserKey
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
+from callgate.service.export_file import ExportFile
 from callgate.service.open_account import OpenedAccount
 from callgate.service.operator_rows import Operator, Session
 from callgate.service.records import Call, Callback, CallRecord
@@ -190,6 +191,18 @@ class Store(Watched, Protocol):
     async def records(self, wanted: RecordRange, *, after: RecordPosition | None, limit: int) -> Sequence[CallRecord]:
         """Records in the order in which calls ended, those behind the position `after`."""
 
+    async def records_mark(self) -> int:
+        """The number of the last record: whatever is written from now on has a higher one, on every server."""
+
+    async def numbered_records(self, *, after: int, up_to: int, limit: int) -> Sequence[tuple[int, CallRecord]]:
+        """Records by number, in the order in which they were written."""
+
+    async def due_exports(self) -> Sequence[ExportFile]:
+        """Files whose time is over and which are not there yet, oldest first."""
+
+    async def last_export(self) -> ExportFile | None:
+        """The one whose time was over last."""
+
     async def token(self, digest: str) -> Token | None: ...
 
     async def tokens(self) -> Sequence[Token]:
@@ -225,8 +238,11 @@ class Store(Watched, Protocol):
     async def endpoints(self) -> Sequence[Endpoint]:
         """All of them, in the order in which they were added."""
 
-    async def due_deliveries(self, endpoint: str, now: datetime, limit: int) -> Sequence[str]:
-        """Ids of what is next and due for one endpoint, the longest due first."""
+    async def claim_deliveries(self, endpoint: str, now: datetime, until: datetime, limit: int) -> Sequence[Delivery]:
+        """Take what is next and due for one endpoint, the longest due first, and have until `until` to say what became of it.
+
+        No two workers get the same one, and none waits for another. Whatever a worker that died has taken is due again then.
+        """
 
     async def delivery(self, named: str) -> Delivery | None: ...
 

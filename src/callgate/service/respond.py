@@ -77,6 +77,8 @@ class Responder:
         self._deciding: dict[CallKey, asyncio.Future[None]] = {}
         self._overruling: set[asyncio.Task[None]] = set()
         self._is_hurried = asyncio.Event()
+        self.asked_at = 0.0
+        """When the last call arrived, by the clock of the event loop."""
 
     async def respond(self, event: CallEvent, body: bytes, provider: Provider, catalog: Catalog) -> WireReply:
         """Answer one genuine callback. Raises `StorageUnavailable` for all but an arriving call: the platform may retry."""
@@ -116,7 +118,8 @@ class Responder:
 
         That wait counts: each is answered before its own deadline, however many came before it.
         """
-        deadline = asyncio.get_running_loop().time() + self._decision_deadline_s
+        self.asked_at = asyncio.get_running_loop().time()
+        deadline = self.asked_at + self._decision_deadline_s
         while (first := self._deciding.get(call.key)) is not None:
             await asyncio.shield(first)
         decided = self._deciding[call.key] = asyncio.get_running_loop().create_future()

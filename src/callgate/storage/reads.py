@@ -19,6 +19,7 @@ from callgate.service.audit_entry import AuditEntry
 from callgate.service.books import AccountKey, DeckHead, UserKey
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import REMOVED, Endpoint
+from callgate.service.export_file import ExportFile
 from callgate.service.open_account import OpenedAccount
 from callgate.service.operator_rows import Operator, Session
 from callgate.service.ports import AuditFilter, CallPosition, RecordPosition, RecordRange
@@ -31,6 +32,7 @@ from callgate.storage import deck_rows, rows, rule_rows, sign_in_rows
 from callgate.storage.audit_rows import AUDIT, to_audit_entry
 from callgate.storage.deck_rows import add_page, to_rates
 from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, to_operator, to_session
+from callgate.storage.export_rows import EXPORT, to_export
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_one
 from callgate.storage.watch_reads import WatchReads
@@ -216,6 +218,20 @@ class Reads(WatchReads, ABC):
             ORDER BY ended_at, record_id LIMIT ?"""  # noqa: S608 - names are ours
         return [rows.to_record(row) for row in await self.fetch(statement, *values, limit)]
 
+    async def numbered_records(self, *, after: int, up_to: int, limit: int) -> Sequence[tuple[int, CallRecord]]:
+        number = self.order_written
+        statement = f"""SELECT record, {number} FROM records WHERE {number} > ? AND {number} <= ?
+            ORDER BY {number} LIMIT ?"""  # noqa: S608 - names are ours
+        return [(row[1], rows.to_record(row)) for row in await self.fetch(statement, after, up_to, limit)]
+
+    async def due_exports(self) -> Sequence[ExportFile]:
+        statement = f"{select('exports', EXPORT)} WHERE written_at IS NULL ORDER BY until"
+        return [to_export(row) for row in await self.fetch(statement)]
+
+    async def last_export(self) -> ExportFile | None:
+        found = await self.fetch(f"{select('exports', EXPORT)} ORDER BY until DESC LIMIT 1")
+        return to_export(found[0]) if found else None
+
     # -- tokens and faults ---------------------------------------------------------------------------------------------
 
     async def token(self, digest: str) -> Token | None:
@@ -269,11 +285,6 @@ class Reads(WatchReads, ABC):
     async def endpoints(self) -> Sequence[Endpoint]:
         statement = f"{select('endpoints', rows.ENDPOINT)} WHERE kind <> ? ORDER BY created_at, id"
         return [rows.to_endpoint(row) for row in await self.fetch(statement, REMOVED)]
-
-    async def due_deliveries(self, endpoint: str, now: datetime, limit: int) -> Sequence[str]:
-        statement = """SELECT id FROM deliveries
-            WHERE state = 'next' AND endpoint = ? AND due_at <= ? ORDER BY due_at LIMIT ?"""
-        return [row[0] for row in await self.fetch(statement, endpoint, rows.to_us(now), limit)]
 
     async def delivery(self, named: str) -> Delivery | None:
         found = await self.fetch(_DELIVERY, named)

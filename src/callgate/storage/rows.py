@@ -488,6 +488,22 @@ def from_delivery(delivery: Delivery) -> Row:
     )
 
 
+CONCLUDED_KEY = (*DELIVERY_KEY, "attempted_at")
+CONCLUDED = (*CONCLUDED_KEY, "due_at", "state", "attempt_count", "why")
+"""What is written down of a delivery that was sent: of its claim, which its time tells from any other."""
+
+
+def from_concluded(delivery: Delivery) -> Row:
+    return (
+        delivery.id,
+        _to_us(delivery.attempted_at),
+        to_us(delivery.due_at),
+        delivery.state,
+        delivery.attempt_count,
+        delivery.why,
+    )
+
+
 def to_delivery(row: Row) -> Delivery:
     named = dict(zip(DELIVERY, row, strict=True))
     lane = Lane(*(named.pop(name) for name in Lane._fields))
