@@ -99,6 +99,9 @@ ROUTES = [
     ("GET", "/api/v1/calls/c1", None, Role.VIEWER),
     ("POST", "/api/v1/calls/c1/hangup", None, Role.OPERATOR),
     ("GET", "/api/v1/cdrs", None, Role.VIEWER),
+    ("GET", "/api/v1/rules", None, Role.VIEWER),
+    ("PUT", "/api/v1/rules", {"document": ""}, Role.ADMIN),
+    ("GET", "/api/v1/rules/explain?call_id=c1", None, Role.VIEWER),
 ]
 RANK = [Role.VIEWER, Role.OPERATOR, Role.ADMIN]
 

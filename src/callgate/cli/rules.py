@@ -12,8 +12,10 @@ from callgate.cli.desk import (
     Limit,
     Whole,
     open_books,
+    read_settings,
     say,
     say_json,
+    say_steps,
     table,
     the_application,
     who,
@@ -22,6 +24,8 @@ from callgate.errors import Invalid, RulesInvalid
 
 if TYPE_CHECKING:
     from callgate.policy.rules.rule import Rule
+    from callgate.service.explain import Explanation
+    from callgate.service.ports import Store
 
 Version = Annotated[
     Whole | None, Parameter(name="--version", help="Number of the version; the one in force unless given.")
@@ -119,6 +123,70 @@ async def history(*, limit: Limit = 50, app: InApp = None, config: Config = None
     else:
         table(("version", "applied", "by"), lines)
     return 0
+
+
+async def explain(
+    call_id: str | None = None,
+    *,
+    from_: Annotated[str | None, Parameter(name="--from")] = None,
+    to: str | None = None,
+    app: InApp = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> int:
+    """Say why a call was decided as it was, or how one would be that has not happened.
+
+    Parameters
+    ----------
+    call_id
+        The provider's call id.
+    from_
+        Who would call: user:ID or a number.
+    to
+        Who would be called: a number, user:ID, conference:ID, sip:ADDRESS or did:NUMBER.
+    """
+    from callgate.protocol.call import CallKey
+    from callgate.service.explain import explain_call
+
+    if (call_id is None) == (from_ is None) or (from_ is None) != (to is None):
+        raise Invalid("rules explain", "neither or both", "a call id, or --from and --to")
+    async with open_books(config) as store:
+        application = await the_application(store, app)
+        if call_id is not None:
+            found = await explain_call(store, CallKey(application, call_id))
+        else:
+            assert from_ is not None and to is not None, "asked above"
+            found = await _what_if(store, application, from_, to, config)
+    if json:
+        say_json(found.trace)
+        return 0
+    say(f"{found.caller or '?'} -> {found.destination or '?'}  account {found.account or '-'}")
+    say_steps(found.trace[:-1])
+    if found.outcome == "connect":
+        say(f"connect for at most {found.granted_s} s, {found.hold} {found.currency} held for {found.held_s} s")
+    else:
+        say(f"refused: {found.refusal}. {found.reason}")
+    say(f"answer: {_json_text(found.answer)}")
+    return 0
+
+
+async def _what_if(store: "Store", application: str, caller: str, to: str, config: Path | None) -> "Explanation":
+    from callgate.app import clock
+    from callgate.service.catalog import Catalogs
+    from callgate.service.elastic import ElasticTerms
+    from callgate.service.explain import explain_what_if
+
+    settings = read_settings(config)
+    catalogs = Catalogs(store, lambda _: "")  # its secrets are not needed to decide
+    await catalogs.refresh()
+    terms = ElasticTerms(slice_s=settings.elastic_slice_s, max_s=settings.elastic_max_s)
+    return await explain_what_if(store, catalogs.now, application, caller, to, now=clock(), elastic=terms)
+
+
+def _json_text(value: object) -> str:
+    import msgspec
+
+    return msgspec.json.encode(value).decode()
 
 
 def _counted(rules: "tuple[Rule, ...]") -> str:

@@ -1,5 +1,7 @@
 """Errors as RFC 9457 problem documents. What went wrong with a signature is the operator's business, not the sender's."""
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from callgate.protocol import WireReply
@@ -8,11 +10,15 @@ TYPE = "https://callgate.dev/problems/"
 """Types are names and need not resolve; the last part is stable."""
 
 
-def problem(status: int, name: str, title: str, detail: str | None = None) -> WireReply:
-    """Return the reply for an error: `type` ends in its stable name."""
-    document = {"type": f"{TYPE}{name}", "title": title, "status": status}
+def problem(
+    status: int, name: str, title: str, detail: str | None = None, errors: Sequence[Mapping[str, object]] = ()
+) -> WireReply:
+    """Return the reply for an error: `type` ends in its stable name; `errors` has one for each fault where there are several."""
+    document: dict[str, object] = {"type": f"{TYPE}{name}", "title": title, "status": status}
     if detail is not None:
         document["detail"] = detail
+    if errors:
+        document["errors"] = errors
     return WireReply(status=status, content_type="application/problem+json", body=msgspec.json.encode(document))
 
 

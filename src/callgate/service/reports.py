@@ -14,7 +14,7 @@ from callgate.ledger.wallet import Wallet
 from callgate.money import format_micros, format_nanos
 from callgate.policy.account import Account
 from callgate.policy.limits import Limits
-from callgate.policy.refusal import SENTENCES
+from callgate.policy.refusal import SENTENCES, Refusal
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import LIVE
 from callgate.rating.charge import charge_micros
@@ -65,10 +65,13 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided. `outcome` is `connect` or `refuse`; `reason` says the refusal in a sentence."""
+    """What was decided. `outcome` is `connect` or `refuse`; `reason` says the refusal in a sentence. `rule` is the operator's
+    rule that refused, where one did.
+    """
 
     outcome: str
     refusal: str | None
+    rule: str | None
     reason: str | None
     granted_s: int
     trace: list[dict[str, Any]]
@@ -286,13 +289,31 @@ def report_call(call: Call, now: datetime, callbacks: Sequence[Callback] = ()) -
 def _decision(call: Call) -> DecisionReport | None:
     if not call.answer:
         return None
+    trace: list[dict[str, Any]] = msgspec.json.decode(call.trace)
+    rule = refused_by(call.refusal, trace)
     return DecisionReport(
         outcome="connect" if call.rate is not None and call.refusal is None else "refuse",
         refusal=call.refusal,
-        reason=None if call.refusal is None else SENTENCES[call.refusal],
+        rule=rule,
+        reason=reason_of(call.refusal, rule),
         granted_s=call.granted_s,
-        trace=msgspec.json.decode(call.trace),
+        trace=trace,
     )
+
+
+def refused_by(refusal: Refusal | None, trace: list[dict[str, Any]]) -> str | None:
+    """The operator's rule that refused a call, from its trace; None where none did."""
+    if refusal is not Refusal.RULE or not trace:
+        return None
+    rule = trace[-1]["saw"].get("rule")
+    return None if rule is None else str(rule)
+
+
+def reason_of(refusal: Refusal | None, rule: str | None) -> str | None:
+    """A refusal in a sentence, with the rule's name where one refused."""
+    if refusal is None:
+        return None
+    return SENTENCES[refusal] + ("" if rule is None else f" Rule: {rule}.")
 
 
 def _seconds_left(call: Call, now: datetime) -> int:

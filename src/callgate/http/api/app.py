@@ -17,6 +17,7 @@ from callgate.http.api.cdrs import list_records
 from callgate.http.api.desk import Desk
 from callgate.http.api.faults import on_bug, on_error, on_http_error
 from callgate.http.api.quotes import show_quote
+from callgate.http.api.rules import ROUTES as RULES
 from callgate.service.asyncapi import describe
 
 MAX_BODY_BYTES = 65_536
@@ -43,6 +44,7 @@ def build_api(desk: Desk) -> Litestar:
             show_quote,
             list_calls, show_call, hang_up,
             list_records,
+            *RULES,
             show_openapi, show_asyncapi,
         ],
         security=[{"token": []}],

@@ -14,7 +14,7 @@ from callgate.errors import Error, NotFound
 from callgate.http.api.faults import explain
 from callgate.rating.deck import Deck
 from callgate.service.books import Job
-from callgate.service.catalog import Catalogs
+from callgate.service.catalog import Catalog, Catalogs
 from callgate.service.idempotent import Asked, Idempotent, check_key
 from callgate.service.ports import Platform, Store
 from callgate.service.token import Token
@@ -33,6 +33,11 @@ class Desk:
         self.platform = platform
         self.clock = clock
         self._catalogs = catalogs
+
+    @property
+    def catalog(self) -> Catalog:
+        """What calls are decided by now."""
+        return self._catalogs.now
 
     @property
     def decks(self) -> Mapping[str, Deck]:

@@ -6,7 +6,16 @@ from typing import Any
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from callgate.errors import AmountInvalid, Conflict, Error, Invalid, NotFound, PlatformFailed, StorageUnavailable
+from callgate.errors import (
+    AmountInvalid,
+    Conflict,
+    Error,
+    Invalid,
+    NotFound,
+    PlatformFailed,
+    RulesInvalid,
+    StorageUnavailable,
+)
 from callgate.http.problems import problem
 from callgate.logs import log
 from callgate.protocol import WireReply
@@ -24,6 +33,9 @@ _STATUS: tuple[tuple[type[Error], int, str, str], ...] = (
 
 def explain(error: Error) -> WireReply:
     """Return the problem document of an error that we raise on purpose."""
+    if isinstance(error, RulesInvalid):
+        faults = [fault._asdict() for fault in error.faults]
+        return problem(400, "rules-invalid", "The document of rules cannot be used.", str(error), faults)
     for family, status, name, title in _STATUS:
         if isinstance(error, family):
             return problem(status, name, title, str(error))
