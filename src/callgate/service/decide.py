@@ -35,7 +35,8 @@ class Redirected(msgspec.Struct, frozen=True, kw_only=True):
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision may look at. `account` is who pays, None when nobody is known to; `wallet` is theirs. `redirected`: the
-    call's destination is not what was dialled.
+    call's destination is not what was dialled. `shown` is the number that the callee will see, None where it sees none: a
+    price may depend on it.
     """
 
     call: CallArrived
@@ -44,6 +45,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     wallet: Wallet | None
     deck: Deck | None
     now: datetime
+    shown: str | None = None
     elastic: ElasticTerms = DEFAULT_TERMS
     rules: RuleSet | None = None
     redirected: Redirected | None = None
@@ -97,7 +99,7 @@ def decide(facts: Facts) -> Verdict:  # noqa: C901 - a flat ladder of guards is 
         return refused()
     if refuses("destination", judge_destination(call.destination), kind=call.destination.kind):
         return refused()
-    rate = find_rate(facts.deck, account, call.destination, facts.now)
+    rate = find_rate(facts.deck, account, call.destination, facts.now, facts.shown)
     ruling = _NO_RULING
     if facts.rules is not None:
         ruling, refusal, saw = ask_rules(facts, facts.rules, rate)
@@ -169,11 +171,14 @@ def caps_of(facts: Facts, ruling: Ruling) -> list[int]:
     return [cap_s for cap_s in caps if cap_s is not None]
 
 
-def find_rate(deck: Deck | None, account: Account, destination: Endpoint, at: datetime) -> Rate | None:
-    """What a call to a valid number is priced by. A blocked row is no price, and neither is one in another currency than
-    the account's.
+def find_rate(
+    deck: Deck | None, account: Account, destination: Endpoint, at: datetime, shown: str | None = None
+) -> Rate | None:
+    """What a call to a valid number that shows the callee that number is priced by.
+
+    A blocked row is no price, and neither is one in another currency than the account's.
     """
     if deck is None or deck.currency != account.currency:
         return None
-    rate = deck.rate_for(destination.address, at)
+    rate = deck.rate_for(destination.address, at, shown)
     return None if rate is None or rate.is_blocked else rate

@@ -9,6 +9,7 @@ from callgate.ledger.verify import LedgerRows
 from callgate.ledger.wallet import Wallet
 from callgate.protocol.call import CallEnded, CallKey, CallOngoing
 from callgate.rating.rate import Rate
+from callgate.rating.rates import Rates
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, DeckHead, Job
 from callgate.service.delivery import Delivery, DeliveryState
@@ -18,6 +19,7 @@ from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
+from callgate.service.watch import Watched
 
 T = TypeVar("T")
 
@@ -45,7 +47,7 @@ class RecordRange(NamedTuple):
     account: str | None = None
 
 
-class Store(Protocol):
+class Store(Watched, Protocol):
     """The books on one engine. `is_shared`: several servers may work on them at once, and must share what one alone may do."""
 
     is_shared: bool
@@ -85,7 +87,8 @@ class Store(Protocol):
 
     async def deck_heads(self) -> Sequence[DeckHead]: ...
 
-    async def deck_rows(self, head: DeckHead) -> Sequence[Rate]: ...
+    async def deck_rows(self, head: DeckHead) -> Rates:
+        """All rows of a version, sorted. Raises `StorageUnavailable` too where somebody is removing them."""
 
     async def next_deck_version(self) -> int:
         """A number that no version of any deck had before."""
