@@ -17,8 +17,9 @@ from callgate.service.books import Books, Keys
 from callgate.service.catalog import Catalog
 from callgate.service.elastic import ElasticTerms
 from callgate.service.ports import Store
+from callgate.service.reason import reason_of, refused_by
 from callgate.service.records import Call, held_s
-from callgate.service.reports import reason_of, refused_by, rfc3339
+from callgate.service.reports import rfc3339
 from callgate.service.respond import authorize_job
 
 

@@ -14,7 +14,6 @@ from callgate.ledger.wallet import Wallet
 from callgate.money import format_micros, format_nanos
 from callgate.policy.account import Account
 from callgate.policy.limits import Limits
-from callgate.policy.refusal import SENTENCES, Refusal
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import LIVE
 from callgate.rating.charge import charge_micros
@@ -22,6 +21,7 @@ from callgate.service.books import AccountKey
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
 from callgate.service.ports import Store
+from callgate.service.reason import reason_of, refused_by
 from callgate.service.records import Call, Callback, CallRecord, held_s
 
 RECENT = 50
@@ -299,21 +299,6 @@ def _decision(call: Call) -> DecisionReport | None:
         granted_s=call.granted_s,
         trace=trace,
     )
-
-
-def refused_by(refusal: Refusal | None, trace: list[dict[str, Any]]) -> str | None:
-    """The operator's rule that refused a call, from its trace; None where none did."""
-    if refusal is not Refusal.RULE or not trace:
-        return None
-    rule = trace[-1]["saw"].get("rule")
-    return None if rule is None else str(rule)
-
-
-def reason_of(refusal: Refusal | None, rule: str | None) -> str | None:
-    """A refusal in a sentence, with the rule's name where one refused."""
-    if refusal is None:
-        return None
-    return SENTENCES[refusal] + ("" if rule is None else f" Rule: {rule}.")
 
 
 def _seconds_left(call: Call, now: datetime) -> int:

@@ -1,25 +1,37 @@
 """Routes of operators' rules: what they say, what they would say of a call, why a call was decided as it was."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Response, get, put
+from litestar import Response, get, post, put
 from litestar.params import FromQuery, QueryParameter
 
-from callgate.errors import Invalid
-from callgate.http.api.access import may_configure, may_look
+from callgate.errors import Conflict, Invalid
+from callgate.http.api.access import may_configure, may_look, may_operate
 from callgate.http.api.accounts import InApp
 from callgate.http.api.desk import ApiRequest, TheDesk
 from callgate.policy.rules.document import read_rules
 from callgate.policy.rules.rule import Rule
 from callgate.protocol.call import CallKey
 from callgate.service.apply_rules import ApplyRules
+from callgate.service.backtest import MAX_LISTED, BacktestReport, Trial, backtest, read_trial_decks
 from callgate.service.elastic import DEFAULT_TERMS
 from callgate.service.explain import Explanation, explain_call, explain_what_if
 from callgate.service.rules import RulesReport, binding_anew, rules_report
 
 SOURCE = "the document"
 """What errors call a document that came in a request."""
+
+USUAL = timedelta(days=7)
+"""How far a backtest looks back unless it is told."""
+
+MOST_CALLS = 100_000
+"""Calls that a backtest over the API looks at, at most; the command has no such bound."""
+
+_backtesting = asyncio.Semaphore(1)
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,15 +111,91 @@ async def explain(
     raise Invalid("query", "neither or both", "call_id, or from and to")
 
 
+@post("/rules/backtest", guards=[may_operate], status_code=200)
+async def try_rules(
+    request: ApiRequest,
+    desk: TheDesk,
+    since: Annotated[datetime | None, QueryParameter(name="since", description="Calls since then; a week ago.")] = None,
+    until: Annotated[datetime | None, QueryParameter(name="until", description="Calls before then; now.")] = None,
+    limit: Annotated[int, QueryParameter(name="limit", ge=0, le=MAX_LISTED, description="Changes listed.")] = 100,
+    app: InApp = None,
+) -> BacktestReport:
+    """Say what other rules or prices would have changed about past calls, without changing anything.
+
+    The body is a document of rules in TOML, or in JSON `{"document": TOML, "decks": {NAME: CSV}}`; what is left out is as it
+    is in force. Rules are judged as if all of them were binding. One backtest runs at a time.
+    """
+    application, now = desk.application(app), desk.clock()
+    tried = trial_in(await request.body(), is_json(request))
+    if _backtesting.locked():
+        raise Conflict("a backtest is running already; try again when it is done")
+    async with _backtesting:
+        files = {name: (f"decks.{name}", text.encode()) for name, text in tried.decks.items()}
+        return await backtest(
+            desk.store,
+            desk.catalog,
+            application,
+            Trial(
+                rules=None if tried.document is None else read_rules(tried.document, SOURCE),
+                decks=read_trial_decks(desk.catalog, files, now),
+            ),
+            since=aware(since) or now - USUAL,
+            until=aware(until) or now,
+            most_calls=MOST_CALLS,
+            listed=limit,
+            rest=rest_as_long(),
+        )
+
+
+class TrialBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is tried, in JSON."""
+
+    document: str | None = None
+    decks: dict[str, str] = {}
+
+
+def trial_in(body: bytes, is_json: bool) -> TrialBody:  # noqa: FBT001 - what the request says of its body
+    """Raises `Invalid`."""
+    try:
+        tried = msgspec.json.decode(body, type=TrialBody) if is_json else TrialBody(document=body.decode())
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Invalid("body", str(error)[:200], "a TOML document in UTF-8, or JSON as the reference has it") from None
+    if tried.document is None and not tried.decks:
+        raise Invalid("body", "nothing to try", "a document of rules, or decks")
+    return tried
+
+
+def rest_as_long() -> Callable[[], Awaitable[None]]:
+    """Rest after each portion for as long as it took: decisions have at least every other moment to themselves."""
+    clock = asyncio.get_running_loop().time
+    since = clock()
+
+    async def rest() -> None:
+        nonlocal since
+        await asyncio.sleep(clock() - since)
+        since = clock()
+
+    return rest
+
+
+def aware(at: datetime | None) -> datetime | None:
+    """A time without a zone is in UTC."""
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+
+
+def is_json(request: ApiRequest) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip() == "application/json"
+
+
 async def document_in(request: ApiRequest) -> str:
     """The document in the body of a request. Raises `Invalid`."""
     body = await request.body()
     try:
-        if request.headers.get("content-type", "").partition(";")[0].strip() == "application/json":
+        if is_json(request):
             return msgspec.json.decode(body, type=DocumentBody).document
         return body.decode()
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Invalid("body", str(error)[:200], 'a TOML document in UTF-8, or in JSON {"document": TOML}') from None
 
 
-ROUTES: list[Any] = [show_rules, apply_rules, explain]
+ROUTES: list[Any] = [show_rules, apply_rules, explain, try_rules]
