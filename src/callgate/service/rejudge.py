@@ -40,6 +40,21 @@ COUNTED = frozenset(
 """Refusals that rest on what other calls did at the time, which is not kept with the call."""
 
 
+UNCOUNTED = dict.fromkeys(
+    (
+        "concurrent_calls",
+        "calls_per_minute",
+        "calls_per_minute_warn",
+        "destinations_per_hour",
+        "repeats_per_hour",
+        "spend_per_hour_micros",
+        "spend_per_day_micros",
+        "spend_per_month_micros",
+    )
+)
+"""The limits that make those refusals, lifted."""
+
+
 class Judges(NamedTuple):
     """What calls are judged by. `decks` price by their names; a deck in `new_decks` also prices calls whose price is recorded."""
 
@@ -114,13 +129,15 @@ def _facts(decided: DecidedCall, call: CallArrived, judges: Judges) -> Facts:
     was, saw = decided.call, _saw(decided.call)
     account, wallet = decided.account, decided.wallet
     if account is not None and wallet is not None:
-        account = msgspec.structs.replace(account, status=_status(saw, "account", account.status))
+        limits = msgspec.structs.replace(account.limits, **UNCOUNTED)
+        account = msgspec.structs.replace(account, status=_status(saw, "account", account.status), limits=limits)
         wallet = _wallet_then(wallet, saw)
     application = judges.application
     status = _status(saw, "application", application.status)
+    limits_of_all = msgspec.structs.replace(application.limits, **UNCOUNTED)
     return Facts(
         call=call,
-        application=msgspec.structs.replace(application, status=status),
+        application=msgspec.structs.replace(application, status=status, limits=limits_of_all),
         account=account,
         wallet=wallet,
         deck=None if account is None else _deck_then(judges, account.deck, was, account.currency),
