@@ -27,6 +27,10 @@ OPERATIONS = {
     ("GET", "/accounts/{account}/statement"): VIEWER,
     # prices
     ("GET", "/quote"): VIEWER,
+    # rules
+    ("GET", "/rules"): VIEWER,
+    ("PUT", "/rules"): ADMIN,
+    ("GET", "/rules/explain"): VIEWER,
     # calls and their records
     ("GET", "/calls"): VIEWER,
     ("GET", "/calls/{call_id}"): VIEWER,
