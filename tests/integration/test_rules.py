@@ -156,7 +156,7 @@ def test_rules_over_the_api() -> None:
         assert (await ask("PUT", "/rules?base=1", content=GOOD)).status_code == 409
         bad = await ask("PUT", "/rules", content=BAD)
         assert (bad.status_code, bad.json()["type"].rpartition("/")[2]) == (400, "rules-invalid")
-        assert [(fault["line"], fault["column"]) for fault in bad.json()["errors"]] == [(3, 14), (6, 1)]
+        assert [fault["field"] for fault in bad.json()["errors"]] == ["line 3, column 14", "line 6, column 1"]
         for how in ({"content": b"\xff"}, {"json": {"doc": ""}}, {"json": []}):
             assert (await ask("PUT", "/rules", **how)).status_code == 400
         assert [each.version for each in await store.rules_in_force()] == [2]

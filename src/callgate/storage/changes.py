@@ -12,9 +12,10 @@ from typing import NamedTuple, TypeVar
 from callgate.ledger.accounts import is_of_house
 from callgate.service.books import Books, Shelf
 from callgate.storage import rows, rule_rows, usage_rows
+from callgate.storage.audit_rows import AUDIT, from_audit_entry
 from callgate.storage.rows import Row
 
-K = TypeVar("K")
+K = TypeVar("K", bound=str | tuple[str, ...])
 V = TypeVar("V")
 
 
@@ -27,6 +28,7 @@ class Verb(Enum):
     ADD = auto()  # there was none under this key; where there is one by now, the database must refuse
     CHANGE = auto()  # there was one
     ADD_UP = auto()  # what is not the key is added to what is there
+    REMOVE = auto()  # rows are keys alone
 
 
 class Change(NamedTuple):
@@ -40,7 +42,7 @@ class Change(NamedTuple):
 
 
 def changes_of(books: Books) -> Iterator[Change]:
-    """Only tables in which something changed. Tokens that were removed are not among them, see `Shelf.removed`."""
+    """Only tables in which something changed. What is removed goes last, children before those that they refer to."""
     yield from _of(books.applications, "applications", rows.APPLICATION, rows.APPLICATION_KEY, rows.from_application)
     yield from _of(books.accounts, "accounts", rows.ACCOUNT, rows.ACCOUNT_KEY, rows.from_account)
     yield from _of(books.wallets, "wallets", rows.WALLET, rows.WALLET_KEY, rows.from_wallet)
@@ -64,6 +66,10 @@ def changes_of(books: Books) -> Iterator[Change]:
     yield from _of(books.deliveries, "deliveries", rows.DELIVERY, rows.DELIVERY_KEY, rows.from_delivery)
     if books.callbacks:
         yield Change(Verb.ADD, "callbacks", rows.CALLBACK, (), [rows.from_callback(each) for each in books.callbacks])
+    if books.audit:
+        yield Change(Verb.ADD, "audit_log", AUDIT, (), [from_audit_entry(each) for each in books.audit])
+    yield from _removed(books.tokens, "tokens", rows.TOKEN_KEY)
+    yield from _removed(books.identities, "identities", rows.IDENTITY_KEY)
 
 
 def changes_configuration(books: Books) -> bool:
@@ -85,6 +91,15 @@ def _of(
     if len(added) < len(changed):
         known = [to_row(row) for name, row in changed.items() if not shelf.is_new(name)]
         yield Change(Verb.CHANGE, table, columns, key, known)
+
+
+def _removed(shelf: Shelf[K, V], table: str, key: tuple[str, ...]) -> Iterator[Change]:
+    """Keys of one word are words, others tuples. What the database never had needs no removing."""
+    found = sorted(
+        (name,) if isinstance(name, str) else tuple(name) for name in shelf.removed() if not shelf.is_new(name)
+    )
+    if found:
+        yield Change(Verb.REMOVE, table, key, key, found)
 
 
 def _of_identities(books: Books) -> Iterator[Change]:

@@ -38,6 +38,11 @@ def add_up(table: str, columns: Sequence[str], key: Sequence[str], count: int = 
     return f"{insert(table, columns, count)} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
 
 
+@cache
+def delete(table: str, key: Sequence[str], count: int = 1) -> str:
+    return f"DELETE FROM {table} WHERE ({', '.join(key)}) IN (VALUES {_marks(len(key), count)})"  # noqa: S608 - names are ours
+
+
 def _marks(columns: int, count: int) -> str:
     """Placeholders for so many rows."""
     return ", ".join([f"({', '.join('?' * columns)})"] * count)

@@ -67,10 +67,10 @@ class Statements:
                 {", ".join(f"w_{name}" for name in rows.WALLET)},
                 {", ".join(f"u_{name}" for name in usage_rows.USAGE)} FROM opened"""
 
-    def _save(self, shapes: tuple[Shape, ...], removed_tokens: bool, configuration: bool) -> str:  # noqa: FBT001 - a cache's key
+    def _save(self, shapes: tuple[Shape, ...], configuration: bool) -> str:  # noqa: FBT001 - a cache's key
         """All changes of a batch, and that it is committed: one statement.
 
-        Placeholders: writer and number of the batch, then the arrays of each change in order, then the tokens to remove.
+        Placeholders: writer and number of the batch, then the arrays of each change in order.
         What all nodes write to comes last, when all else is written, and always in the same order: the house's accounts, then
         the feed. So nobody who holds them waits for anybody.
         """
@@ -80,8 +80,6 @@ class Statements:
             before = [f"s{each}" for each in range(number)] if verb is Verb.ADD_UP or table == "callbacks" else []
             parts += self._part(f"s{number}", shape, place, before)
             place += len(columns)
-        if removed_tokens:
-            parts.append(f"removed AS (DELETE FROM tokens WHERE digest = ANY(${place}::text[]) RETURNING 1)")
         if configuration:
             parts.append("configured AS (UPDATE configuration SET version = version + 1 RETURNING 1)")
         return f"""WITH {", ".join(parts)}{"," if parts else ""}
@@ -109,6 +107,9 @@ class Statements:
             changed = ", ".join(f"{each} = v.{each}" for each in columns if each not in key)
             same = " AND ".join(f"t.{each} = v.{each}" for each in key)
             return [f"{name} AS (UPDATE {table} AS t SET {changed} FROM {values} WHERE {same} RETURNING 1)"]
+        if verb is Verb.REMOVE:
+            same = " AND ".join(f"t.{each} = v.{each}" for each in key)
+            return [f"{name} AS (DELETE FROM {table} AS t USING {values} WHERE {same} RETURNING 1)"]
         added = ", ".join(f"{each} = {table}.{each} + excluded.{each}" for each in columns if each not in key)
         return [
             f"""{name} AS (INSERT INTO {table} ({", ".join(columns)}) SELECT {_of("v", columns)} FROM {values}

@@ -5,15 +5,13 @@ from itertools import chain
 
 from callgate.service.books import Books
 from callgate.storage.changes import Change, Verb, changes_configuration, changes_of
-from callgate.storage.sql import add_up, insert, upsert
+from callgate.storage.sql import add_up, delete, insert, upsert
 from callgate.storage.sqlite.load import portions
 
 
 def save(db: sqlite3.Connection, books: Books) -> None:
     for change in changes_of(books):
         _write(db, change)
-    for digest in books.tokens.removed():
-        db.execute("DELETE FROM tokens WHERE digest = ?", (digest,))
     if deliveries := books.deliveries.changes():
         db.executemany(_STEP_FORWARD, {delivery.lane for delivery in deliveries.values()})
     if changes_configuration(books):
@@ -33,6 +31,8 @@ def _write(db: sqlite3.Connection, change: Change) -> None:
                 db.execute(upsert(table, columns, key, len(portion)), values)
             case Verb.ADD_UP:
                 db.execute(add_up(table, columns, key, len(portion)), values)
+            case Verb.REMOVE:
+                db.execute(delete(table, key, len(portion)), values)
 
 
 _STEP_FORWARD = """UPDATE deliveries SET state = 'next'
