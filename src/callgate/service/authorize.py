@@ -72,10 +72,6 @@ class Authorize:
         books.calls.put(known.key, known.flagged(Flag.CONFLICT))
         return self._answer(books, self._hang_up(), note=Refusal.CALL_CONFLICT)
 
-    def decide_only(self, books: Books) -> Call:
-        """How the call would be decided; its row is returned and not kept. For a job that is undone afterwards."""
-        return self._authorized(books, self.elastic)
-
     def _decide(self, books: Books) -> Outcome:
         """The first time that we hear of this call."""
         call = self.authorized(books, self.elastic)
