@@ -24,7 +24,9 @@ from callgate.service.lease import Lease
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.reply import Reply
 from callgate.service.rule_book import RulesHead, RulesVersion
+from callgate.service.ticket import UsedTicket
 from callgate.service.token import Token
+from callgate.service.user import User
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -43,6 +45,20 @@ class IdentityKey(NamedTuple):
 
     application: str
     identity: str
+
+
+class TicketKey(NamedTuple):
+    """A ticket that was issued for an application."""
+
+    application: str
+    id: str
+
+
+class UserKey(NamedTuple):
+    """A user of an application's app, as the operator keeps them."""
+
+    application: str
+    name: str
 
 
 class DeckHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +92,8 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     deliveries: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
     leases: tuple[str, ...] = ()
+    tickets: tuple[TicketKey, ...] = ()
+    users: tuple[UserKey, ...] = ()
     rules: tuple[str, ...] = ()
 
 
@@ -222,6 +240,8 @@ class Books:
         self.deliveries: Shelf[str, Delivery] = Shelf(touched)
         self.replies: Shelf[str, Reply] = Shelf(touched)
         self.leases: Shelf[str, Lease] = Shelf(touched)
+        self.tickets: Shelf[TicketKey, UsedTicket] = Shelf(touched)  # those that a call has presented
+        self.users: Shelf[UserKey, User] = Shelf(touched)
         self.rules: Shelf[str, RulesHead] = Shelf(touched)  # by application
         self.is_probed = False  # something is to be written, although nothing changes
         self.transfers: Journal[Transfer] = Journal(touched)

@@ -106,7 +106,7 @@ class _WhatIf:
         return self.job.keys()
 
     def run(self, books: Books) -> Never:
-        raise _Decided(self.job.decide_only(books))
+        raise _Decided(self.job.authorized(books, self.job.elastic))
 
 
 def _call(application: str, caller: str, to: str) -> CallArrived:
