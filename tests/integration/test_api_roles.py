@@ -31,6 +31,7 @@ OPERATIONS = {
     ("GET", "/rules"): VIEWER,
     ("PUT", "/rules"): ADMIN,
     ("GET", "/rules/explain"): VIEWER,
+    ("POST", "/rules/backtest"): OPERATOR,
     # calls and their records
     ("GET", "/calls"): VIEWER,
     ("GET", "/calls/{call_id}"): VIEWER,

@@ -176,3 +176,33 @@ def test_explanations_over_the_api() -> None:
         assert (await ask("GET", "/rules/explain")).status_code == 400
 
     with_api(steps)
+
+
+def test_a_backtest_is_asked_for_by_command(run: Run) -> None:
+    """Of rules and of decks; what cannot be tried exits 1."""
+    code, out, _ = run("rules", "backtest", "good.toml", "--since", "1d")
+    assert (code, "0 calls since" in out, "rule r: matched 0" in out) == (0, True, True)
+    code, out, _ = run("rules", "backtest", "--deck", "standard=deck.csv", "--json")
+    assert (code, json.loads(out)["changed"], json.loads(out)["is_complete"]) == (0, 0, True)
+    for words in (
+        (), ("bad.toml",), ("--deck", "standard"), ("--deck", "none=deck.csv"), ("--deck", "standard=none.csv"),
+        ("good.toml", "--since", "soon"),
+    ):  # fmt: skip
+        assert run("rules", "backtest", *words)[0] == 1
+
+
+def test_a_backtest_over_the_api() -> None:
+    """Rules and decks; nothing to try, a bad document, a deck that is not there are refused."""
+
+    async def steps(ask: Ask, _: SqliteStore, __: Catalogs) -> None:
+        found = await ask("POST", "/rules/backtest?since=2026-11-01T00:00:00Z", content=GOOD)
+        assert (found.status_code, found.json()["calls"], found.json()["rules"]) == (
+            200, 0, [{"rule": "r", "matched": 0, "failed": 0}]
+        )  # fmt: skip
+        for how, status in (
+            ({"content": BAD}, 400), ({"json": {}}, 400), ({"json": {"rules": GOOD}}, 400), ({"content": b"\xff"}, 400),
+            ({"json": {"decks": {"none": DECK}}}, 404), ({"json": {"document": GOOD}}, 200),
+        ):  # fmt: skip
+            assert (await ask("POST", "/rules/backtest", **how)).status_code == status
+
+    with_api(steps)
