@@ -6,7 +6,7 @@ How examples are marked:
   are what they print. `...` stands for anything; times and milliseconds may differ; a call id stands for another one, which
   later commands of the page then mean.
 - `<!-- first: COMMAND -->` is run unseen: what a page takes for granted.
-- A block of `csv` that names a file after that word is written to that file first.
+- A block of `csv` or `toml` that names a file after that word is written to that file first.
 - `<!-- beside: COMMAND -->` starts a server that runs until the end of the page. It listens elsewhere than on 8080, and
   commands and outputs are changed to match. A block of `text beside` is what it has printed.
 - A block of `pycon` is a doctest. Blocks of any other kind are not run.
@@ -423,7 +423,7 @@ def steps_of(page: Path) -> Iterator[Step]:
                 for example in re.split(r"^\$ ", part["block"], flags=re.MULTILINE)[1:]:
                     command, _, output = example.partition("\n")
                     yield Step("command", command, output)
-            case "csv", str(file):
+            case "csv" | "toml", str(file):
                 yield Step("file", file, part["block"])
             case "text", "beside":
                 yield Step("printed", "", part["block"])

@@ -42,6 +42,11 @@ OPERATIONS = {
     ("GET", "/decks/{name}"): VIEWER,
     ("GET", "/decks/{name}/rates"): VIEWER,
     ("PUT", "/decks/{name}"): ADMIN,
+    # rules
+    ("GET", "/rules"): VIEWER,
+    ("PUT", "/rules"): ADMIN,
+    ("GET", "/rules/explain"): VIEWER,
+    ("POST", "/rules/backtest"): OPERATOR,
     # calls and their records
     ("GET", "/calls"): VIEWER,
     ("GET", "/calls/{call_id}"): VIEWER,

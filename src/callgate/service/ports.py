@@ -14,6 +14,7 @@ from callgate.rating.rates import Rates
 from callgate.service.application import ApplicationRow
 from callgate.service.audit_entry import AuditEntry
 from callgate.service.books import AccountKey, DeckHead, Job, UserKey
+from callgate.service.decided_call import DecidedCall
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
 from callgate.service.export_file import ExportFile
@@ -162,6 +163,13 @@ class Store(Watched, Protocol):
         limit: int,
     ) -> Sequence[Call]:
         """Calls, newest first, those behind the position `before`."""
+
+    async def decided_calls(
+        self, application: str, *, since: datetime, until: datetime, before: CallPosition | None, limit: int
+    ) -> Sequence[DecidedCall]:
+        """Calls of an application that were decided in time, from `since` on and before `until`, newest first, those behind the
+        position `before`; each with the question that it was decided by, and with its payer. Calls without one are left out.
+        """
 
     async def parked_since(self, before: datetime, limit: int) -> Sequence[Call]:
         """Ends that came without a start, and have waited since before this time."""

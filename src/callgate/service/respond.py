@@ -132,18 +132,15 @@ class Responder:
     async def _decide(
         self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog, deadline: float
     ) -> WireReply:
-        job = Authorize(
-            call=call,
-            body=body,
-            provider=provider,
-            application=catalog.applications[call.key.application].row,
-            decks=catalog.decks,
+        job = authorize_job(
+            call,
+            body,
+            provider,
+            catalog,
             now=self._clock(),
             orphan_after=self._orphan_after,
-            endpoints=catalog.endpoints,
             elastic=self._elastic,
             presented=self._presented(call),
-            rules=catalog.rules.get(call.key.application),
         )
         began_at = perf_counter()
         try:
@@ -236,3 +233,30 @@ def _ignore_outcome(task: asyncio.Task[Outcome]) -> None:
     """Perhaps nobody waits any more when it fails; the store has logged it."""
     if not task.cancelled():
         task.exception()
+
+
+def authorize_job(  # noqa: PLR0913 - a call, and what it is decided by
+    call: CallArrived,
+    body: bytes,
+    provider: Provider,
+    catalog: Catalog,
+    *,
+    now: datetime,
+    orphan_after: timedelta,
+    elastic: ElasticTerms,
+    presented: Presented | None = None,
+) -> Authorize:
+    """The use case of an arriving call, with all of the snapshot that it is decided by."""
+    return Authorize(
+        call=call,
+        body=body,
+        provider=provider,
+        application=catalog.applications[call.key.application].row,
+        decks=catalog.decks,
+        now=now,
+        orphan_after=orphan_after,
+        endpoints=catalog.endpoints,
+        elastic=elastic,
+        presented=presented,
+        rules=catalog.rules.get(call.key.application),
+    )

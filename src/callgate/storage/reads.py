@@ -17,6 +17,7 @@ from callgate.rating.rates import Rates
 from callgate.service.application import ApplicationRow
 from callgate.service.audit_entry import AuditEntry
 from callgate.service.books import AccountKey, DeckHead, UserKey
+from callgate.service.decided_call import DecidedCall
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import REMOVED, Endpoint
 from callgate.service.export_file import ExportFile
@@ -31,8 +32,8 @@ from callgate.service.user import User
 from callgate.storage import deck_rows, rows, rule_rows, sign_in_rows
 from callgate.storage.audit_rows import AUDIT, to_audit_entry
 from callgate.storage.deck_rows import add_page, to_rates
-from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, to_operator, to_session
 from callgate.storage.export_rows import EXPORT, to_export
+from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, to_operator, to_session
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_one
 from callgate.storage.watch_reads import WatchReads
@@ -171,6 +172,19 @@ class Reads(WatchReads, ABC):
         statement = f"""{select("calls", rows.CALL)} {where}
             ORDER BY decided_at DESC, application DESC, call_id DESC LIMIT ?"""
         return [rows.to_call(row) for row in await self.fetch(statement, *values, limit)]
+
+    async def decided_calls(
+        self, application: str, *, since: datetime, until: datetime, before: CallPosition | None, limit: int
+    ) -> Sequence[DecidedCall]:
+        values: list[object] = [application, rows.to_us(since), rows.to_us(until)]
+        position = ""
+        if before is not None:
+            position = "AND (c.decided_at, c.application, c.call_id) < (?, ?, ?)"
+            values += (rows.to_us(before.decided_at), *before.key)
+        statement = f"""{_DECIDED} WHERE c.application = ? AND c.decided_at >= ? AND c.decided_at < ? {position}
+            AND coalesce(c.refusal, '') <> 'not_decided_in_time'
+            ORDER BY c.decided_at DESC, c.application DESC, c.call_id DESC LIMIT ?"""
+        return [_decided(row) for row in await self.fetch(statement, *values, limit)]
 
     async def parked_since(self, before: datetime, limit: int) -> Sequence[Call]:
         statement = f"""{select("calls", rows.CALL)} WHERE state = 'parked' AND decided_at <= ?
@@ -342,6 +356,24 @@ _OPENED = f"""SELECT {_of("a", rows.ACCOUNT)}, {_of("w", rows.WALLET)}, i.identi
     JOIN wallets AS w ON w.application = a.application AND w.account = a.id
     LEFT JOIN identities AS i ON i.application = a.application AND i.account = a.id"""  # noqa: S608 - names are ours
 """Accounts with all that belongs to them: a row for each identity, or one where there is none."""
+
+
+_DECIDED = f"""SELECT b.body, {_of("c", rows.CALL)}, {_of("a", rows.ACCOUNT)}, {_of("w", rows.WALLET)} FROM calls AS c
+    JOIN callbacks AS b ON b.application = c.application AND b.call_id = c.call_id AND b.at = c.decided_at
+    LEFT JOIN accounts AS a ON a.application = c.application AND a.id = c.account
+    LEFT JOIN wallets AS w ON w.application = c.application AND w.account = c.account"""  # noqa: S608 - names are ours
+"""Calls with the question that they were decided by, which came at that very time, and with who pays."""
+
+
+def _decided(row: Row) -> DecidedCall:
+    account = 1 + len(rows.CALL)
+    wallet = account + len(rows.ACCOUNT)
+    return DecidedCall(
+        call=rows.to_call(row[1:account]),
+        body=row[0],
+        account=None if row[account] is None else rows.to_account(row[account:wallet]),
+        wallet=None if row[wallet] is None else rows.to_wallet(row[wallet:]),
+    )
 
 
 def _opened(found: Sequence[Row]) -> list[OpenedAccount]:

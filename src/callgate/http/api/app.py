@@ -37,6 +37,7 @@ from callgate.http.api.faults import on_bug, on_error, on_http_error
 from callgate.http.api.money import adjust_account, refund_call, show_statement
 from callgate.http.api.quotes import show_quote
 from callgate.http.api.reference import describe_api, page_of, policy_of_page
+from callgate.http.api.rules import ROUTES as RULES
 from callgate.http.api.tokens import create_token, list_tokens, revoke_token
 from callgate.service.asyncapi import describe
 
@@ -109,6 +110,7 @@ def build_api(desk: Desk) -> Litestar:
             list_deliveries, resend_delivery, resend_deliveries,
             list_endpoints, add_endpoint, show_endpoint, change_endpoint, drop_endpoint, rotate_secret, test_endpoint,
             list_tokens, create_token, revoke_token,
+            *RULES,
             list_audit,
             *limits.ROUTES,
             show_openapi, show_asyncapi,

@@ -1,6 +1,6 @@
 """Files of call records that are written on a schedule.
 
-Revision 0015, after 0014.
+Revision 0016, after 0015.
 """
 
 from callgate.storage.dialect import Apart, Steps, apply
