@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from callgate.errors import Error
+from callgate.errors import IdTokenInvalid, OpenIdUnreachable
 from callgate.logs import log
 
 KEPT_FOR = timedelta(hours=1)
@@ -29,14 +29,6 @@ MAX_TOKEN = 8_192
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Those with a key that only the provider has. With a shared one, whoever can check a token can make one."""
-
-
-class IdTokenInvalid(Error):
-    """The token proves nobody."""
-
-
-class OpenIdUnreachable(Error):
-    """The provider's keys cannot be had now, so that nothing can be said of a token."""
 
 
 class OpenId:
@@ -80,10 +72,10 @@ class OpenId:
         if self._audience not in (audience if isinstance(audience, list) else [audience]):
             raise IdTokenInvalid("the token is meant for somebody else")
         expires_s, begins_s, issued_s = (claims.get(name) for name in ("exp", "nbf", "iat"))
-        if not _is_time(expires_s) or now_s >= expires_s + LEEWAY_S:
+        if not isinstance(expires_s, int | float) or now_s >= expires_s + LEEWAY_S:
             raise IdTokenInvalid("the token has expired")
         for starts_s in (begins_s, issued_s):
-            if starts_s is not None and (not _is_time(starts_s) or now_s < starts_s - LEEWAY_S):
+            if starts_s is not None and (not isinstance(starts_s, int | float) or now_s < starts_s - LEEWAY_S):
                 raise IdTokenInvalid("the token is not valid yet")
         user = claims.get(self._claim)
         if not isinstance(user, str) or not user:
@@ -103,7 +95,14 @@ class OpenId:
                 self._asked_at = now
                 try:
                     self._keys, self._fetched_at = await self._fetch(), now
-                except (aiohttp.ClientError, TimeoutError, JoseError, msgspec.MsgspecError, ValueError, KeyError) as error:
+                except (
+                    aiohttp.ClientError,
+                    TimeoutError,
+                    JoseError,
+                    msgspec.MsgspecError,
+                    ValueError,
+                    KeyError,
+                ) as error:
                     log.warning("openid.unreachable", issuer=self._issuer, error=type(error).__name__)
             if self._keys is None:
                 raise OpenIdUnreachable("the keys of the OpenID Connect provider cannot be had")
@@ -123,12 +122,12 @@ def _decode(token: str, keys: KeySet) -> dict[str, Any]:
     return claims
 
 
-def _is_time(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 async def _document(session: aiohttp.ClientSession, url: str) -> Any:
     async with session.get(url, allow_redirects=False) as response:
         response.raise_for_status()
-        body = await response.content.read(MAX_DOCUMENT_BYTES)
+        body = b""
+        async for part in response.content.iter_chunked(65_536):
+            body += part
+            if len(body) > MAX_DOCUMENT_BYTES:
+                raise ValueError("more than any such document has")
         return msgspec.json.decode(body)

@@ -43,7 +43,11 @@ class AddUser:
         if owner is None:
             books.identities.put(self._identity(), self.account)
         user = User(
-            application=self.application, name=self.name, account=self.account, password=self.password, created_at=self.now
+            application=self.application,
+            name=self.name,
+            account=self.account,
+            password=self.password,
+            created_at=self.now,
         )
         books.users.put(key, user)
         return user

@@ -46,7 +46,7 @@ class FindPayer:
         return IdentityKey(self.application.key, f"user:{self.user}")
 
 
-def ticket_for(key: bytes, application: str, account: str, named: str, to: str, now: datetime) -> str:
-    """Write a ticket for one call of this account. `named` is never used twice."""
+def ticket_for(payer: AccountKey, named: str, to: str, *, key: bytes, now: datetime) -> str:
+    """Write a ticket for one call that this account pays for, signed with `key`. `named` is never used twice."""
     expires_s = int((now + LIVES).timestamp())
-    return issue_ticket(key, Ticket(application, account, named, expires_s, to))
+    return issue_ticket(key, Ticket(payer.application, payer.account, named, expires_s, to))

@@ -13,7 +13,7 @@ MOST_KEPT = 50_000
 
 class _Counted(NamedTuple):
     since: datetime
-    count: int
+    tries: int
 
 
 class Throttle:
@@ -29,9 +29,9 @@ class Throttle:
         known = self._counted.get(name)
         if known is None or now - known.since >= self._window:
             known = _Counted(now, 0)
-        if known.count >= self._most:
+        if known.tries >= self._most:
             return max(1, round((known.since + self._window - now).total_seconds()))
-        self._counted[name] = known._replace(count=known.count + 1)
+        self._counted[name] = known._replace(tries=known.tries + 1)
         self._counted.move_to_end(name)
         if len(self._counted) > MOST_KEPT:
             self._counted.popitem(last=False)
@@ -41,4 +41,4 @@ class Throttle:
         """The try was no failure: it does not count."""
         known = self._counted.get(name)
         if known is not None:
-            self._counted[name] = known._replace(count=max(0, known.count - 1))
+            self._counted[name] = known._replace(tries=max(0, known.tries - 1))
