@@ -39,7 +39,9 @@ async def call_me(request: Request) -> JSONResponse:
         return JSONResponse({"told": "Only our own page may ask."}, 403)
     said = await request.json()
     status = await run_in_threadpool(place, str(said.get("number", ""))[:32], str(said.get("name", ""))[:64])
-    return JSONResponse({"told": TELL.get(status, "Something went wrong. Please try again.")}, 200 if status in TELL else 502)
+    return JSONResponse(
+        {"told": TELL.get(status, "Something went wrong. Please try again.")}, 200 if status in TELL else 502
+    )
 
 
 def place(number: str, name: str) -> int:
