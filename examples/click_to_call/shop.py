@@ -1,6 +1,6 @@
 """A shop's page with a button: "call me". The shop rings its own desk, then the customer, and pays for both.
 
-The page knows neither the API token nor the desk's number: this backend holds them. Who presses the button twice is rung once, since
+The page knows neither the API token nor the desk's number: this backend holds them. Who presses twice is rung once, since
 each page has a name for its request. Run it with: uvicorn shop:app --port 8090
 """
 
