@@ -27,6 +27,7 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -51,6 +52,7 @@ from callgate.library import DEFAULTS
 from callgate.policy.account import Account, Status
 from callgate.policy.limits import KINDS, Limits, change_limits
 from callgate.policy.pricing import NAMES as PRICING
+from callgate.policy.pricing import Pricing
 from callgate.policy.refusal import SENTENCES, Refusal
 from callgate.policy.rules.document import RuleDocument, read_rules
 from callgate.policy.rules.facts import FACTS
@@ -58,7 +60,7 @@ from callgate.policy.rules.judge import compile_rules
 from callgate.policy.rules.rule import Effect, Rule
 from callgate.policy.usage import Usage
 from callgate.protocol import WireReply
-from callgate.protocol.call import CallArrived, CallKey, Endpoint, EndpointKind, Origin
+from callgate.protocol.call import CallArrived, CallKey, Endpoint, EndpointKind, Origin, Price
 from callgate.protocol.life import NEXT, CallState
 from callgate.rating.deck import Deck
 from callgate.rating.deck_csv import COLUMNS, OPTIONAL_COLUMNS, REQUIRED_COLUMNS
@@ -173,11 +175,14 @@ def test_the_steps_of_the_decision_are_those_that_run() -> None:
             call=CallArrived(
                 key=CallKey("app", "call"), name="ice", user="alice", fingerprint="",
                 destination=Endpoint(EndpointKind.NUMBER, "+46701740605"), origin=Origin.IN_APP,
+                provider_rate=Price(Decimal("0.000000001"), "USD"),
             ),
             application=ApplicationRow(
                 key="app", provider="sinch", name="", created_at=now, sealed_secrets=(), status=Status.ACTIVE
             ),
-            account=Account(application="app", id="alice", currency="USD", limits=EVERY_LIMIT),
+            account=Account(
+                application="app", id="alice", currency="USD", limits=EVERY_LIMIT, pricing=Pricing(guards_margin=True)
+            ),
             wallet=Wallet(application="app", account="alice", currency="USD", posted_micros=1),
             usage=Usage(application="app", account="alice", blocked_until=1),
             deck=Deck(name="standard", currency="USD", rows=[rate]),
