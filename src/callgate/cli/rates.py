@@ -184,6 +184,7 @@ async def quote(
     seconds: Whole,
     account: str | None = None,
     deck: str = "standard",
+    shown: Annotated[str | None, Parameter(name="--from")] = None,
     app: InApp = None,
     config: Config = None,
     json: AsJson = False,
@@ -200,6 +201,8 @@ async def quote(
         Price it by this account's deck, and say how long the account could pay for.
     deck
         Price it by this deck, where no account is named.
+    shown
+        Number that the callee would see: a price may depend on it.
     """
     from callgate.app import clock
     from callgate.service.books import AccountKey
@@ -207,7 +210,7 @@ async def quote(
 
     async with open_books(config) as store:
         payer = AccountKey(await the_application(store, app), account) if account is not None else None
-        report = await quote_call(store, destination, seconds, payer=payer, deck=deck, now=clock())
+        report = await quote_call(store, destination, seconds, payer=payer, deck=deck, now=clock(), shown=shown)
     if json:
         say_json(report)
         return 0

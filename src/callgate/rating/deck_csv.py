@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from io import BytesIO, TextIOWrapper
 from operator import itemgetter
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from callgate.errors import AmountInvalid, DeckFault, RateDeckInvalid
 from callgate.money import MICROS, NANOS_PER_MICRO, parse_currency, parse_scaled
 from callgate.rating.deck_cells import MAX_PRICE, CellInvalid
-from callgate.rating.rate import MAX_INCREMENT_S, MAX_PREFIX_DIGITS, Rate
-from callgate.rating.rates import Rates, prefix_of, sorted_rates
+from callgate.rating.rate import MAX_INCREMENT_S, MAX_PREFIX_DIGITS
+from callgate.rating.rates import Rates, Terms, key_of, prefix_of, sorted_rates
 
 REQUIRED_COLUMNS = ("prefix", "destination", "rate_per_min", "connect_fee", "first_s", "next_s", "effective_from")
 OPTIONAL_COLUMNS = ("minimum_charge", "grace_s", "effective_to", "status", "currency")
@@ -113,13 +113,12 @@ def _read_rows(
         record.append("")
         texts = in_our_order(record)
         try:
-            rate, currency = cells.read(line, texts)
+            currency = cells.add(rows, line, texts)
         except CellInvalid:
             faults += cells.faults(line, texts)
             continue
         if currency:
             currencies.setdefault(currency, line)
-        rows.append(rate)
     return rows, currencies
 
 
@@ -307,8 +306,16 @@ _READERS: dict[str, Callable[[str], object]] = {
 }
 
 
+class _Shared(NamedTuple):
+    """What the cells say that repeat from row to row. A row without increments can only be blocked."""
+
+    terms: Terms
+    has_increments: bool
+    currency: str
+
+
 class _Cells:
-    """Turns the texts of a row, in the order of `COLUMNS`, into a rate; or says what is wrong with it."""
+    """Adds the texts of a row, in the order of `COLUMNS`, to the rows; or says what is wrong with it."""
 
     def __init__(self, now: datetime) -> None:
         self._now = now
@@ -320,35 +327,50 @@ class _Cells:
         self._moments = _Remembered(_read_moment)
         self._are_blocked = _Remembered(_read_is_blocked)
         self._currencies = _Remembered(_read_currency)
+        self._shared: dict[tuple[str, ...], _Shared] = {}
+        self._places: dict[tuple[tuple[str, ...], bool], int] = {}
 
-    def read(self, line: int, texts: tuple[str, ...]) -> tuple[Rate, str]:
-        """Return the rate and its currency, blank where it names none. Raises `CellInvalid` at the first fault."""
-        prefix, label, rate, fee, first, increment, start, minimum, grace, end, status, currency = texts
+    def add(self, rows: Rates, line: int, texts: tuple[str, ...]) -> str:
+        """Add a row and return its currency, blank where it names none. Raises `CellInvalid` at the first fault."""
+        prefix, label, rate, *_ = texts
         rate_nanos = self._rates[rate]
-        is_blocked = self._are_blocked[status] or rate_nanos is None
-        first_s = self._increments[first]
-        increment_s = self._increments[increment]
-        if (first_s is None or increment_s is None) and not is_blocked:
-            raise CellInvalid(_INCREMENT_EXPECTED)
-        effective_from = self._moments[start] or self._now
-        effective_to = self._moments[end]
+        known = texts[3:], rate_nanos is None
+        place = self._places.get(known)
+        shared = self._read_shared(texts[3:]) if place is None else self._shared[texts[3:]]
+        if place is None:
+            is_blocked = shared.terms.is_blocked or rate_nanos is None
+            if not (is_blocked or shared.has_increments):
+                raise CellInvalid(_INCREMENT_EXPECTED)
+            place = rows.place(shared.terms._replace(is_blocked=is_blocked))
+            if len(self._places) < _MAX_REMEMBERED:
+                self._shared[texts[3:]], self._places[known] = shared, place
+        digits = prefix if _PREFIX.fullmatch(prefix) else _read_prefix(prefix.strip())
+        rows.add(key_of(digits), rate_nanos or 0, place, self._labels[label], line)
+        return shared.currency
+
+    def _read_shared(self, texts: tuple[str, ...]) -> _Shared:
+        fee, first, increment, start, minimum, grace, end, status, currency = texts
+        first_s, increment_s = self._increments[first], self._increments[increment]
+        effective_from, effective_to = self._moments[start] or self._now, self._moments[end]
         if effective_to is not None and effective_to <= effective_from:
             raise CellInvalid(_END_EXPECTED)
-        row = Rate(
-            prefix=prefix if _PREFIX.fullmatch(prefix) else _read_prefix(prefix.strip()),
-            destination=self._labels[label],
-            rate_nanos_per_min=rate_nanos or 0,
+        terms = Terms(
+            effective_from=effective_from,
+            effective_to=effective_to,
             connect_fee_micros=self._amounts[fee],
             first_increment_s=first_s or 1,
             increment_s=increment_s or 1,
             minimum_charge_micros=self._amounts[minimum],
             grace_s=self._graces[grace],
-            effective_from=effective_from,
-            effective_to=effective_to,
-            is_blocked=is_blocked,
-            line=line,
+            included_s=0,
+            is_blocked=self._are_blocked[status],
+            number_length=0,
+            origin="",
+            hours="",
+            deck="",
+            file="",
         )
-        return row, self._currencies[currency]
+        return _Shared(terms, first_s is not None and increment_s is not None, self._currencies[currency])
 
     def faults(self, line: int, texts: tuple[str, ...]) -> Iterator[DeckFault]:
         """Say what is wrong with a row that `read` refused: each cell by itself, then cells against each other."""
