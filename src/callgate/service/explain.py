@@ -20,7 +20,7 @@ from callgate.service.ports import Store
 from callgate.service.reason import reason_of, refused_by
 from callgate.service.records import Call, held_s
 from callgate.service.reports import rfc3339
-from callgate.service.respond import authorize_job
+from callgate.service.respond import authorize_job, hooks_of
 
 
 class RateReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,16 @@ async def explain_what_if(  # noqa: PLR0913 - who calls whom, when, and under wh
     known = catalog.applications[application].row
     call = _call(application, caller, to)
     provider = PROVIDERS[known.provider]
-    job = authorize_job(call, b"", provider, catalog, now=now, orphan_after=timedelta(0), elastic=elastic)
+    job = authorize_job(
+        call,
+        b"",
+        provider,
+        catalog,
+        now=now,
+        orphan_after=timedelta(0),
+        elastic=elastic,
+        hooks=await hooks_of(call, catalog),
+    )
     try:
         await store.perform(_WhatIf(job))
     except _Decided as decided:
