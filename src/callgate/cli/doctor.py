@@ -173,7 +173,8 @@ async def _rules(_settings: "Settings", store: "Store") -> Finding:
     if failed:
         found = f"{len(failed)} of the last {len(calls)} calls were refused because a rule could not be judged"
         return Finding("rules", False, found, f"see: callgate rules explain {failed[0].key.call_id}")
-    return Finding("rules", True, f"in force for {len(in_force)} applications" if in_force else "none")
+    plural = "s" if len(in_force) > 1 else ""
+    return Finding("rules", True, f"in force for {len(in_force)} application{plural}" if in_force else "none")
 
 
 async def _callbacks(_settings: "Settings", store: "Store") -> Finding:

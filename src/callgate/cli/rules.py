@@ -293,7 +293,7 @@ def _json_text(value: object) -> str:
 
 def _counted(rules: "tuple[Rule, ...]") -> str:
     binding = sum(rule.mode == "binding" for rule in rules)
-    return f"{len(rules)} rules, {binding} binding, {len(rules) - binding} in shadow"
+    return f"{len(rules)} rule{'' if len(rules) == 1 else 's'}, {binding} binding, {len(rules) - binding} in shadow"
 
 
 def _content(file: Path) -> str:

@@ -24,8 +24,13 @@ from callgate.service.respond import authorize_job, hooks_of
 
 
 class RateReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The row of a deck that priced a call."""
+    """The row of a deck that priced a call, and where it came from: the deck, and the file and line that it was imported from.
+    `file` is empty and `line` 0 where that is not known.
+    """
 
+    deck: str
+    file: str
+    line: int
     prefix: str
     destination: str
     rate_per_minute: str
@@ -190,7 +195,8 @@ def _full_trace(call: Call) -> list[dict[str, Any]]:
         return trace
     for step in trace:
         if step["step"] == "rate":
-            step["saw"] |= msgspec.to_builtins(_rate(call.rate))
+            row = {name: value for name, value in msgspec.to_builtins(_rate(call.rate)).items() if value not in ("", 0)}
+            step["saw"] |= row
     held = {
         "granted_s": call.granted_s,
         "held_s": held_s(call),
@@ -202,6 +208,9 @@ def _full_trace(call: Call) -> list[dict[str, Any]]:
 
 def _rate(rate: Rate) -> RateReport:
     return RateReport(
+        deck=rate.deck,
+        file=rate.file,
+        line=rate.line,
         prefix=rate.prefix,
         destination=rate.destination,
         rate_per_minute=format_nanos(rate.rate_nanos_per_min),
