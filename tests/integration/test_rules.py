@@ -53,6 +53,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         ("rates", "import", "deck.csv", "--deck", "standard"),
         ("account", "create", "alice", "--currency", "USD"),
         ("account", "topup", "alice", "5"),
+        ("app", "limits", "KEY", "open"),
+        ("account", "limits", "alice", "open"),
     ):
         assert run(*words)[0] == 0
     return run
@@ -86,7 +88,7 @@ def test_rules_are_applied_and_shown(run: Run) -> None:
     assert json.loads(run("rules", "show", "--json")[1])["version"] == 0
     code, out, _ = run("rules", "apply", "good.toml")
     assert (code, out) == (
-        0, "Version 1 is in force for KEY: 1 rules, 1 binding, 0 in shadow\nBinding from now on: r\n"
+        0, "Version 1 is in force for KEY: 1 rule, 1 binding, 0 in shadow\nBinding from now on: r\n"
     )  # fmt: skip
     Path("empty.toml").write_text("# none\n", encoding="utf-8")
     assert json.loads(run("rules", "apply", "empty.toml", "--json")[1])["version"] == 2
@@ -102,6 +104,7 @@ def test_a_call_that_has_not_happened_is_explained(run: Run) -> None:
     code, out, _ = run("rules", "explain", "--from", "user:alice", "--to", "+46701740605")
     assert code == 0
     assert "connect for at most 500 s, 5.00 USD held for 500 s" in out
+    assert "deck standard, prefix 46, file deck.csv, line 2" in out
     assert "rate_per_minute 0.6" in out
     run("rules", "apply", "good.toml")
     code, out, _ = run("rules", "explain", "--from", "user:alice", "--to", "+46701740605", "--json")

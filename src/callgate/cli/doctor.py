@@ -66,6 +66,7 @@ async def _look(config: Path | None) -> list[Finding]:
                 _clock,
                 _secrets,
                 _ledger,
+                _rules,
                 _callbacks,
                 _endpoints,
                 _exports,
@@ -156,6 +157,26 @@ async def _ledger(_settings: "Settings", store: "Store") -> Finding:
     if verdict.faults:
         return Finding("ledger", False, f"{len(verdict.faults)} faults: {verdict.faults[0]}", "callgate ledger verify")
     return Finding("ledger", True, f"{looked_at}: all four invariants hold")
+
+
+async def _rules(_settings: "Settings", store: "Store") -> Finding:
+    """Documents in force are understood, and no call was refused lately because a rule could not be judged."""
+    from callgate.app import clock
+    from callgate.service.records import Flag
+    from callgate.service.rules import faults_in_force
+
+    in_force = await store.rules_in_force()
+    if faults := faults_in_force(in_force):
+        advice = "it refuses every call; apply one that is understood: callgate rules apply"
+        return Finding("rules", False, faults[0].replace("\n", " "), advice)
+    since = clock() - LATELY
+    calls = [call for call in await store.calls(None, limit=MANY) if call.decided_at >= since]
+    failed = [call for call in calls if Flag.RULE_FAILED in call.flags]
+    if failed:
+        found = f"{len(failed)} of the last {len(calls)} calls were refused because a rule could not be judged"
+        return Finding("rules", False, found, f"see: callgate rules explain {failed[0].key.call_id}")
+    plural = "s" if len(in_force) > 1 else ""
+    return Finding("rules", True, f"in force for {len(in_force)} application{plural}" if in_force else "none")
 
 
 async def _callbacks(_settings: "Settings", store: "Store") -> Finding:

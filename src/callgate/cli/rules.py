@@ -41,10 +41,10 @@ async def check(file: Path, *, json: AsJson = False) -> int:
     file
         A TOML document of rules.
     """
-    from callgate.policy.rules.document import read_rules
+    from callgate.service.rules import read_document
 
     try:
-        document = read_rules(_content(file), str(file))
+        document = read_document(_content(file), str(file))
     except RulesInvalid as error:
         if not json:
             raise
@@ -70,12 +70,11 @@ async def apply(
         Version that the document was made from: refused when another one is in force by now.
     """
     from callgate.app import clock
-    from callgate.policy.rules.document import read_rules
     from callgate.service.apply_rules import ApplyRules
-    from callgate.service.rules import binding_anew, rules_report
+    from callgate.service.rules import binding_anew, read_document, rules_report
 
     text = _content(file)
-    document = read_rules(text, str(file))
+    document = read_document(text, str(file))
     async with open_books(config) as store:
         application = await the_application(store, app)
         before = await rules_report(store, application)
@@ -152,14 +151,14 @@ async def backtest(
     """
     from callgate.app import clock
     from callgate.cli.times import parse_since
-    from callgate.policy.rules.document import read_rules
     from callgate.service.backtest import Trial, backtest, read_trial_decks
     from callgate.service.catalog import Catalogs
+    from callgate.service.rules import read_document
 
     if file is None and not deck:
         raise Invalid("rules backtest", "nothing to try", "a document of rules, or --deck NAME=FILE")
     now = clock()
-    document = None if file is None else read_rules(_content(file), str(file))
+    document = None if file is None else read_document(_content(file), str(file))
     named = dict(_deck_file(word) for word in deck)
     async with open_books(config) as store:
         application = await the_application(store, app)
@@ -294,7 +293,7 @@ def _json_text(value: object) -> str:
 
 def _counted(rules: "tuple[Rule, ...]") -> str:
     binding = sum(rule.mode == "binding" for rule in rules)
-    return f"{len(rules)} rules, {binding} binding, {len(rules) - binding} in shadow"
+    return f"{len(rules)} rule{'' if len(rules) == 1 else 's'}, {binding} binding, {len(rules) - binding} in shadow"
 
 
 def _content(file: Path) -> str:

@@ -4,7 +4,7 @@ The steps are those of `docs/reference/decision.md`, in their order; the first t
 each one saw.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ from callgate.policy.limits import MAX_GRANT_S, Bounds, bounds_of
 from callgate.policy.numbering import plan_of
 from callgate.policy.pricing import loses_money
 from callgate.policy.refusal import Refusal
+from callgate.policy.rules.facts import Value
 from callgate.policy.rules.judge import RuleSet, Ruling, judge_rules
 from callgate.policy.rules.rule import Effect
 from callgate.policy.spend import Room, Spent, room_left
@@ -77,6 +78,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     longest_s: int = MAX_GRANT_S  # that the call is wanted for
     ticket: str = ""  # of the call: `good`, or why it proves nothing; empty where it carries none
     rules: RuleSet | None = None
+    hooks: Mapping[str, Value] = {}  # what hooks said of the call, by the names of their facts
     redirected: Redirected | None = None
 
 

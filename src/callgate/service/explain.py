@@ -20,12 +20,17 @@ from callgate.service.ports import Store
 from callgate.service.reason import reason_of, refused_by
 from callgate.service.records import Call, held_s
 from callgate.service.reports import rfc3339
-from callgate.service.respond import authorize_job
+from callgate.service.respond import authorize_job, hooks_of
 
 
 class RateReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The row of a deck that priced a call."""
+    """The row of a deck that priced a call, and where it came from: the deck, and the file and line that it was imported from.
+    `file` is empty and `line` 0 where that is not known.
+    """
 
+    deck: str
+    file: str
+    line: int
     prefix: str
     destination: str
     rate_per_minute: str
@@ -80,7 +85,16 @@ async def explain_what_if(  # noqa: PLR0913 - who calls whom, when, and under wh
     known = catalog.applications[application].row
     call = _call(application, caller, to)
     provider = PROVIDERS[known.provider]
-    job = authorize_job(call, b"", provider, catalog, now=now, orphan_after=timedelta(0), elastic=elastic)
+    job = authorize_job(
+        call,
+        b"",
+        provider,
+        catalog,
+        now=now,
+        orphan_after=timedelta(0),
+        elastic=elastic,
+        hooks=await hooks_of(call, catalog),
+    )
     try:
         await store.perform(_WhatIf(job))
     except _Decided as decided:
@@ -181,7 +195,8 @@ def _full_trace(call: Call) -> list[dict[str, Any]]:
         return trace
     for step in trace:
         if step["step"] == "rate":
-            step["saw"] |= msgspec.to_builtins(_rate(call.rate))
+            row = {name: value for name, value in msgspec.to_builtins(_rate(call.rate)).items() if value not in ("", 0)}
+            step["saw"] |= row
     held = {
         "granted_s": call.granted_s,
         "held_s": held_s(call),
@@ -193,6 +208,9 @@ def _full_trace(call: Call) -> list[dict[str, Any]]:
 
 def _rate(rate: Rate) -> RateReport:
     return RateReport(
+        deck=rate.deck,
+        file=rate.file,
+        line=rate.line,
         prefix=rate.prefix,
         destination=rate.destination,
         rate_per_minute=format_nanos(rate.rate_nanos_per_min),

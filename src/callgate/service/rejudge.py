@@ -24,6 +24,7 @@ from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
 from callgate.service.decide import Facts, decide
 from callgate.service.decided_call import DecidedCall
+from callgate.service.hooks import hooks_in
 from callgate.service.reason import refused_by
 from callgate.service.records import Call
 
@@ -127,6 +128,7 @@ def charge_of(outcome: Outcome, call: Call) -> int:
 
 def _facts(decided: DecidedCall, call: CallArrived, judges: Judges) -> Facts:
     was, saw = decided.call, _saw(decided.call)
+    seen = saw.get("rules", {}).get("facts", {})
     account, wallet = decided.account, decided.wallet
     if account is not None and wallet is not None:
         limits = msgspec.structs.replace(account.limits, **UNCOUNTED)
@@ -143,6 +145,7 @@ def _facts(decided: DecidedCall, call: CallArrived, judges: Judges) -> Facts:
         deck=None if account is None else _deck_then(judges, account.deck, was, account.currency),
         now=was.decided_at,
         rules=judges.rules,
+        hooks={name: seen[name] for name in hooks_in(seen)},
     )
 
 

@@ -6,19 +6,21 @@ still does is overruled.
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from time import perf_counter
 
 from callgate.errors import StorageUnavailable
 from callgate.logs import log
+from callgate.policy.rules.facts import Value
 from callgate.protocol import Provider, WireReply
 from callgate.protocol.call import CallAnswered, CallArrived, CallEnded, CallEvent, CallKey, HangUp
 from callgate.service.answered import GoAhead
 from callgate.service.authorize import Authorize
 from callgate.service.catalog import Catalog
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
+from callgate.service.hooks import ask_hooks, hooks_in
 from callgate.service.meter import Meter
 from callgate.service.name_callout import NotNamedHere
 from callgate.service.note import Note
@@ -141,6 +143,7 @@ class Responder:
             orphan_after=self._orphan_after,
             elastic=self._elastic,
             presented=self._presented(call),
+            hooks=await hooks_of(call, catalog),
         )
         began_at = perf_counter()
         try:
@@ -235,6 +238,13 @@ def _ignore_outcome(task: asyncio.Task[Outcome]) -> None:
         task.exception()
 
 
+async def hooks_of(call: CallArrived, catalog: Catalog) -> Mapping[str, Value]:
+    """What hooks say of a call, where the rules of its application ask any. Takes no longer than hooks may."""
+    rules = catalog.rules.get(call.key.application)
+    asked = hooks_in(rules.names) if rules is not None else []
+    return await ask_hooks(asked, call) if asked else {}
+
+
 def authorize_job(  # noqa: PLR0913 - a call, and what it is decided by
     call: CallArrived,
     body: bytes,
@@ -245,6 +255,7 @@ def authorize_job(  # noqa: PLR0913 - a call, and what it is decided by
     orphan_after: timedelta,
     elastic: ElasticTerms,
     presented: Presented | None = None,
+    hooks: Mapping[str, Value] = {},
 ) -> Authorize:
     """The use case of an arriving call, with all of the snapshot that it is decided by."""
     return Authorize(
@@ -258,5 +269,6 @@ def authorize_job(  # noqa: PLR0913 - a call, and what it is decided by
         endpoints=catalog.endpoints,
         elastic=elastic,
         presented=presented,
+        hooks=hooks,
         rules=catalog.rules.get(call.key.application),
     )

@@ -182,7 +182,7 @@ class Reads(WatchReads, ABC):
             position = "AND (c.decided_at, c.application, c.call_id) < (?, ?, ?)"
             values += (rows.to_us(before.decided_at), *before.key)
         statement = f"""{_DECIDED} WHERE c.application = ? AND c.decided_at >= ? AND c.decided_at < ? {position}
-            AND coalesce(c.refusal, '') <> 'not_decided_in_time'
+            AND coalesce(c.refusal, '') <> 'not_decided_in_time' AND length(c.answer) > 0
             ORDER BY c.decided_at DESC, c.application DESC, c.call_id DESC LIMIT ?"""
         return [_decided(row) for row in await self.fetch(statement, *values, limit)]
 

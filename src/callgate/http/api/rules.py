@@ -13,14 +13,13 @@ from callgate.errors import Conflict, Invalid
 from callgate.http.api.access import may_configure, may_look, may_operate
 from callgate.http.api.accounts import InApp
 from callgate.http.api.desk import ApiRequest, TheDesk
-from callgate.policy.rules.document import read_rules
 from callgate.policy.rules.rule import Rule
 from callgate.protocol.call import CallKey
 from callgate.service.apply_rules import ApplyRules
 from callgate.service.backtest import MAX_LISTED, BacktestReport, Trial, backtest, read_trial_decks
 from callgate.service.elastic import DEFAULT_TERMS
 from callgate.service.explain import Explanation, explain_call, explain_what_if
-from callgate.service.rules import RulesReport, binding_anew, rules_report
+from callgate.service.rules import RulesReport, binding_anew, read_document, rules_report
 
 SOURCE = "the document"
 """What errors call a document that came in a request."""
@@ -77,7 +76,7 @@ async def apply_rules(
     """
     application = desk.application(app)
     text = await document_in(request)
-    document = read_rules(text, SOURCE)
+    document = read_document(text, SOURCE)
     before = await rules_report(desk.store, application)
     anew = binding_anew(before.rules, document.rules)
 
@@ -136,7 +135,7 @@ async def try_rules(
             desk.catalog,
             application,
             Trial(
-                rules=None if tried.document is None else read_rules(tried.document, SOURCE),
+                rules=None if tried.document is None else read_document(tried.document, SOURCE),
                 decks=read_trial_decks(desk.catalog, files, now),
             ),
             since=aware(since) or now - USUAL,
