@@ -14,6 +14,7 @@ from callgate.errors import StorageUnavailable
 from callgate.ledger.transfer import Occasion
 from callgate.ledger.verify import verify
 from callgate.ledger.wallet import top_up
+from callgate.outbox.worker import Turns
 from callgate.policy.limits import UNLIMITED
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import CallState
@@ -26,6 +27,7 @@ from callgate.service.endpoint import Endpoint, RecordType
 from callgate.service.open_account import OpenAccount
 from callgate.service.probe import Probe
 from callgate.service.records import Call, Callback
+from callgate.service.take_lease import Holder
 from callgate.service.top_up import TopUp
 from callgate.storage.batch import Step
 from callgate.storage.postgres import PostgresStore
@@ -398,6 +400,35 @@ def test_several_workers_share_what_is_due(postgres_url: str) -> None:
             assert [each.attempt_count for each in again] == [2] * 90
 
     asyncio.run(steps())
+
+
+def test_a_paced_endpoint_is_served_by_one_worker_at_a_time(postgres_url: str) -> None:
+    """Whoever has its lease; the other one has it when that is left, and keeps what is not paced meanwhile."""
+
+    async def steps() -> None:
+        one, two = PostgresStore(postgres_url), PostgresStore(postgres_url)
+        async with nodes(one, two):
+            turns = [Turns(Holder(store, f"node-{number}", _now)) for number, store in enumerate((one, two))]
+            for each in turns:
+                each.want({"ep_paced"})
+                assert each.has("ep_other")
+            async with asyncio.timeout(20):
+                while not any(each.has("ep_paced") for each in turns):  # noqa: ASYNC110 - a lease has no event
+                    await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
+            first, second = sorted(turns, key=lambda each: each.has("ep_paced"), reverse=True)
+            assert first.has("ep_paced") and not second.has("ep_paced")
+            await first.close()
+            async with asyncio.timeout(20):
+                while not second.has("ep_paced"):  # noqa: ASYNC110 - a lease has no event
+                    await asyncio.sleep(0.05)
+            await second.close()
+
+    asyncio.run(steps())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def test_lanes_under_two_nodes(postgres_url: str) -> None:
