@@ -50,7 +50,7 @@ from callgate.ledger.transfer import TransferKind
 from callgate.ledger.wallet import Wallet
 from callgate.library import DEFAULTS
 from callgate.policy.account import Account, Status
-from callgate.policy.limits import KINDS, Limits, change_limits
+from callgate.policy.limits import KINDS, UNLIMITED, Limits, change_limits
 from callgate.policy.pricing import NAMES as PRICING
 from callgate.policy.pricing import Pricing
 from callgate.policy.refusal import SENTENCES, Refusal
@@ -178,7 +178,8 @@ def test_the_steps_of_the_decision_are_those_that_run() -> None:
                 provider_rate=Price(Decimal("0.000000001"), "USD"),
             ),
             application=ApplicationRow(
-                key="app", provider="sinch", name="", created_at=now, sealed_secrets=(), status=Status.ACTIVE
+                key="app", provider="sinch", name="", created_at=now, sealed_secrets=(), status=Status.ACTIVE,
+                limits=UNLIMITED,
             ),
             account=Account(
                 application="app", id="alice", currency="USD", limits=EVERY_LIMIT, pricing=Pricing(guards_margin=True)
