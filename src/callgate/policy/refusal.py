@@ -13,6 +13,8 @@ class Refusal(StrEnum):
     ACCOUNT_CLOSED = "account_closed"
     DESTINATION_INVALID = "destination_invalid"
     NO_ROUTE = "no_route"
+    DESTINATION_BLOCKED = "destination_blocked"
+    DESTINATION_NOT_ALLOWED = "destination_not_allowed"
     NO_RATE = "no_rate"
     INSUFFICIENT_CREDIT = "insufficient_credit"
     NOT_DECIDED_IN_TIME = "not_decided_in_time"
@@ -26,6 +28,8 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.ACCOUNT_CLOSED: "The account is closed.",
     Refusal.DESTINATION_INVALID: "What was dialled is not a valid phone number.",
     Refusal.NO_ROUTE: "Nothing says what to do with calls to this kind of destination.",
+    Refusal.DESTINATION_BLOCKED: "The number is on a deny list.",
+    Refusal.DESTINATION_NOT_ALLOWED: "There are allow lists, and the number is on none of them.",
     Refusal.NO_RATE: "The account's rate deck has no price for this destination, or blocks it.",
     Refusal.INSUFFICIENT_CREDIT: "The credit does not cover the first increment of the call.",
     Refusal.NOT_DECIDED_IN_TIME: "The store did not answer before the deadline, so the fallback was sent.",

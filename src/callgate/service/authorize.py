@@ -8,6 +8,7 @@ import msgspec
 
 from callgate.ledger.hold import Hold
 from callgate.ledger.wallet import place_hold
+from callgate.policy.number_list import NumberList
 from callgate.policy.refusal import Refusal
 from callgate.protocol import Provider
 from callgate.protocol.call import CallArrived, Connect, HangUp, Origin
@@ -37,6 +38,7 @@ class Authorize:
     orphan_after: timedelta
     endpoints: Sequence[Endpoint] = ()  # who may want its record, where its end came first
     elastic: ElasticTerms = DEFAULT_TERMS
+    lists: Sequence[NumberList] = ()  # those of the application
 
     def keys(self) -> Keys:
         identities = tuple(key for key in (self._user(), self._number()) if key is not None)
@@ -123,6 +125,7 @@ class Authorize:
             deck=None if account is None else self.decks.get(account.deck),
             now=self.now,
             elastic=elastic,
+            lists=self.lists,
         )
 
     def _payer(self, books: Books) -> AccountKey | None:

@@ -18,6 +18,7 @@ from callgate.service.application import ApplicationRow
 from callgate.service.delivery import Delivery
 from callgate.service.endpoint import Endpoint
 from callgate.service.lease import Lease
+from callgate.service.number_list import ListChange, ListHead, ListKey
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.reply import Reply
 from callgate.service.token import Token
@@ -65,6 +66,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     deliveries: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
     leases: tuple[str, ...] = ()
+    lists: tuple[ListKey, ...] = ()
 
 
 class Job(Protocol[T_co]):
@@ -200,9 +202,11 @@ class Books:
         self.deliveries: Shelf[str, Delivery] = Shelf(touched)
         self.replies: Shelf[str, Reply] = Shelf(touched)
         self.leases: Shelf[str, Lease] = Shelf(touched)
+        self.lists: Shelf[ListKey, ListHead] = Shelf(touched)
         self.is_probed = False  # something is to be written, although nothing changes
         self.transfers: Journal[Transfer] = Journal(touched)
         self.callbacks: Journal[Callback] = Journal(touched)
+        self.list_changes: Journal[ListChange] = Journal(touched)
         self.records: Journal[CallRecord] = Journal(touched)
 
     def keep(self) -> None:

@@ -4,6 +4,7 @@ The steps are those of `docs/reference/decision.md`, in their order; the first t
 each one saw.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from callgate.money import format_micros
 from callgate.policy.account import Account
 from callgate.policy.judge import judge_account, judge_application, judge_caller, judge_destination
 from callgate.policy.limits import MAX_GRANT_S, longest_grant_s
+from callgate.policy.number_list import NumberList, judge_lists, lists_of
 from callgate.policy.refusal import Refusal
 from callgate.protocol.call import CallArrived, Endpoint
 from callgate.rating.charge import affordable_duration_s, charge_micros
@@ -33,6 +35,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     deck: Deck | None
     now: datetime
     elastic: ElasticTerms = DEFAULT_TERMS
+    lists: Sequence[NumberList] = ()
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -77,6 +80,9 @@ def decide(facts: Facts) -> Verdict:
     if refuses("account", judge_account(account.status), status=account.status):
         return refused()
     if refuses("destination", judge_destination(call.destination), kind=call.destination.kind):
+        return refused()
+    refusal, name = judge_lists(call.destination.address, lists_of(facts.lists, account.id))
+    if refuses("lists", refusal, on=name):
         return refused()
     rate = find_rate(facts.deck, account, call.destination, facts.now)
     if refuses("rate", None if rate is not None else Refusal.NO_RATE, deck=account.deck, prefix=rate and rate.prefix):

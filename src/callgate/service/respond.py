@@ -108,6 +108,7 @@ class Responder:
             orphan_after=self._orphan_after,
             endpoints=catalog.endpoints,
             elastic=self._elastic,
+            lists=catalog.lists.get(call.key.application, ()),
         )
         try:
             async with asyncio.timeout_at(deadline):

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from callgate.ledger.accounts import is_of_house
 from callgate.service.books import Books, Shelf
-from callgate.storage import rows
+from callgate.storage import list_rows, rows
 from callgate.storage.rows import Row
 
 K = TypeVar("K")
@@ -40,7 +40,7 @@ class Change(NamedTuple):
 
 
 def changes_of(books: Books) -> Iterator[Change]:
-    """Only tables in which something changed. Tokens that were removed are not among them, see `Shelf.removed`."""
+    """Only tables in which something changed. What was removed is not among them, see `removals_of`."""
     yield from _of(books.applications, "applications", rows.APPLICATION, rows.APPLICATION_KEY, rows.from_application)
     yield from _of(books.accounts, "accounts", rows.ACCOUNT, rows.ACCOUNT_KEY, rows.from_account)
     yield from _of(books.wallets, "wallets", rows.WALLET, rows.WALLET_KEY, rows.from_wallet)
@@ -49,6 +49,10 @@ def changes_of(books: Books) -> Iterator[Change]:
     yield from _of(books.tokens, "tokens", rows.TOKEN, rows.TOKEN_KEY, rows.from_token)
     yield from _of(books.replies, "replies", rows.REPLY, rows.REPLY_KEY, rows.from_reply)
     yield from _of(books.leases, "leases", rows.LEASE, rows.LEASE_KEY, rows.from_lease)
+    yield from _of(books.lists, "lists", list_rows.LIST, list_rows.LIST_KEY, list_rows.from_list)
+    if books.list_changes:
+        changed = [list_rows.from_list_change(each) for each in books.list_changes]
+        yield Change(Verb.ADD, "list_changes", list_rows.LIST_CHANGE, (), changed)
     yield from _of_calls(books)
     if books.transfers:
         yield Change(Verb.ADD, "transfers", rows.TRANSFER, (), [rows.from_transfer(each) for each in books.transfers])
@@ -63,7 +67,24 @@ def changes_of(books: Books) -> Iterator[Change]:
 
 def changes_configuration(books: Books) -> bool:
     """Whether servers must look again at what they look up outside the lock."""
-    return bool(books.applications.changes() or books.decks.changes() or books.endpoints.changes())
+    configured = (books.applications, books.decks, books.endpoints, books.lists)
+    return any(shelf.changes() or shelf.removed() for shelf in configured)
+
+
+class Removal(NamedTuple):
+    """Rows to delete, by their keys."""
+
+    table: str
+    key: tuple[str, ...]
+    rows: Sequence[Row]
+
+
+def removals_of(books: Books) -> Iterator[Removal]:
+    """Only tables from which something is removed."""
+    if removed := books.tokens.removed():
+        yield Removal("tokens", rows.TOKEN_KEY, [(digest,) for digest in removed])
+    if gone := books.lists.removed():
+        yield Removal("lists", list_rows.LIST_KEY, [tuple(key) for key in gone])
 
 
 def _of(

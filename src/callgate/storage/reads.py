@@ -16,12 +16,13 @@ from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, DeckHead
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
+from callgate.service.number_list import ListChange, ListHead
 from callgate.service.open_account import OpenedAccount
 from callgate.service.ports import CallPosition, RecordPosition, RecordRange
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
-from callgate.storage import rows
+from callgate.storage import list_rows, rows
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_one
 
@@ -50,6 +51,33 @@ class Reads(ABC):
     async def deck_rows(self, head: DeckHead) -> Sequence[Rate]:
         statement = f"{select('rates', rows.RATE[2:])} WHERE deck = ? AND version = ?"
         return [rows.to_rate(row) for row in await self.fetch(statement, head.name, head.version)]
+
+    # -- lists ---------------------------------------------------------------------------------------------------------
+
+    async def list_heads(self) -> Sequence[ListHead]:
+        statement = f"{select('lists', list_rows.LIST)} ORDER BY application, name"
+        return [list_rows.to_list(row) for row in await self.fetch(statement)]
+
+    async def list_entries(self, version: int, after: int = -1, limit: int | None = None) -> Sequence[int]:
+        statement = "SELECT entry FROM list_entries WHERE version = ? AND entry > ? ORDER BY entry LIMIT ?"
+        found = await self.fetch(statement, version, after, _NO_LIMIT if limit is None else limit)
+        return [row[0] for row in found]
+
+    async def list_changes(self, version: int, after: int, until: int) -> Sequence[ListChange]:
+        statement = f"""{select("list_changes", list_rows.LIST_CHANGE)}
+            WHERE version = ? AND revision > ? AND revision <= ? ORDER BY revision, is_added"""
+        return [list_rows.to_list_change(row) for row in await self.fetch(statement, version, after, until)]
+
+    async def list_has(self, head: ListHead, entries: Sequence[int]) -> set[int]:
+        there: set[int] = set()
+        for start in range(0, len(entries), _ASKED_AT_ONCE):
+            asked = entries[start : start + _ASKED_AT_ONCE]
+            marks = ", ".join("?" * len(asked))
+            statement = f"SELECT entry FROM list_entries WHERE version = ? AND entry IN ({marks})"  # noqa: S608 - marks
+            there.update(row[0] for row in await self.fetch(statement, head.version, *asked))
+        for change in await self.list_changes(head.version, 0, head.revision) if head.revision else ():
+            (there.add if change.is_added else there.discard)(change.entry)
+        return there.intersection(entries)
 
     # -- accounts ------------------------------------------------------------------------------------------------------
 
@@ -195,6 +223,11 @@ class Reads(ABC):
         """The one number that a statement gives."""
         return int((await self.fetch(statement))[0][0])
 
+
+_NO_LIMIT = 2**62
+
+_ASKED_AT_ONCE = 500
+"""Entries of a list that one statement asks for."""
 
 _CALL = select_one("calls", rows.CALL, rows.CALL_KEY)
 _TOKEN = select_one("tokens", rows.TOKEN, rows.TOKEN_KEY)

@@ -16,6 +16,14 @@ from callgate.http.api.calls import hang_up, list_calls, show_call
 from callgate.http.api.cdrs import list_records
 from callgate.http.api.desk import Desk
 from callgate.http.api.faults import on_bug, on_error, on_http_error
+from callgate.http.api.lists import (
+    add_entries,
+    delete_list,
+    list_lists,
+    put_list,
+    remove_entry,
+    show_list,
+)
 from callgate.http.api.quotes import show_quote
 from callgate.service.asyncapi import describe
 
@@ -43,6 +51,7 @@ def build_api(desk: Desk) -> Litestar:
             show_quote,
             list_calls, show_call, hang_up,
             list_records,
+            list_lists, put_list, show_list, delete_list, add_entries, remove_entry,
             show_openapi, show_asyncapi,
         ],
         security=[{"token": []}],

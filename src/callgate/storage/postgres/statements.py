@@ -13,6 +13,9 @@ from callgate.storage.changes import Verb
 Shape = tuple[Verb, str, tuple[str, ...], tuple[str, ...]]
 """A change without its rows: verb, table, columns, key."""
 
+Gone = tuple[str, tuple[str, ...]]
+"""A removal without its rows: table, key."""
+
 CALL_ROW, IDENTITY_ROW, ACCOUNT_ROW = range(3)
 """What the first column of a loaded row says that it is."""
 
@@ -61,10 +64,10 @@ class Statements:
             UNION ALL SELECT {ACCOUNT_ROW}, {self._nothing("calls", rows.CALL)}, {", ".join(rows.ACCOUNT)},
                 {", ".join(f"w_{name}" for name in rows.WALLET)} FROM opened"""
 
-    def _save(self, shapes: tuple[Shape, ...], removed_tokens: bool, configuration: bool) -> str:  # noqa: FBT001 - a cache's key
+    def _save(self, shapes: tuple[Shape, ...], removals: tuple[Gone, ...], configuration: bool) -> str:  # noqa: FBT001 - a cache's key
         """All changes of a batch, and that it is committed: one statement.
 
-        Placeholders: writer and number of the batch, then the arrays of each change in order, then the tokens to remove.
+        Placeholders: writer and number of the batch, then the arrays of each change in order, then the keys of what is removed.
         What all nodes write to comes last, when all else is written, and always in the same order: the house's accounts, then
         the feed. So nobody who holds them waits for anybody.
         """
@@ -74,8 +77,11 @@ class Statements:
             before = [f"s{each}" for each in range(number)] if verb is Verb.ADD_UP or table == "callbacks" else []
             parts += self._part(f"s{number}", shape, place, before)
             place += len(columns)
-        if removed_tokens:
-            parts.append(f"removed AS (DELETE FROM tokens WHERE digest = ANY(${place}::text[]) RETURNING 1)")
+        for number, (table, key) in enumerate(removals):
+            same = " AND ".join(f"t.{name} = v.{name}" for name in key)
+            values = self._values(table, key, place)
+            parts.append(f"r{number} AS (DELETE FROM {table} AS t USING {values} WHERE {same} RETURNING 1)")
+            place += len(key)
         if configuration:
             parts.append("configured AS (UPDATE configuration SET version = version + 1 RETURNING 1)")
         return f"""WITH {", ".join(parts)}{"," if parts else ""}

@@ -13,7 +13,7 @@ from callgate.ledger.verify import LedgerRows
 from callgate.rating.rate import Rate
 from callgate.service.books import DeckHead, Job
 from callgate.service.signature_fault import SignatureFault
-from callgate.storage import rows
+from callgate.storage import list_rows, rows
 from callgate.storage.batch import OnStep, Waiting, commit_batch, pass_on
 from callgate.storage.postgres.reading import Readers
 from callgate.storage.postgres.session import (
@@ -36,6 +36,9 @@ T = TypeVar("T")
 
 STAGE_PORTION = 2_000
 """Rows of a deck written in one transaction."""
+
+STAGE_LIST_PORTION = 10_000
+"""Entries of a list, which are smaller."""
 
 _MIGRATING = 0x0CA11
 """The lock of whoever migrates."""
@@ -144,6 +147,18 @@ class PostgresStore(Reads):
             (SELECT deck, version, prefix, effective_from FROM rates WHERE deck = ? AND version = ? LIMIT ?) RETURNING 1"""
         while await self.fetch(statement, head.name, head.version, STAGE_PORTION):
             pass
+
+    async def stage_list(self, version: int, entries: Iterable[int]) -> None:
+        staged = ((version, entry) for entry in entries)
+        while portion := list(islice(staged, STAGE_LIST_PORTION)):
+            await self._add("list_entries", list_rows.ENTRY, portion)
+
+    async def drop_list_rows(self, version: int) -> None:
+        for table in ("list_entries", "list_changes"):
+            statement = f"""DELETE FROM {table} WHERE (version, entry) IN
+                (SELECT version, entry FROM {table} WHERE version = ? LIMIT ?) RETURNING 1"""  # noqa: S608 - names are ours
+            while await self.fetch(statement, version, STAGE_LIST_PORTION):
+                pass
 
     async def keep_faults(self, faults: Sequence[SignatureFault], most: int) -> None:
         await self._add("signature_faults", rows.FAULT, list(map(rows.from_fault, faults)))

@@ -4,16 +4,16 @@ import sqlite3
 from itertools import chain
 
 from callgate.service.books import Books
-from callgate.storage.changes import Change, Verb, changes_configuration, changes_of
-from callgate.storage.sql import add_up, insert, upsert
+from callgate.storage.changes import Change, Verb, changes_configuration, changes_of, removals_of
+from callgate.storage.sql import add_up, delete, insert, upsert
 from callgate.storage.sqlite.load import portions
 
 
 def save(db: sqlite3.Connection, books: Books) -> None:
     for change in changes_of(books):
         _write(db, change)
-    for digest in books.tokens.removed():
-        db.execute("DELETE FROM tokens WHERE digest = ?", (digest,))
+    for removal in removals_of(books):
+        db.executemany(delete(removal.table, removal.key), removal.rows)
     if deliveries := books.deliveries.changes():
         db.executemany(_STEP_FORWARD, {delivery.lane for delivery in deliveries.values()})
     if changes_configuration(books):

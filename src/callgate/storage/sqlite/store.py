@@ -16,7 +16,7 @@ from callgate.ledger.verify import LedgerRows
 from callgate.rating.rate import Rate
 from callgate.service.books import Books, DeckHead, Job
 from callgate.service.signature_fault import SignatureFault
-from callgate.storage import rows
+from callgate.storage import list_rows, rows
 from callgate.storage.batch import OnStep, Step, Waiting, commit_batch, named_by, pass_on
 from callgate.storage.ledger import ledger_rows
 from callgate.storage.queue import Commit, Queue, Writer
@@ -37,6 +37,10 @@ READERS = 4
 
 STAGE_PORTION = 2_000
 """Rows of a deck written in one transaction: about 10 ms, so that decisions go on between them."""
+
+
+STAGE_LIST_PORTION = 10_000
+"""Entries of a list, which are smaller: about 10 ms too."""
 
 
 class MakeQueue(Protocol):
@@ -240,6 +244,18 @@ class SqliteStore(Reads):
         while await self._write(lambda db: db.execute(statement, portion).rowcount):
             pass
 
+    async def stage_list(self, version: int, entries: Iterable[int]) -> None:
+        staged = ((version, entry) for entry in entries)
+        while portion := list(islice(staged, STAGE_LIST_PORTION)):
+            await self._add("list_entries", list_rows.ENTRY, portion)
+
+    async def drop_list_rows(self, version: int) -> None:
+        portion = (version, STAGE_LIST_PORTION)
+        while await self._write(lambda db: db.execute(_DROP_LIST_ENTRIES, portion).rowcount):
+            pass
+        while await self._write(lambda db: db.execute(_DROP_LIST_CHANGES, portion).rowcount):
+            pass
+
     async def keep_faults(self, faults: Sequence[SignatureFault], most: int) -> None:
         await self._add("signature_faults", rows.FAULT, list(map(rows.from_fault, faults)))
         forgotten = [(is_known, is_known, most) for is_known in (0, 1)]
@@ -273,5 +289,9 @@ class SqliteStore(Reads):
         return await asyncio.to_thread(work) if self._is_threaded else work()
 
 
+_DROP_LIST_ENTRIES = """DELETE FROM list_entries WHERE (version, entry) IN
+    (SELECT version, entry FROM list_entries WHERE version = ? LIMIT ?)"""
+_DROP_LIST_CHANGES = """DELETE FROM list_changes WHERE (version, revision, entry) IN
+    (SELECT version, revision, entry FROM list_changes WHERE version = ? LIMIT ?)"""
 _FORGET_FAULTS = """DELETE FROM signature_faults WHERE is_known = ?
     AND id NOT IN (SELECT id FROM signature_faults WHERE is_known = ? ORDER BY id DESC LIMIT ?)"""
