@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import callgate
-from callgate.cli import COMMANDS, GROUPS, main
+from callgate.cli import COMMANDS, GROUPS, main, module_of
 from callgate.protocol import PROVIDERS, WireRequest, sinch
 from callgate.rating.deck import Deck
 from callgate.service.authorize import Authorize
@@ -138,8 +138,8 @@ async def place_call(store: SqliteStore, call_id: str, talked_s: int | None) -> 
 @pytest.mark.parametrize("words", list(COMMANDS))
 def test_every_command_is_there_and_says_what_it_does(words: str) -> None:
     """The sentence of the list is the first of the command's own page."""
-    room, _, name = words.rpartition(" ")
-    module = importlib.import_module(f"callgate.cli.{room.replace(' ', '_') or name}")
+    name = words.rpartition(" ")[2]
+    module = importlib.import_module(f"callgate.cli.{module_of(words)}")
     function = getattr(module, name, None) or getattr(module, f"{name}_")
     assert function.__doc__.startswith(COMMANDS[words])
 

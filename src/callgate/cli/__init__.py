@@ -4,6 +4,7 @@ Exit 0 done, 1 refused or failed, 2 not understood. Commands load what they need
 commands load nothing at all, so that `--help` is quick.
 """
 
+import builtins
 import sys
 from collections.abc import Sequence
 from keyword import iskeyword
@@ -190,6 +191,12 @@ def build() -> "cyclopts.App":
     for words in COMMANDS:
         room, _, name = words.rpartition(" ")
         function = f"{name}_" if iskeyword(name) else name
-        module = room.replace(" ", "_") or name
-        groups[room].command(f"callgate.cli.{module}:{function}", name=name)
+        groups[room].command(f"callgate.cli.{module_of(words)}:{function}", name=name)
     return app
+
+
+def module_of(command: str) -> str:
+    """Where a command is found: in the module of its group, or one of its own. Names of Python's own are not hidden."""
+    room, _, name = command.rpartition(" ")
+    module = room.replace(" ", "_") or name
+    return f"{module}_" if hasattr(builtins, module) else module

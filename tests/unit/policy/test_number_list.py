@@ -65,7 +65,7 @@ def test_what_is_neither_a_number_nor_a_prefix(text: str) -> None:
         ("+1000000", False),
     ],
 )
-def test_what_is_on_a_list(number: str, is_on: bool) -> None:
+def test_what_is_on_a_list(number: str, is_on: bool) -> None:  # noqa: FBT001 - a column
     """A number stands for itself alone, a prefix for all that begin with it, also where one lies in another."""
     assert (number in listed("+46701740605", "+4690*", "+46905*", "+881*")) is is_on
 

@@ -83,7 +83,7 @@ async def put_list(
     name: FromPath[str],
     data: JSONBody[NewList],
     app: InApp = None,
-    dry_run: DryRun = False,  # noqa: FBT001, FBT002 - a query parameter
+    dry_run: DryRun = False,  # noqa: FBT002 - a query parameter
 ) -> ListChanged:
     """Make a list, or put these entries in the place of all that it has."""
     key = ListKey(desk.application(app), name)

@@ -112,11 +112,7 @@ async def import_(
     """
     from callgate.service.number_lists import import_list, read_list_file
 
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise Invalid(str(file), error.strerror or str(error), "a readable file") from error
-    entries = read_list_file(content, str(file))
+    entries = read_list_file(_content(file), str(file))
     async with open_books(config) as store:
         diff = await import_list(store, await _key(store, app, name), entries, mode=mode, is_dry_run=dry_run)
     return _say_diff(diff, name, as_json=json, is_dry_run=dry_run)
@@ -182,6 +178,13 @@ async def _key(store: "Store", app: str | None, name: str) -> "ListKey":
     from callgate.service.number_list import ListKey
 
     return ListKey(await the_application(store, app), name)
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Invalid(str(file), error.strerror or str(error), "a readable file") from error
 
 
 def _say_diff(diff: "ListDiff", name: str, *, as_json: bool, is_dry_run: bool = False) -> int:
