@@ -25,6 +25,17 @@ CURRENCIES = frozenset(
 )
 """ISO 4217 codes in use as money."""
 
+_NO_MINOR_UNIT = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split())  # noqa: SIM905
+_THREE_DIGITS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())  # noqa: SIM905
+
+
+def minor_digits(currency: str) -> int:
+    """Decimals that amounts of a currency are shown with, two where it is not known. Source: ISO 4217, minor units."""
+    if currency in _NO_MINOR_UNIT:
+        return 0
+    return 3 if currency in _THREE_DIGITS else 2
+
+
 _DECIMAL = re.compile(r"([+-]?)(?=\.?\d)(\d{0,18})(?:\.(\d{1,18}))?", re.ASCII)
 
 

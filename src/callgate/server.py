@@ -68,7 +68,7 @@ class Gate:
         self._callbacks: AsgiApp = CallbackEdge(
             self.catalogs, self.responder, self.faults, clock, settings.public_prefix
         )
-        self._health: AsgiApp = Health(store)
+        self._health: AsgiApp = Health(store, clock)
         self._pages: AsgiApp | None = None
         self._api: AsgiApp | None = None
 
@@ -133,8 +133,11 @@ class Gate:
     def _build_dashboard(self) -> AsgiApp:
         from callgate.web.app import build_dashboard  # noqa: PLC0415 - see above
 
+        assert self._platform is not None, "pages are loaded while the server works"
         dashboard = build_dashboard(
             self._store,
+            self.catalogs,
+            self._platform,
             secret_key=self._settings.secret_key.encode(),
             clock=clock,
             is_open=self._is_open,

@@ -1,133 +1,28 @@
 """The dashboard in a real browser: a call appears while one looks, by keyboard alone, and without a word to other hosts."""
 
-import asyncio
 import contextlib
 import re
-import socket
-import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import Any
 
 import pytest
-import uvicorn
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Page, expect
+from site_visit import PATIENCE_MS, Site, Visitor, running, visiting
 
-from callgate.app import build_store, clock, opened
-from callgate.demo import prepare_demo
-from callgate.emulator import demo
-from callgate.emulator.place import connect
-from callgate.emulator.scenario import Scenario, parse_callee, parse_caller
-from callgate.server import Gate
-from callgate.settings import Settings
-from callgate.vault import new_key
-
-PATIENCE_MS = 10_000
-SWEDEN = demo.PRICED[0]
-
-
-class Site(NamedTuple):
-    """A whole server with the demonstration in it, running in a thread of its own, and a token that signs in."""
-
-    url: str
-    token: str
-    loop: asyncio.AbstractEventLoop
-
-    def place(self, caller: str, talk_s: int = 65, *, pace: float = 0.0) -> Future[None]:
-        """Have the emulated platform place a call; the future is done when the call is over."""
-        scenario = Scenario(caller=parse_caller(caller), callee=parse_callee(SWEDEN), talk_s=talk_s, ring_s=1)
-
-        async def steps() -> None:
-            async with connect(f"{self.url}callbacks/sinch", demo.KEY, demo.SECRET, pace=pace) as platform:
-                await platform.place(scenario)
-
-        return asyncio.run_coroutine_threadsafe(steps(), self.loop)
+SHOWN = "+46 70 174 06 05"
+"""How a page writes the number that calls here go to."""
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """A server that asks for a token, with nothing but the demonstration's accounts."""
-    settings = Settings(database_url=f"sqlite:///{tmp_path / 'gate.db'}", secret_key=new_key())
-    started: Future[tuple[str, str, asyncio.AbstractEventLoop]] = Future()
-    stop: list[asyncio.Event] = []
-
-    async def serve() -> None:
-        store = build_store(settings)
-        await store.migrate()
-        async with opened(store):
-            token = await prepare_demo(store, settings, clock())
-            gate = Gate(settings, store)
-            listening = socket.create_server(("127.0.0.1", 0))
-            config = uvicorn.Config(gate, ws="none", lifespan="off", log_level="error")  # type: ignore[arg-type]
-            server = uvicorn.Server(config)
-            async with gate.working():
-                serving = asyncio.create_task(server._serve([listening]))  # noqa: SLF001 - without its signal handlers
-                stop.append(asyncio.Event())
-                url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
-                started.set_result((url, token, asyncio.get_running_loop()))
-                await stop[0].wait()
-                gate.stopping.set()
-                server.should_exit = True
-                await serving
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    url, token, loop = started.result(timeout=30)
-    try:
-        wait_for_pages(url)
-        yield Site(url, token, loop)
-    finally:
-        loop.call_soon_threadsafe(stop[0].set)
-        thread.join(timeout=20)
-        assert not thread.is_alive(), "the server did not stop while a page was open"
-
-
-def wait_for_pages(url: str) -> None:
-    """The server answers callbacks at once, pages when their framework is loaded."""
-    give_up_at = time.monotonic() + 60
-    while True:
-        try:
-            urllib.request.urlopen(url).close()  # noqa: S310 - our own server
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code != 503 or time.monotonic() > give_up_at:
-                raise
-            time.sleep(0.1)
-        else:
-            return
-
-
-class Visitor:
-    """A page, every host that it spoke to and every complaint of its console."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.hosts: set[str] = set()
-        self.complaints: list[str] = []
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("request", self._note)
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def _note(self, request: Request) -> None:
-        self.hosts.add(urlsplit(request.url).hostname or "")
+    with running(tmp_path) as site:
+        yield site
 
 
 @pytest.fixture
 def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
-    """Signed in by keyboard: the field has the focus, Enter sends it."""
-    with contextlib.closing(browser.new_context(timezone_id="Asia/Kolkata", locale="en-GB")) as context:
-        visitor = Visitor(context.new_page())
-        visitor.page.goto(site.url)
-        expect(visitor.page.get_by_label("API token")).to_be_focused(timeout=PATIENCE_MS)
-        visitor.page.keyboard.type(site.token)
-        visitor.page.keyboard.press("Enter")
-        expect(visitor.page.get_by_role("heading", name="Up now")).to_be_visible(timeout=PATIENCE_MS)
+    with visiting(browser, site) as visitor:
         yield visitor
 
 
@@ -142,7 +37,7 @@ def test_calls_come_and_go_without_a_reload(visitor: Visitor, site: Site) -> Non
     expect(page.locator("#pulse")).to_have_text("live", timeout=PATIENCE_MS)
     talking = site.place("user:alice", talk_s=3, pace=1.0)
     expect(rows(page, "live")).to_have_count(1, timeout=PATIENCE_MS)
-    expect(rows(page, "live")).to_contain_text(SWEDEN)
+    expect(rows(page, "live")).to_contain_text(SHOWN)
     expect(rows(page, "live")).to_contain_text("talking", timeout=PATIENCE_MS)
     expect(rows(page, "live").locator("b")).to_have_text(re.compile("59[0-9]"), timeout=PATIENCE_MS)
     expect(rows(page, "recent")).to_have_count(1, timeout=PATIENCE_MS)
@@ -177,7 +72,7 @@ def test_a_call_is_reached_and_left_by_keyboard(visitor: Visitor, site: Site) ->
     talking = site.place("user:alice", talk_s=3, pace=1.0)
     link = rows(page, "live").get_by_role("link")
     expect(link).to_have_count(1, timeout=PATIENCE_MS)
-    page.get_by_role("button", name="Sign out").focus()
+    page.get_by_role("button", name="Pause").focus()
     page.keyboard.press("Tab")
     expect(link).to_be_focused()
     expect(rows(page, "recent").get_by_role("link")).to_be_focused(timeout=PATIENCE_MS)
@@ -206,7 +101,7 @@ def test_a_name_that_is_markup_is_only_a_name(visitor: Visitor, site: Site) -> N
     """Also when it comes by the stream."""
     site.place("user:<img/src=x/onerror=document.title='taken'>").result(timeout=10)
     expect(rows(visitor.page, "recent")).to_contain_text("<img/src=x", timeout=PATIENCE_MS)
-    expect(visitor.page).to_have_title("Calls - Callgate")
+    expect(visitor.page).to_have_title("Live - Callgate")
     assert visitor.complaints == []
 
 

@@ -14,12 +14,15 @@ import uvicorn
 from aiohttp import ClientResponse, ClientSession, CookieJar
 
 from callgate.money import MICROS
+from callgate.platform.platforms import platforms
 from callgate.protocol import sinch
 from callgate.protocol.call import CallArrived, CallEnded, CallKey, CallResult, Endpoint, EndpointKind, Origin
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
 from callgate.service.add_application import AddApplication
+from callgate.service.application import Application
 from callgate.service.authorize import Authorize
+from callgate.service.catalog import Catalogs
 from callgate.service.issue_token import issue_token
 from callgate.service.open_account import OpenAccount
 from callgate.service.settle import Settle
@@ -98,6 +101,9 @@ class Desk:
     async def get(self, path: str = "", **words: Any) -> ClientResponse:
         return await self.browser.get(self.url + path, allow_redirects=False, **words)
 
+    async def post(self, path: str, form: dict[str, str], **words: Any) -> ClientResponse:
+        return await self.browser.post(self.url + path, data=form, allow_redirects=False, **words)
+
     async def text(self, path: str = "", **words: Any) -> str:
         return await (await self.get(path, **words)).text()
 
@@ -140,11 +146,20 @@ async def served(path: Path, *, is_open: bool) -> AsyncIterator[Desk]:
     await store.open()
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
-    async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as browser:
+    catalogs = Catalogs(store, bytes.decode)
+
+    def known(key: str) -> Application | None:
+        return catalogs.now.applications.get(key)
+
+    async with (
+        ClientSession(cookie_jar=CookieJar(unsafe=True)) as browser,
+        platforms(known, lambda: datetime.now(UTC)) as platform,
+    ):
         desk = Desk(url, store, browser, stopping)
         await desk.furnish()
+        await catalogs.refresh()
         app = build_dashboard(
-            store, secret_key=b"k" * 32, clock=lambda: desk.now, is_open=is_open, stopping=stopping
+            store, catalogs, platform, secret_key=b"k" * 32, clock=lambda: desk.now, is_open=is_open, stopping=stopping
         )  # fmt: skip
         server = uvicorn.Server(uvicorn.Config(app, lifespan="off", ws="none", log_level="error"))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
@@ -304,7 +319,7 @@ def test_every_answer_says_what_browsers_may_do_with_it(visit: Visit) -> None:
         await desk.place("c1")
         await desk.sign_in()
         static = re.findall(r'(?:href|src)="\./(static/[^"]+)"', await desk.text())
-        assert len(static) == 3
+        assert len(static) == 6
         missing = ("calls/none?app=app", "calls/c1", "calls/c1?app=other", "nowhere", "static/none.css", "sign-in")
         expected = dict.fromkeys(("", "calls/c1?app=app", "live", *static), 200) | dict.fromkeys(missing, 404)
         for path, status in (expected | {"sign-in": 405}).items():

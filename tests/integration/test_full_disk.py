@@ -47,7 +47,7 @@ async def readyz(store: SqliteStore) -> tuple[int, bytes]:
     async def receive() -> Message:
         raise AssertionError
 
-    await Health(store)({"type": "http", "path": "/readyz"}, receive, send)
+    await Health(store, lambda: NOW)({"type": "http", "path": "/readyz"}, receive, send)
     return sent[0]["status"], sent[1]["body"]
 
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 LEAST_FREE_BYTES = 256 * 1024 * 1024
 """With less, a busy day may fill the disk; a full one hangs up every call."""
 
-CLOCK_TOLERANCE = timedelta(seconds=5)
-
 LATELY = timedelta(hours=1)
 
 MANY = 1_000
@@ -100,29 +98,34 @@ def _disk(file: str) -> Finding:
 
 async def _database(settings: "Settings", store: "Store") -> Finding:
     """Its schema was asked when it was opened; that it can be written is shown by a job that commits."""
-    from callgate.service.probe import Probe
+    from callgate.service.probe import SLOW_COMMIT_S, commit_s
     from callgate.storage.schema import SCHEMA
 
     file = settings.sqlite_file
     try:
-        await store.perform(Probe())
+        took_s = await commit_s(store)
     except Error as error:
         does = "look for another process that holds it, at its permissions, and at the room on its disk"
         return Finding("database", False, str(error), does if file else "look at its log, and at the room on its disk")
     if file is not None and not os.access(file, os.W_OK):
         return Finding("database", False, f"{file} cannot be written by this user", "run as the user who owns it")
-    return Finding("database", True, f"{await store.describe()}, schema {SCHEMA}, writable")
+    found = f"{await store.describe()}, schema {SCHEMA}, writable; a commit takes {took_s * 1000:.0f} ms"
+    if took_s > SLOW_COMMIT_S:
+        return Finding(
+            "database", False, found, "every caller waits as long: give it a faster disk, or a nearer server"
+        )
+    return Finding("database", True, found)
 
 
 async def _clock(_settings: "Settings", store: "Store") -> Finding:
     """There is nobody to ask the time; but what the books tell of cannot lie ahead."""
     from callgate.app import clock
+    from callgate.service.probe import behind_by
     from callgate.service.reports import rfc3339
 
     now: datetime = clock()
-    newest = await store.calls(None, only_live=False, limit=1)
-    if newest and newest[0].decided_at > now + CLOCK_TOLERANCE:
-        ahead = rfc3339(newest[0].decided_at)
+    if behind := await behind_by(store, now):
+        ahead = rfc3339(now + behind)
         return Finding("clock", False, f"{rfc3339(now)}, but a call was decided at {ahead}", "set it; use NTP")
     return Finding("clock", True, rfc3339(now))
 

@@ -19,7 +19,7 @@ from callgate.outbox.connector import CallLog, Connector, Contact, Setup
 from callgate.outbox.schedule import Answer, Fate
 from callgate.outbox.trouble import CrmFailed, Trouble, answer, sentence
 from callgate.service.delivery import Delivery
-from callgate.service.queue_record import Message
+from callgate.service.endpoint import RecordType
 from callgate.service.reports import RecordReport
 
 KNOWN_FOR_S = 3_600.0
@@ -168,4 +168,11 @@ def reference(application: str, call_id: str) -> str:
     return "call-" + hashlib.sha256(f"{application} {call_id}".encode()).hexdigest()[:32]
 
 
-_decode = msgspec.json.Decoder(Message).decode
+class _OfCall(msgspec.Struct, frozen=True):
+    """What a connector is sent: `OF_CONNECTORS`, all of which have this data."""
+
+    type: RecordType
+    data: RecordReport
+
+
+_decode = msgspec.json.Decoder(_OfCall).decode

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from callgate.policy.alerts import NONE_YET, Alerts
 from callgate.policy.limits import Limits
 
 
@@ -17,7 +18,8 @@ class Status(StrEnum):
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Who pays. `deck` is the name of the rate deck that prices its calls; it may not exist yet. `is_elastic`: its calls
-    hold their money slice by slice.
+    hold their money slice by slice. `low_balance_micros` is below which it is told that its balance is low, None for what its
+    application says; `alerts` is what it has been told.
     """
 
     application: str
@@ -27,3 +29,5 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     deck: str = "standard"
     limits: Limits = Limits()
     is_elastic: bool = False
+    low_balance_micros: int | None = None
+    alerts: Alerts = NONE_YET

@@ -4,15 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from callgate.errors import AmountInvalid, Conflict, Invalid, NotFound
+from callgate.errors import AmountInvalid, Conflict, NotFound
 from callgate.ledger import accounts
 from callgate.ledger.transfer import Occasion, Transfer, TransferKind, transfer_id
 from callgate.ledger.wallet import Wallet, adjust
 from callgate.money import format_micros
 from callgate.service.books import AccountKey, Books, Keys
-from callgate.service.top_up import check_reference
-
-MAX_WHY = 500
+from callgate.service.top_up import check_reference, check_why
 
 
 class Moved(NamedTuple):
@@ -71,12 +69,6 @@ class Adjust:
 
     def _transfer_id(self) -> str:
         return transfer_id(TransferKind.ADJUSTMENT, accounts.adjustments(""), self.account, self.reference)
-
-
-def check_why(why: str) -> None:
-    """Money that is moved by hand says why. Raises `Invalid`."""
-    if not why.strip() or len(why) > MAX_WHY or not why.isprintable():
-        raise Invalid("why", repr(why[:50]), f"a reason of 1 to {MAX_WHY} printable characters")
 
 
 def _signed_micros(transfer: Transfer) -> int:

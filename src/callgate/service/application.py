@@ -7,7 +7,8 @@ from enum import StrEnum
 
 import msgspec
 
-from callgate.errors import Invalid
+from callgate.errors import AmountInvalid, Invalid
+from callgate.money import format_micros, parse_micros
 from callgate.policy.account import Status
 from callgate.policy.limits import Limits
 from callgate.protocol.base_url import is_url, read_base_url
@@ -38,7 +39,8 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `app set` sets. `trust` names what may prove a caller beyond the platform's own authentication: all of it can
     be forged, so that nothing is trusted unless named. `freshness` is in seconds, either way. `warning` is what a caller
     hears before the credit ends, in the language of `locale`; empty for our own words. `platform` is where the provider's
-    own interface is: a region of it, an URL, or empty for the provider's usual one.
+    own interface is: a region of it, an URL, or empty for the provider's usual one. `low_balance` is in micros of whatever
+    currency an account has: below that it is told that its balance is low; 0 for never.
     """
 
     trust: tuple[str, ...] = ()
@@ -47,6 +49,7 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     locale: str = DEFAULT_LOCALE
     warning: str = ""
     platform: str = ""
+    low_balance: int = 0
 
     def changed(self, words: list[str]) -> "ApplicationSettings":
         """Apply `NAME=VALUE` words in order. Raises `Invalid` naming the word that cannot be used."""
@@ -71,6 +74,7 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
             "locale": self.locale,
             "warning": self.warning or "none",
             "platform": self.platform or USUAL,
+            "low_balance": format_micros(self.low_balance) if self.low_balance else "none",
         }
         return given | {name: value for name, value in FIXED.items() if value}
 
@@ -131,6 +135,14 @@ def _platform(value: str) -> str:
     return "" if value == USUAL else value
 
 
+def read_low_balance(value: str) -> int:
+    """Read an amount as micros, 0 for none. Raises `AmountInvalid`."""
+    micros = 0 if value == "none" else parse_micros(value, "low_balance")
+    if micros < 0:
+        raise AmountInvalid("low_balance", repr(value[:50]), "an amount such as 5.00, or none")
+    return micros
+
+
 _READ: dict[str, Callable[[str], object]] = {
     "trust": _trust,
     "freshness": _freshness,
@@ -138,6 +150,7 @@ _READ: dict[str, Callable[[str], object]] = {
     "locale": _locale,
     "warning": _warning,
     "platform": _platform,
+    "low_balance": read_low_balance,
 }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from callgate import __version__
+from callgate.service.account_events import REPORTS
 from callgate.service.endpoint import RecordType
 from callgate.service.queue_record import Message
 from callgate.service.reports import RecordReport
@@ -14,8 +15,16 @@ ABOUT = {
     RecordType.CALL_CORRECTED: "The true end of a call that was settled by estimate came.",
     RecordType.CALL_SETTLED_BY_ESTIMATE: "Nobody could say how the call ended.",
     RecordType.OVERRUN: "The call cost more than was held for it.",
+    RecordType.BALANCE_LOW: "A call brought the balance below the threshold of its account.",
+    RecordType.BALANCE_DEPLETED: "The balance does not cover a call any more.",
+    RecordType.LIMIT_REACHED: "A call was refused because a limit of its account or application was reached.",
+    RecordType.CALL_REFUSED: "A call of a known account was not let through.",
+    RecordType.ACCOUNT_BLOCKED: "The account was blocked because its calls look like fraud.",
 }
 """What each type says; the reference has the same."""
+
+DATA: dict[RecordType, type[msgspec.Struct]] = {kind: REPORTS.get(kind, RecordReport) for kind in RecordType}
+"""What the data of each type is."""
 
 HEADERS = {
     "webhook-id": "Names the delivery: the same in every attempt and every resend.",
@@ -26,7 +35,8 @@ HEADERS = {
 
 def describe() -> dict[str, Any]:
     """The whole document."""
-    (_,), components = msgspec.json.schema_components([RecordReport], ref_template="#/components/schemas/{name}")
+    reports = list(dict.fromkeys(DATA.values()))
+    _, components = msgspec.json.schema_components(reports, ref_template="#/components/schemas/{name}")
     names = {kind: kind.value.replace(".", "_") for kind in RecordType}
     return {
         "asyncapi": "3.0.0",
@@ -68,7 +78,7 @@ def _schema(kind: RecordType) -> dict[str, Any]:
         "properties": {
             "type": {"const": kind.value},
             "timestamp": {"type": "string", "format": "date-time"},
-            "data": {"$ref": "#/components/schemas/RecordReport"},
+            "data": {"$ref": f"#/components/schemas/{DATA[kind].__name__}"},
         },
         "required": list(Message.__struct_fields__),
     }

@@ -8,12 +8,14 @@ import msgspec
 
 from callgate.ledger.hold import Hold
 from callgate.ledger.wallet import place_hold
+from callgate.policy.account import Account
 from callgate.policy.number_list import NumberList
 from callgate.policy.refusal import Refusal
 from callgate.protocol import Provider
 from callgate.protocol.call import CallArrived, Connect, HangUp, Origin
 from callgate.protocol.life import CallState
 from callgate.rating.deck import Deck
+from callgate.service.account_events import tell_refused
 from callgate.service.application import NUMBER, ApplicationRow
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys
 from callgate.service.decide import Facts, Verdict, decide
@@ -36,7 +38,9 @@ class Authorize:
     decks: Mapping[str, Deck]
     now: datetime
     orphan_after: timedelta
-    endpoints: Sequence[Endpoint] = ()  # who may want its record, where its end came first
+    endpoints: Sequence[
+        Endpoint
+    ] = ()  # who may want to hear that it is refused, or its record, where its end came first
     elastic: ElasticTerms = DEFAULT_TERMS
     lists: Sequence[NumberList] = ()  # those of the application
 
@@ -91,9 +95,22 @@ class Authorize:
             decided_at=self.now,
             resource=self.call.resource,
         )
+        if facts.account is not None:
+            self._note_threshold(books, facts.account)
         if verdict.refusal is not None:
+            if facts.account is not None and facts.wallet is not None:
+                tell_refused(books, facts.account, facts.wallet, call, self.endpoints, self.now)
             return msgspec.structs.replace(call, answer=self._hang_up())
         return self._connected(books, call, facts, verdict)
+
+    def _note_threshold(self, books: Books, account: Account) -> None:
+        """Below what the balance is low, for who settles the call: there the application's settings are not at hand."""
+        own = account.low_balance_micros
+        threshold_micros = self.application.settings.low_balance if own is None else own
+        if threshold_micros != account.alerts.threshold_micros:
+            alerts = msgspec.structs.replace(account.alerts, threshold_micros=threshold_micros, is_low=False)
+            noted = msgspec.structs.replace(account, alerts=alerts)
+            books.accounts.put(AccountKey(account.application, account.id), noted)
 
     def _connected(self, books: Books, call: Call, facts: Facts, verdict: Verdict) -> Call:
         """Place the hold, and say so in the provider's words."""

@@ -50,6 +50,11 @@ class RecordType(StrEnum):
     CALL_CORRECTED = "call.corrected"
     CALL_SETTLED_BY_ESTIMATE = "call.settled_by_estimate"
     OVERRUN = "overrun"
+    BALANCE_LOW = "balance.low"
+    BALANCE_DEPLETED = "balance.depleted"
+    LIMIT_REACHED = "limit.reached"
+    CALL_REFUSED = "call.refused"
+    ACCOUNT_BLOCKED = "account.blocked"
 
 
 OF_CONNECTORS = (RecordType.CALL_ENDED, RecordType.CALL_CORRECTED)

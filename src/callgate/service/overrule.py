@@ -1,5 +1,6 @@
 """A decision came too late: the fallback was answered, so the fallback is the decision, and nothing stays held for it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +11,9 @@ from callgate.ledger.wallet import void_hold
 from callgate.policy.refusal import Refusal
 from callgate.protocol.call import CallArrived, CallEnded
 from callgate.protocol.life import LIVE, CallState
+from callgate.service.account_events import tell_refused
 from callgate.service.books import AccountKey, Books, Keys
+from callgate.service.endpoint import Endpoint
 from callgate.service.records import Call, Callback, Flag
 from callgate.service.settle import Ending, read_ending
 
@@ -27,6 +30,7 @@ class Overrule:
     body: bytes
     answer: bytes
     now: datetime
+    endpoints: Sequence[Endpoint] = ()  # who may want to hear that it is refused
 
     def keys(self) -> Keys:
         return Keys(calls=(self.call.key,))
@@ -44,8 +48,11 @@ class Overrule:
             books.wallets.put(
                 AccountKey(wallet.application, wallet.account), void_hold(wallet, known.hold.amount_micros)
             )
-            voided = msgspec.structs.replace(known, hold=known.hold.end(HoldState.VOIDED))
-            books.calls.put(known.key, self._refused(voided))
+            voided = self._refused(msgspec.structs.replace(known, hold=known.hold.end(HoldState.VOIDED)))
+            books.calls.put(known.key, voided)
+            account = books.accounts.get(AccountKey(wallet.application, wallet.account))
+            assert account is not None, "a wallet is an account's"
+            tell_refused(books, account, wallet, voided, self.endpoints, self.now)
         elif known.state is CallState.REFUSED and known.decided_at == self.decided_at:
             books.calls.put(known.key, self._refused(known))  # its own reason may be another late call's hold
         books.callbacks.add(

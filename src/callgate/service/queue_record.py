@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -9,17 +10,17 @@ from callgate.service.books import Books
 from callgate.service.delivery import Delivery, Lane
 from callgate.service.endpoint import Endpoint, RecordType
 from callgate.service.records import CallRecord
-from callgate.service.reports import RecordReport, report_record, rfc3339
+from callgate.service.reports import report_record, rfc3339
 
 ID_PREFIX = "msg_"
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of a delivery. `timestamp` is when it happened, the same in every attempt."""
+    """The body of a delivery. `timestamp` is when it happened, the same in every attempt. `data` depends on the type."""
 
     type: RecordType
     timestamp: str
-    data: RecordReport
+    data: msgspec.Struct
 
 
 def queue_record(
@@ -37,19 +38,32 @@ def queue_record(
 
 
 def _queue(books: Books, record: CallRecord, endpoints: Sequence[Endpoint], kind: RecordType) -> None:
-    wanted = [endpoint for endpoint in endpoints if endpoint.wants(kind, record.key.application, record.account)]
-    if not wanted:
-        return
-    body = _encode(Message(type=kind, timestamp=rfc3339(record.ended_at), data=report_record(record)))
-    for endpoint in wanted:
+    account = (record.key.application, record.account)
+    lanes = [Lane(endpoint.id, *account) for endpoint in endpoints if endpoint.wants(kind, *account)]
+    if lanes:
+        queue_message(books, lanes, kind, record.record_id, record.sequence, report_record(record), record.ended_at)
+
+
+def queue_message(  # noqa: PLR0913, PLR0917 - the parts of a delivery
+    books: Books,
+    lanes: Sequence[Lane],
+    kind: RecordType,
+    record_id: str,
+    sequence: int,
+    data: msgspec.Struct,
+    at: datetime,
+) -> None:
+    """Put one message into these lanes. `record_id` names it for ever."""
+    body = _encode(Message(type=kind, timestamp=rfc3339(at), data=data))
+    for lane in lanes:
         delivery = Delivery(
-            id=delivery_id(endpoint.id, kind, record.record_id),
-            lane=Lane(endpoint.id, record.key.application, record.account),
+            id=delivery_id(lane.endpoint, kind, record_id),
+            lane=lane,
             type=kind,
-            sequence=record.sequence,
+            sequence=sequence,
             body=body,
-            occurred_at=record.ended_at,
-            due_at=record.ended_at,
+            occurred_at=at,
+            due_at=at,
         )
         books.deliveries.put(delivery.id, delivery)
 

@@ -9,10 +9,10 @@ from callgate.ledger.transfer import Occasion, TransferKind, transfer_id
 from callgate.ledger.wallet import refund
 from callgate.money import format_micros
 from callgate.protocol.call import CallKey
-from callgate.service.adjust import Moved, check_why
+from callgate.service.adjust import Moved
 from callgate.service.books import Books, Keys
 from callgate.service.records import Call
-from callgate.service.top_up import check_reference
+from callgate.service.top_up import check_reference, check_why
 
 
 @dataclass(frozen=True, kw_only=True)

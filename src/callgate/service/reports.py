@@ -43,7 +43,9 @@ class ExposureReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
-    """An account and its money. `exposure` is None where its calls hold all of their money at once."""
+    """An account and its money. `exposure` is None where its calls hold all of their money at once; `low_balance` where its
+    application says when its balance is low.
+    """
 
     id: str
     application: str
@@ -59,6 +61,7 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     elastic: bool
     exposure: ExposureReport | None
+    low_balance: str | None
 
 
 class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,6 +210,7 @@ def report_account(
         limits=account.limits,
         elastic=account.is_elastic,
         exposure=_exposure(account, live),
+        low_balance=None if account.low_balance_micros is None else format_micros(account.low_balance_micros),
     )
 
 
@@ -233,11 +237,17 @@ async def call_report(store: Store, key: CallKey, now: datetime) -> CallReport |
     return report_call(call, now, await store.callbacks(key))
 
 
-async def call_reports(
-    store: Store, now: datetime, *, application: str | None = None, only_live: bool = False, limit: int = RECENT
+async def call_reports(  # noqa: PLR0913 - what a list can be limited to
+    store: Store,
+    now: datetime,
+    *,
+    application: str | None = None,
+    account: str | None = None,
+    only_live: bool = False,
+    limit: int = RECENT,
 ) -> list[CallReport]:
     """Return calls, newest first, without their callbacks. `limit` is cut to `MAX_LIST`."""
-    calls = await store.calls(application, only_live=only_live, limit=min(limit, MAX_LIST))
+    calls = await store.calls(application, account=account, only_live=only_live, limit=min(limit, MAX_LIST))
     return [report_call(call, now) for call in calls]
 
 

@@ -116,7 +116,14 @@ class Responder:
         except (TimeoutError, StorageUnavailable) as error:
             log.error("decision.fallback", call_id=call.key.call_id, error=type(error).__name__)
             fallback = provider.answer(call, HangUp())
-            overrule = Overrule(call=call, decided_at=job.now, body=body, answer=fallback.body, now=self._clock())
+            overrule = Overrule(
+                call=call,
+                decided_at=job.now,
+                body=body,
+                answer=fallback.body,
+                now=self._clock(),
+                endpoints=catalog.endpoints,
+            )
             self._overrule(overrule, may_be_held=isinstance(error, TimeoutError))
             return fallback
 

@@ -1,4 +1,4 @@
-"""Change what an account may owe, what prices its calls, and how they hold their money."""
+"""Change what an account may owe, what prices its calls, how they hold their money, and when its balance is low."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,10 @@ import msgspec
 
 from callgate.errors import AmountInvalid, Conflict, Invalid, NotFound
 from callgate.money import format_micros, parse_micros
+from callgate.service.application import read_low_balance
 from callgate.service.books import AccountKey, Books, Keys
 
-_NAMES = ("credit_limit", "deck", "elastic")
+_NAMES = ("credit_limit", "deck", "elastic", "low_balance")
 _SWITCH = {"on": True, "off": False}
 
 
@@ -40,6 +41,8 @@ class SetAccount:
             self._set_credit_limit(books, key, changes["credit_limit"])
         if "elastic" in changes:
             self._set_elastic(books, key, changes["elastic"])
+        if "low_balance" in changes:
+            self._set_low_balance(books, key, changes["low_balance"])
 
     def _set_deck(self, books: Books, key: AccountKey, name: str) -> None:
         account, deck = books.accounts.get(key), books.decks.get(name)
@@ -71,11 +74,22 @@ class SetAccount:
             raise Invalid("elastic", repr(word[:50]), "on or off")
         books.accounts.put(key, msgspec.structs.replace(account, is_elastic=_SWITCH[word]))
 
+    def _set_low_balance(self, books: Books, key: AccountKey, word: str) -> None:
+        """It is looked at from the next call on."""
+        account = books.accounts.get(key)
+        assert account is not None, "the caller has asked"
+        micros = None if word == "default" else read_low_balance(word)
+        books.accounts.put(key, msgspec.structs.replace(account, low_balance_micros=micros))
+
     def _changes(self) -> dict[str, str]:
         changes = {}
         for word in self.words:
             name, equals, value = word.partition("=")
             if not equals or name not in _NAMES:
-                raise Invalid("account setting", repr(word), "credit_limit=AMOUNT, deck=NAME or elastic=on|off")
+                raise Invalid(
+                    "account setting",
+                    repr(word),
+                    "credit_limit=AMOUNT, deck=NAME, elastic=on|off or low_balance=AMOUNT",
+                )
             changes[name] = value
         return changes

@@ -14,6 +14,7 @@ from callgate.protocol import Provider
 from callgate.protocol.call import Acknowledge, CallEnded, CallKey, CallResult
 from callgate.protocol.life import LIVE, CallState
 from callgate.rating.charge import billed_duration_s, charge_micros
+from callgate.service.account_events import tell_balance
 from callgate.service.books import Books, Keys
 from callgate.service.elastic import over
 from callgate.service.endpoint import Endpoint, RecordType
@@ -242,7 +243,9 @@ def close(  # noqa: PLR0913, PLR0917 - everything that a record says
     """Move the money, write the record and queue it, and return the ended call."""
     sequence = movement.wallet.record_count + 1
     wallet = msgspec.structs.replace(movement.wallet, record_count=sequence)
+    before = books.wallet(wallet.application, wallet.account)
     books.move(Movement(wallet, movement.transfers))
+    tell_balance(books, before, wallet, call.key.call_id, endpoints, ended_at)
     call = msgspec.structs.replace(
         call,
         state=CallState.ENDED,

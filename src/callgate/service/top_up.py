@@ -14,6 +14,8 @@ from callgate.service.books import AccountKey, Books, Keys
 
 MAX_REFERENCE = 200
 
+MAX_WHY = 500
+
 
 class ToppedUp(NamedTuple):
     """The transfer that added the money, and the wallet after it. `is_repeat`: it had been added before."""
@@ -25,7 +27,7 @@ class ToppedUp(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class TopUp:
-    """`reference` is the caller's own name for this payment, unique within the account."""
+    """`reference` is the caller's own name for this payment, unique within the account; `why` may say what it is for."""
 
     application: str
     account: str
@@ -33,6 +35,7 @@ class TopUp:
     reference: str
     now: datetime
     who: str = ""
+    why: str = ""
 
     def keys(self) -> Keys:
         return Keys(accounts=(self._account(),), transfers=((self.application, self._transfer_id()),))
@@ -42,6 +45,8 @@ class TopUp:
         if self.amount_micros <= 0:
             raise AmountInvalid("amount", format_micros(self.amount_micros), "more than 0")
         check_reference(self.reference)
+        if self.why:
+            check_why(self.why)
         account, wallet = books.accounts.get(self._account()), books.wallets.get(self._account())
         if account is None or wallet is None:
             raise NotFound(f"there is no account {self.account} in application {self.application}")
@@ -54,9 +59,12 @@ class TopUp:
             return ToppedUp(before.id, wallet, is_repeat=True)
         if account.status is Status.CLOSED:
             raise Conflict(f"account {self.account} is closed")
-        movement = top_up(wallet, self.amount_micros, Occasion(subject=self.reference, at=self.now, who=self.who))
+        movement = top_up(wallet, self.amount_micros, self._occasion())
         books.move(movement)
         return ToppedUp(self._transfer_id(), movement.wallet, is_repeat=False)
+
+    def _occasion(self) -> Occasion:
+        return Occasion(subject=self.reference, at=self.now, who=self.who, why=self.why)
 
     def _account(self) -> AccountKey:
         return AccountKey(self.application, self.account)
@@ -69,3 +77,9 @@ def check_reference(reference: str) -> None:
     """Raise `Invalid` for what cannot name a payment."""
     if not reference or len(reference) > MAX_REFERENCE or not reference.isprintable():
         raise Invalid("reference", repr(reference[:50]), f"1 to {MAX_REFERENCE} printable characters")
+
+
+def check_why(why: str) -> None:
+    """What is said of money that somebody moves by hand. Raises `Invalid`."""
+    if not why.strip() or len(why) > MAX_WHY or not why.isprintable():
+        raise Invalid("why", repr(why[:50]), f"a reason of 1 to {MAX_WHY} printable characters")

@@ -10,6 +10,7 @@ from callgate.ledger.hold import Hold, HoldState
 from callgate.ledger.transfer import Occasion, Transfer, TransferKind
 from callgate.ledger.wallet import Wallet
 from callgate.policy.account import Account, Status
+from callgate.policy.alerts import NONE_YET, Alerts
 from callgate.policy.limits import Limits
 from callgate.policy.refusal import Refusal
 from callgate.protocol.call import CallEnded, CallKey
@@ -53,6 +54,7 @@ _encode = msgspec.json.Encoder().encode
 _decode_rate = msgspec.json.Decoder(Rate).decode
 _decode_elastic = msgspec.json.Decoder(Elastic).decode
 _decode_ended = msgspec.json.Decoder(CallEnded).decode
+_decode_alerts = msgspec.json.Decoder(Alerts).decode
 _decode_limits = msgspec.json.Decoder(Limits).decode
 _decode_settings = msgspec.json.Decoder(ApplicationSettings).decode
 _decode_secrets = msgspec.json.Decoder(tuple[SealedSecret, ...]).decode
@@ -194,16 +196,27 @@ def to_wallet(row: Row) -> Wallet:
 
 
 ACCOUNT_KEY = ("application", "id")
-ACCOUNT = (*ACCOUNT_KEY, "currency", "status", "deck", "limits", "is_elastic")
+ACCOUNT = (
+    *ACCOUNT_KEY, "currency", "status", "deck", "limits", "is_elastic", "low_balance_micros", "alerts",
+)  # fmt: skip
 
 
 def from_account(account: Account) -> Row:
-    *plain, limits, is_elastic = msgspec.structs.astuple(account)
-    return (*plain, _encode(limits).decode(), int(is_elastic))
+    return (
+        account.application,
+        account.id,
+        account.currency,
+        account.status,
+        account.deck,
+        _encode(account.limits).decode(),
+        int(account.is_elastic),
+        account.low_balance_micros,
+        _encode(account.alerts).decode(),
+    )
 
 
 def to_account(row: Row) -> Account:
-    application, account, currency, status, deck, limits, is_elastic = row
+    application, account, currency, status, deck, limits, is_elastic, low_balance_micros, alerts = row
     return Account(
         application=application,
         id=account,
@@ -212,6 +225,8 @@ def to_account(row: Row) -> Account:
         deck=deck,
         limits=_decode_limits(limits),
         is_elastic=bool(is_elastic),
+        low_balance_micros=low_balance_micros,
+        alerts=_decode_alerts(alerts) if alerts != "{}" else NONE_YET,
     )
 
 

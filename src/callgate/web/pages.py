@@ -1,7 +1,7 @@
 """Templates and static files: read once at start, from the package. Everything that a template shows is escaped."""
 
 import hashlib
-from datetime import datetime
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -9,16 +9,12 @@ from urllib.parse import quote
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from callgate.web.view import facts_of, seconds_left
+from callgate.web import formats
+from callgate.web.view import seconds_left
 
 HERE = Path(__file__).parent
 
 MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-
-PARTS = ("counters", "recent", "live")
-"""The parts of the first page that change while it is watched: each has its template, and an element of that id. A call that
-ends is told of among the recent ones before it leaves those that are up, so that it is never on neither list.
-"""
 
 
 class Asset(NamedTuple):
@@ -33,7 +29,7 @@ class Pages:
     """Renders pages. `root` is the relative way from a page to the first one, so that any prefix of a proxy will do."""
 
     def __init__(self) -> None:
-        found = {path.name: _read_asset(path) for path in sorted((HERE / "static").iterdir())}
+        found = _read_assets(HERE / "static")
         self.assets = {asset.name: asset for asset in found.values()}
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
@@ -44,11 +40,17 @@ class Pages:
             auto_reload=False,
         )
         self._templates.globals["assets"] = {name: asset.name for name, asset in found.items()}
-        self._templates.filters["clock"] = _clock_of
-        self._templates.filters["moment"] = _moment_of
-        self._templates.filters["facts"] = facts_of
-        self._templates.filters["seconds_left"] = seconds_left
-        self._templates.filters["segment"] = lambda text: quote(text, safe="")
+        self._templates.filters |= {
+            "clock": formats.clock,
+            "moment": formats.moment,
+            "facts": formats.facts,
+            "number": formats.number,
+            "country": formats.country,
+            "money": formats.money,
+            "words": formats.words,
+            "seconds_left": seconds_left,
+            "segment": lambda text: quote(text, safe=""),
+        }
 
     def render(self, name: str, **values: Any) -> str:
         return self._templates.get_template(name).render(values)
@@ -67,17 +69,23 @@ def indented(body: bytes) -> str:
         return body.decode(errors="replace")
 
 
-def _read_asset(path: Path) -> Asset:
-    content = path.read_bytes()
+def _read_assets(folder: Path) -> dict[str, Asset]:
+    """All files by their own names. A script that imports another names it as browsers know it, so that is read first."""
+    found: dict[str, Asset] = {}
+
+    def read(path: Path) -> Asset:
+        if path.name not in found:
+            content = path.read_bytes()
+            for name in re.findall(rb'from "\./([a-z]+\.js)"', content):
+                content = content.replace(b"./" + name, b"./" + read(folder / name.decode()).name.encode())
+            found[path.name] = _asset(path, content)
+        return found[path.name]
+
+    for path in sorted(folder.iterdir()):
+        read(path)
+    return found
+
+
+def _asset(path: Path, content: bytes) -> Asset:
     mark = hashlib.sha256(content).hexdigest()[:12]
     return Asset(f"{path.stem}-{mark}{path.suffix}", MEDIA_TYPES[path.suffix], content)
-
-
-def _clock_of(at: str) -> str:
-    """The time of day, in UTC as the reports write it."""
-    return f"{datetime.fromisoformat(at):%H:%M:%S}"
-
-
-def _moment_of(at: str) -> str:
-    """Date and time."""
-    return f"{datetime.fromisoformat(at):%Y-%m-%d %H:%M:%S} UTC"

@@ -5,7 +5,7 @@ down, counts down in the browser.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -13,6 +13,7 @@ import msgspec
 
 from callgate.protocol.life import LIVE, CallState
 from callgate.service.reports import CallReport
+from callgate.web.formats import Money, money
 
 COUNTED = 240
 """Newest calls that are looked at for the counters of the last minute and the list of recent calls."""
@@ -31,14 +32,6 @@ class Outcome(msgspec.Struct, frozen=True):
     sentence: str = ""
 
 
-class Money(msgspec.Struct, frozen=True):
-    """An amount to read: thousands grouped, cents apart from what lies below them."""
-
-    whole: str
-    below_cents: str
-    currency: str
-
-
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One call in a table. `ends_at` is when the grant of an answered call is used up."""
 
@@ -47,6 +40,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     account: str
     caller: str
     destination: str
+    decided_at: str
     at: str
     granted_s: int
     answered_at: str | None
@@ -105,6 +99,7 @@ def view_line(call: CallReport) -> Line:
         account=call.account or "",
         caller=call.caller,
         destination=call.destination,
+        decided_at=call.decided_at,
         at=call.decided_at if call.state in LIVE else call.ended_at or call.decided_at,
         granted_s=0 if call.decision is None else call.decision.granted_s,
         answered_at=call.answered_at,
@@ -145,24 +140,6 @@ def outcome_of(call: CallReport) -> Outcome:
         case _, result:
             words = (result or "ended").replace("_", " ")
             return Outcome(words, "plain", "It was let through, and nobody talked.")
-
-
-def facts_of(saw: Mapping[str, object]) -> list[tuple[str, str]]:
-    """What a step of the decision saw, in words: `affordable_s: 14400` reads `affordable`, `14,400 s`."""
-    facts = []
-    for name, value in saw.items():
-        if name.endswith("_s") and isinstance(value, int):
-            facts.append((name.removesuffix("_s").replace("_", " "), f"{value:,} s"))
-        else:
-            facts.append((name.replace("_", " "), "none" if value is None else str(value)))
-    return facts
-
-
-def money(amount: str, currency: str | None) -> Money:
-    """Split an amount as the reports write it, such as `1234.009659`."""
-    units, _, decimals = amount.partition(".")
-    sign = "-" if units.startswith("-") else ""
-    return Money(f"{sign}{int(units.removeprefix('-')):,}.{decimals[:2]}", decimals[2:], currency or "")
 
 
 def _sum_by_currency(calls: Sequence[CallReport]) -> tuple[Money, ...]:

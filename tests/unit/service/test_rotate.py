@@ -147,6 +147,7 @@ def test_settings_take_what_this_version_honours() -> None:
             "locale=sv-SE",
             "warning=Hej",
             "platform=euc1",
+            "low_balance=5.00",
             "fallback=hangup",
             "in_app=refuse",
             "conference=refuse",

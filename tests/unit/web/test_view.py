@@ -8,7 +8,8 @@ import pytest
 from callgate.policy.refusal import SENTENCES, Refusal
 from callgate.service.records import Flag
 from callgate.service.reports import CallReport, DecisionReport
-from callgate.web.view import SHOWN_LIVE, SHOWN_RECENT, facts_of, money, outcome_of, seconds_left, view_calls, view_line
+from callgate.web.formats import facts, money
+from callgate.web.view import SHOWN_LIVE, SHOWN_RECENT, outcome_of, seconds_left, view_calls, view_line
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -113,21 +114,6 @@ def test_flags_read_as_words() -> None:
     assert view_line(report(flags=(Flag.END_UNCLEAR,))).flags == ("end unclear",)
 
 
-@pytest.mark.parametrize(
-    ("amount", "whole", "below_cents"),
-    [
-        ("0.07", "0.07", ""),
-        ("0.009659", "0.00", "9659"),
-        ("1234567.50", "1,234,567.50", ""),
-        ("-0.05", "-0.05", ""),
-        ("-1234.567", "-1,234.56", "7"),
-    ],
-)
-def test_amounts_are_grouped_and_lose_no_digit(amount: str, whole: str, below_cents: str) -> None:
-    """Cents stand apart from what lies below them."""
-    assert money(amount, "USD") == type(money("0.00", None))(whole, below_cents, "USD")
-
-
 def test_seconds_left_run_from_the_answer() -> None:
     """Never below 0, and never above the grant when clocks differ."""
     assert seconds_left(view_line(report(answered_at=None)), NOW) == 60
@@ -139,4 +125,4 @@ def test_seconds_left_run_from_the_answer() -> None:
 def test_what_a_step_saw_reads_with_its_unit() -> None:
     """Names that end in a unit give it to the value."""
     saw = {"affordable_s": 14_400, "available": "2.00", "prefix": None}
-    assert facts_of(saw) == [("affordable", "14,400 s"), ("available", "2.00"), ("prefix", "none")]
+    assert facts(saw) == [("affordable", "14,400 s"), ("available", "2.00"), ("prefix", "none")]

@@ -1,47 +1,15 @@
-// Moves the dashboard: local times, seconds that count down, and rows that come and go as the server tells of them.
-// Without it the pages are complete, in UTC, and the first one reloads itself.
+// Moves the first page: rows that come and go as the server tells of them. Without it the page reloads itself.
+
+import { localise } from "./localise.js";
+import { clock, countDown } from "./page.js";
 
 const RETRY_MS = 5_000;
-const LOW_S = 15;
 
-const content = document.querySelector("#content");
 const parts = ["counters", "recent", "live"].map((id) => document.getElementById(id)).filter(Boolean);
 const sources = new WeakMap(); // what the server sent for a row or cell, before times were made local
-let serverAheadMs = Date.parse(content.dataset.now) - Date.now();
 
 for (const part of parts) for (const row of part.children) remember(row);
-showLocalTimes(document);
-countDown();
-setInterval(countDown, 1_000);
-if (parts.length) watch();
-
-// -- times ----------------------------------------------------------------------------------------------------------
-
-function showLocalTimes(root) {
-  const today = new Date().toDateString();
-  for (const time of root.querySelectorAll("time")) {
-    const at = new Date(time.dateTime);
-    const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
-    const isLong = time.hasAttribute("data-long") || at.toDateString() !== today;
-    time.textContent = at.toLocaleString(undefined, isLong ? { ...clock, day: "numeric", month: "short" } : clock);
-  }
-  for (const zone of root.querySelectorAll(".zone")) {
-    const named = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" }).formatToParts(new Date());
-    zone.textContent = named.find((piece) => piece.type === "timeZoneName").value;
-  }
-}
-
-function countDown() {
-  const now = Date.now() + serverAheadMs;
-  for (const left of document.querySelectorAll(".left")) {
-    if (!left.dataset.answered) continue; // the clock of a grant starts with the answer
-    const talked = Math.floor((now - Date.parse(left.dataset.answered)) / 1_000);
-    const seconds = Math.max(0, Number(left.dataset.granted) - Math.max(0, talked));
-    left.querySelector("progress").value = seconds;
-    left.querySelector("b").textContent = seconds.toLocaleString("en");
-    left.classList.toggle("low", seconds <= LOW_S);
-  }
-}
+watch();
 
 // -- what the server tells --------------------------------------------------------------------------------------------
 
@@ -70,7 +38,7 @@ function watch() {
       say("lost", "connection lost, trying again");
       if (stream?.readyState === EventSource.CLOSED) retry = setTimeout(tryAgain, RETRY_MS);
     };
-    stream.addEventListener("clock", (event) => (serverAheadMs = Date.parse(event.data) - Date.now()));
+    stream.addEventListener("clock", (event) => (clock.aheadMs = Date.parse(event.data) - Date.now()));
     for (const part of parts) stream.addEventListener(part.id, (event) => fill(part, event.data));
   };
 
@@ -124,7 +92,7 @@ function fill(part, html) {
   wanted.forEach((row, index) => {
     if (part.children[index] !== row) part.insertBefore(row, part.children[index] ?? null);
   });
-  showLocalTimes(part);
+  localise(part);
   countDown();
 }
 

@@ -1,12 +1,12 @@
 """Deny and allow lists: their heads, their entries as integers, and what was changed since those were written.
 
-Revision 0009, after 0008.
+Revision 0010, after 0009.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 STATEMENTS = (
     """

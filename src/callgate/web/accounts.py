@@ -1,0 +1,314 @@
+"""Accounts: who pays, what they have, and what an operator does to it."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+
+from callgate.errors import Error, NotFound, StorageUnavailable
+from callgate.money import CURRENCIES, format_micros, parse_micros
+from callgate.policy.account import Status
+from callgate.service.adjust import Adjust
+from callgate.service.books import AccountKey
+from callgate.service.hang_up import HungUp, hang_up_account
+from callgate.service.open_account import OpenAccount
+from callgate.service.reports import AccountReport, account_report, call_reports, report_account
+from callgate.service.set_account import SetAccount
+from callgate.service.set_limits import SetAccountLimits
+from callgate.service.set_status import SetAccountStatus
+from callgate.service.statement import account_statement
+from callgate.service.token import Role, Token
+from callgate.service.top_up import TopUp
+from callgate.web.charts import balance_chart
+from callgate.web.desk import AnyRequest, AtDesk, Desk, Form
+from callgate.web.formats import money
+from callgate.web.forms import Filled
+from callgate.web.lists import Listed, as_file, form_of, given, paths, query
+from callgate.web.view import view_line
+
+SHOWN = 50
+STATEMENT_SHOWN = 12
+CALLS_SHOWN = 10
+CHARTED = 1_000
+"""Newest transfers that the chart of a balance goes back over."""
+
+
+@get(paths("/accounts"))
+async def list_accounts(desk: AtDesk, request: AnyRequest) -> Response[Any]:
+    """Accounts by id. `find` is the beginning of an id."""
+    await desk.who(request)
+    filters = given(request, ("app", "find", "after"))
+    if not desk.applications:
+        return desk.page("accounts.html", request, listed=Listed((), None, filters), app="", applications=())
+    app = desk.application(filters["app"])
+    after = max(filters["after"], _before(filters["find"]))
+    found = await desk.store.accounts(app, after=after, limit=SHOWN + 1)
+    found = [each for each in found if each.account.id.startswith(filters["find"])]
+    items = [report_account(*each) for each in found[:SHOWN]]
+    following = query(request, after=items[-1].id) if len(found) > SHOWN else None
+    if form := form_of(request):
+        return as_file(form, items, following, "accounts")
+    del filters["after"]
+    listed = Listed(items, following, filters)
+    return desk.page("accounts.html", request, listed=listed, app=app, applications=tuple(desk.applications))
+
+
+@get("/accounts/new")
+async def ask_account(desk: AtDesk, request: AnyRequest) -> Response[str]:
+    """The form of a new account."""
+    await desk.at_least(request, Role.ADMIN)
+    return _new_account_page(desk, request, Filled(currency="USD", deck="standard", credit_limit="0"))
+
+
+@post("/accounts/new")
+async def open_account(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any]:
+    """Open an account."""
+    await desk.at_least(request, Role.ADMIN)
+    form = Filled(data)
+    try:
+        job = OpenAccount(
+            application=desk.application(form["app"]),
+            account=form["id"].strip(),
+            currency=form["currency"],
+            credit_limit_micros=parse_micros(form["credit_limit"] or "0", "credit_limit"),
+            deck=form["deck"].strip() or "standard",
+            identities=tuple(form.words("identities")),
+        )
+        await desk.store.perform(job)
+    except StorageUnavailable:
+        raise
+    except Error as error:
+        places = {"account id": "id", "currency": "currency", "credit_limit": "credit_limit", "identity": "identities"}
+        return _new_account_page(desk, request, form.blame(error, places, "deck" if "deck" in str(error) else "id"))
+    return desk.done(request, _path(job.application, job.account), f"Account {job.account} is open.")
+
+
+def _new_account_page(desk: Desk, request: AnyRequest, form: Filled) -> Response[str]:
+    return desk.page(
+        "account_new.html",
+        request,
+        form=form,
+        applications=tuple(desk.applications),
+        decks=sorted({"standard", *desk.decks}),
+        currencies=sorted(CURRENCIES),
+        status_code=422 if form.is_faulty else 200,
+    )
+
+
+@get("/accounts/{account:str}")
+async def show_account(desk: AtDesk, request: AnyRequest, account: FromPath[str]) -> Response[str]:
+    """One account: its money, its limits, its calls and what moved."""
+    await desk.who(request)
+    return await _account_page(desk, request, account, {})
+
+
+@get(paths("/accounts/{account:str}/statement"))
+async def show_statement(desk: AtDesk, request: AnyRequest, account: FromPath[str]) -> Response[Any]:
+    """What moved on an account, newest first."""
+    await desk.who(request)
+    key = _key(desk, request, account)
+    lines = await account_statement(desk.store, key, limit=CHARTED)
+    report = await account_report(desk.store, key)
+    if lines is None or report is None:
+        raise NotFound(f"there is no account {account} in application {key.application}")
+    if form := form_of(request):
+        return as_file(form, lines, None, f"statement-{account}")
+    return desk.page("statement.html", request, account=report, lines=lines, is_cut=len(lines) == CHARTED)
+
+
+# -- what an operator does ---------------------------------------------------------------------------------------------
+
+
+@post("/accounts/{account:str}/top-up")
+async def top_up(desk: AtDesk, request: AnyRequest, account: FromPath[str], data: Form) -> Response[Any]:
+    """Add money. The reference comes with the form, so that sending it twice moves money once."""
+    who = await desk.at_least(request, Role.OPERATOR)
+    form, key = Filled(data), _key(desk, request, account)
+    try:
+        done = await desk.store.perform(
+            TopUp(
+                application=key.application,
+                account=account,
+                amount_micros=parse_micros(form["amount"]),
+                reference=form["reference"].strip(),
+                why=form["why"].strip(),
+                now=desk.clock(),
+                who=_name(who),
+            )
+        )
+    except StorageUnavailable:
+        raise
+    except Error as error:
+        blamed = form.blame(error, {"reference": "reference", "why": "why"}, "amount")
+        return await _account_page(desk, request, account, {"top_up": blamed})
+    available = f"{format_micros(done.wallet.available_micros)} {done.wallet.currency} is available now."
+    sentence = "This had been added before; nothing moved." if done.is_repeat else f"{form['amount']} was added."
+    return desk.done(request, _path(*key), f"{sentence} {available}")
+
+
+@post("/accounts/{account:str}/adjust")
+async def adjust(desk: AtDesk, request: AnyRequest, account: FromPath[str], data: Form) -> Response[Any]:
+    """Add or take money by hand."""
+    who = await desk.at_least(request, Role.OPERATOR)
+    form, key = Filled(data), _key(desk, request, account)
+    try:
+        done = await desk.store.perform(
+            Adjust(
+                application=key.application,
+                account=account,
+                amount_micros=parse_micros(form["amount"]),
+                why=form["why"].strip(),
+                reference=form["reference"].strip(),
+                now=desk.clock(),
+                who=_name(who),
+            )
+        )
+    except StorageUnavailable:
+        raise
+    except Error as error:
+        return await _account_page(desk, request, account, {"adjust": form.blame(error, {"why": "why"}, "amount")})
+    available = f"{format_micros(done.wallet.available_micros)} {done.wallet.currency} is available now."
+    sentence = "This had been done before; nothing moved." if done.is_repeat else "The balance was adjusted."
+    return desk.done(request, _path(*key), f"{sentence} {available}")
+
+
+@post("/accounts/{account:str}/status")
+async def set_status(desk: AtDesk, request: AnyRequest, account: FromPath[str], data: Form) -> Response[Any]:
+    """Suspend, with its live calls or without; resume; close."""
+    await desk.at_least(request, Role.OPERATOR)
+    form, key = Filled(data), _key(desk, request, account)
+    try:
+        status = Status(form["status"])
+    except ValueError:
+        status = Status.ACTIVE
+    try:
+        await desk.store.perform(SetAccountStatus(application=key.application, account=account, status=status))
+    except StorageUnavailable:
+        raise
+    except Error as error:
+        return await _account_page(desk, request, account, {"status": form.blame(error, {}, "status")})
+    sentence = f"Account {account} is {status}."
+    if status is Status.SUSPENDED and form["hangup"]:
+        sentence = f"{sentence} {_said_of(await hang_up_account(desk.store, desk.platform, key))}"
+    return desk.done(request, _path(*key), sentence)
+
+
+@post("/accounts/{account:str}/settings")
+async def set_account(desk: AtDesk, request: AnyRequest, account: FromPath[str], data: Form) -> Response[Any]:
+    """Change what it may owe, what prices its calls, and how they hold their money."""
+    await desk.at_least(request, Role.ADMIN)
+    form, key = Filled(data), _key(desk, request, account)
+    words = tuple(f"{name}={form[name].strip()}" for name in ("credit_limit", "deck", "elastic") if form[name])
+    try:
+        await desk.store.perform(SetAccount(application=key.application, account=account, words=words))
+    except StorageUnavailable:
+        raise
+    except Error as error:
+        fields = {"credit_limit": "credit_limit", "elastic": "elastic"}
+        otherwise = "deck" if isinstance(error, NotFound) or "deck" in str(error) else "credit_limit"
+        return await _account_page(desk, request, account, {"settings": form.blame(error, fields, otherwise)})
+    return desk.done(request, _path(*key), "The settings hold from the next call on.")
+
+
+@post("/accounts/{account:str}/limits")
+async def set_limits(desk: AtDesk, request: AnyRequest, account: FromPath[str], data: Form) -> Response[Any]:
+    """Set limits: every one by its name, an empty field lifts it."""
+    await desk.at_least(request, Role.ADMIN)
+    form, key = Filled(data), _key(desk, request, account)
+    report = await _report(desk, key)
+    words = tuple(f"{name}={form[name].strip() or 'none'}" for name in report.limits.__struct_fields__)
+    try:
+        await desk.store.perform(SetAccountLimits(application=key.application, account=account, words=words))
+    except StorageUnavailable:
+        raise
+    except Error as error:
+        fields = {name: name for name in report.limits.__struct_fields__}
+        blamed = form.blame(error, fields, next(iter(fields)))
+        return await _account_page(desk, request, account, {"limits": blamed})
+    return desk.done(request, _path(*key), "The limits hold from the next call on.")
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+
+async def _account_page(desk: Desk, request: AnyRequest, account: str, faulty: Mapping[str, Filled]) -> Response[str]:
+    """The page of an account, with the forms that were filled in wrongly as they were sent."""
+    key, now = _key(desk, request, account), desk.clock()
+    report = await _report(desk, key)
+    lines = await account_statement(desk.store, key, limit=CHARTED) or []
+    calls = await call_reports(desk.store, now, application=key.application, account=account, limit=CALLS_SHOWN)
+    return desk.page(
+        "account.html",
+        request,
+        account=report,
+        figures={name: money(getattr(report, name), report.currency) for name in _FIGURES},
+        lines=lines[:STATEMENT_SHOWN],
+        has_more=len(lines) > STATEMENT_SHOWN,
+        chart=balance_chart(lines, report.currency, now),
+        calls=[view_line(call) for call in calls],
+        decks=sorted({*desk.decks, report.deck}),
+        forms={**_first_forms(report, now), **faulty},
+        limits=_limits_of(report),
+        status_code=422 if faulty else 200,
+    )
+
+
+_FIGURES = ("available", "held", "posted", "owed", "credit_limit")
+
+
+def _first_forms(report: AccountReport, now: datetime) -> dict[str, Filled]:
+    """Every form of the page as it is shown the first time."""
+    reference = f"web-{now:%Y%m%d}-{secrets.token_hex(4)}"
+    limits = {name: "" if value is None else str(value) for name, value in _limits_of(report)}
+    settings = {"credit_limit": report.credit_limit, "deck": report.deck, "elastic": "on" if report.elastic else "off"}
+    return {
+        "top_up": Filled(reference=reference),
+        "adjust": Filled(reference=reference),
+        "status": Filled(),
+        "settings": Filled(settings),
+        "limits": Filled(limits),
+    }
+
+
+def _before(start: str) -> str:
+    """What stands in the order of ids right before all that begin with these letters."""
+    return f"{start[:-1]}{chr(ord(start[-1]) - 1)}\x7f" if start.isascii() and start > " " else ""
+
+
+def _limits_of(report: AccountReport) -> list[tuple[str, Any]]:
+    return [(name, getattr(report.limits, name)) for name in report.limits.__struct_fields__]
+
+
+async def _report(desk: Desk, key: AccountKey) -> AccountReport:
+    report = await account_report(desk.store, key)
+    if report is None:
+        raise NotFound(f"there is no account {key.account} in application {key.application}")
+    return report
+
+
+def _key(desk: Desk, request: AnyRequest, account: str) -> AccountKey:
+    return AccountKey(desk.application(request.query_params.get("app") or ""), account)
+
+
+def _path(application: str, account: str) -> str:
+    return f"accounts/{account}?app={application}"
+
+
+def _name(who: Token) -> str:
+    """How the books name somebody who works with the dashboard."""
+    return f"web:{who.name}"
+
+
+def _said_of(hung_up: HungUp) -> str:
+    count = len(hung_up.ended)
+    ended = f"The platform was asked to end {count} live {'call' if count == 1 else 'calls'}."
+    return f"{ended} {len(hung_up.failed)} could not be ended." if hung_up.failed else ended
+
+
+account_routes = (
+    list_accounts, ask_account, open_account, show_account, show_statement,
+    top_up, adjust, set_status, set_account, set_limits,
+)  # fmt: skip

@@ -1,0 +1,188 @@
+"""What every route works with: the books, the platforms, the time, who is asking, and how an answer is made of it."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, unquote
+
+from litestar import Request, Response
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Cookie, State
+from litestar.di import NamedDependency
+from litestar.enums import MediaType
+from litestar.exceptions import HTTPException, NotFoundException, PermissionDeniedException
+from litestar.handlers import BaseRouteHandler
+from litestar.params import URLEncodedBody
+from litestar.response import Redirect
+
+from callgate.errors import NotFound, StorageUnavailable
+from callgate.logs import log
+from callgate.rating.deck import Deck
+from callgate.service.application import Application
+from callgate.service.catalog import Catalogs
+from callgate.service.ports import Platform, Store
+from callgate.service.token import Role, Token
+from callgate.web.navigation import navigation
+from callgate.web.origin import is_from_our_page, is_loopback_host
+from callgate.web.pages import Pages, root_of
+from callgate.web.session import COOKIE, Brake, SessionSigner
+
+AnyRequest = Request[Any, Any, State]
+AnyConnection = ASGIConnection[Any, Any, Any, State]
+Form = URLEncodedBody[dict[str, str]]
+
+SAID = "callgate_said"
+"""The cookie that carries one sentence from the page that did something to the page that shows it."""
+
+SAID_LASTS_S = 20
+MAX_SAID = 600
+
+RANK = {Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMIN: 2}
+
+
+class SignedOut(Exception):
+    """Nobody is signed in: the sign-in page is shown instead."""
+
+
+@dataclass
+class Desk:
+    """One for the whole dashboard. `is_open` signs every browser of this machine in; `stopping` ends open streams."""
+
+    store: Store
+    catalogs: Catalogs
+    platform: Platform
+    sessions: SessionSigner
+    clock: Callable[[], datetime]
+    is_open: bool
+    stopping: asyncio.Event
+    pages: Pages = field(default_factory=Pages)
+    brake: Brake = field(default_factory=Brake)
+
+    # -- who may see it, and do what -------------------------------------------------------------------------------------
+
+    def refuse_strangers(self, connection: AnyConnection, _: BaseRouteHandler) -> None:
+        """The guard of every route."""
+        if self.is_open and not is_loopback_host(connection.headers.get("host", "")):
+            raise HTTPException(
+                status_code=421, detail="Here everybody is signed in, so that only http://localhost is answered."
+            )
+        is_page = connection.scope.get("method") == "GET" and connection.scope["path"] != "/live"
+        if not is_page and not is_from_our_page(connection.headers):
+            raise HTTPException(status_code=403, detail="This was sent by another site's page.")
+
+    async def visitor(self, request: AnyRequest) -> Token | None:
+        """The token that the browser has shown within the last hours, if it still holds. Of an open dashboard, everybody's."""
+        if self.is_open:
+            return Token(digest="", name="dashboard", role=Role.ADMIN, hint="", created_at=self.clock())
+        token_digest = self.sessions.read(request.cookies.get(COOKIE, ""), self.clock())
+        return None if token_digest is None else await self.store.token(token_digest)
+
+    async def who(self, request: AnyRequest) -> Token:
+        """Who is signed in. Raises `SignedOut`."""
+        token = await self.visitor(request)
+        if token is None:
+            raise SignedOut
+        request.scope["auth"] = token
+        return token
+
+    async def at_least(self, request: AnyRequest, role: Role) -> Token:
+        """Who is signed in, if they may do this. Raises `SignedOut`, `PermissionDeniedException`."""
+        token = await self.who(request)
+        if RANK[token.role] < RANK[role]:
+            raise PermissionDeniedException(
+                detail=f"This takes a token of role {role}; you are signed in as {token.role}."
+            )
+        return token
+
+    # -- what a request is about -------------------------------------------------------------------------------------------
+
+    @property
+    def applications(self) -> Mapping[str, Application]:
+        return self.catalogs.now.applications
+
+    @property
+    def decks(self) -> Mapping[str, Deck]:
+        """The decks that calls are priced by now."""
+        return self.catalogs.now.decks
+
+    def application(self, named: str) -> str:
+        """The key of the application that is meant: the one that is named, or the first. Raises `NotFoundException`."""
+        keys = self.applications
+        if named in keys:
+            return named
+        if named or not keys:
+            raise NotFoundException(detail="There is no such application." if named else "There is no application yet.")
+        return next(iter(keys))
+
+    # -- answers -----------------------------------------------------------------------------------------------------------
+
+    def page(self, name: str, request: AnyRequest, *, status_code: int = 200, **values: Any) -> Response[str]:
+        """Render a page, with what every page shows: who is signed in, where one can go, and what has just been done."""
+        token: Token | None = request.scope.get("auth")
+        said = unquote(request.cookies.get(SAID, ""))
+        html = self.pages.render(
+            name,
+            root=root_of(request.scope["raw_path"]),
+            is_open=self.is_open,
+            now=self.clock(),
+            visitor=token,
+            may_operate=token is not None and RANK[token.role] >= RANK[Role.OPERATOR],
+            may_configure=token is not None and RANK[token.role] >= RANK[Role.ADMIN],
+            navigation=navigation(request.scope["path"]) if token is not None else (),
+            said=said if token is not None else "",
+            **values,
+        )
+        response = Response(html, media_type=MediaType.HTML, status_code=status_code)
+        if said and token is not None:
+            response.set_cookie(self._said_cookie(request, "", 0))
+        return response
+
+    def done(self, request: AnyRequest, path: str, sentence: str) -> Redirect:
+        """After something was done: on to a page, from the first one's place, which says so at its top."""
+        value = quote(sentence[:MAX_SAID], safe="")
+        cookies = [self._said_cookie(request, value, SAID_LASTS_S)]
+        return Redirect(root_of(request.scope["raw_path"]) + path, status_code=303, cookies=cookies)
+
+    def sign_in_page(self, request: AnyRequest, *, status_code: int = 200, fault: str = "") -> Response[str]:
+        return self.page("sign_in.html", request, status_code=status_code, fault=fault)
+
+    @staticmethod
+    def _said_cookie(request: AnyRequest, value: str, max_age_s: int) -> Cookie:
+        is_secure = request.scope["scheme"] == "https"
+        return Cookie(key=SAID, value=value, max_age=max_age_s, secure=is_secure, httponly=True, samesite="strict")
+
+    # -- answers to what went wrong ------------------------------------------------------------------------------------------
+
+    def show_signed_out(self, request: AnyRequest, _: SignedOut) -> Response[Any]:
+        """The form in place of the first page; any other page leads there."""
+        if request.scope["path"] == "/live":
+            return self.problem(request, 401, "Signed out.")
+        if request.scope["path"] == "/":
+            return self.sign_in_page(request)
+        return Redirect(root_of(request.scope["raw_path"]), status_code=303)
+
+    def show_problem(self, request: AnyRequest, problem: HTTPException) -> Response[str]:
+        """A page for whatever went wrong; details are ours or the framework's, never a trace."""
+        response = self.problem(request, problem.status_code, problem.detail)
+        response.headers.update(problem.headers or {})
+        return response
+
+    def show_not_found(self, request: AnyRequest, error: NotFound) -> Response[str]:
+        return self.problem(request, 404, f"{str(error)[:1].upper()}{str(error)[1:]}.")
+
+    def show_storage_problem(self, request: AnyRequest, _: StorageUnavailable) -> Response[str]:
+        detail = "The database does not answer. Calls are refused meanwhile; this page works again when it does."
+        return self.problem(request, 503, detail)
+
+    def show_failure(self, request: AnyRequest, failure: Exception) -> Response[str]:
+        log.error("page.failed", path=request.scope["path"], exc_info=failure)
+        return self.problem(request, 500, "This page could not be made; the server's log says why.")
+
+    def problem(self, request: AnyRequest, status: int, detail: str) -> Response[str]:
+        return self.page("problem.html", request, status_code=status, status=status, detail=detail)
+
+
+AtDesk = NamedDependency[Desk]
+"""How a route asks for it."""

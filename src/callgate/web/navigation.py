@@ -1,0 +1,49 @@
+"""Where one can go from any page, in the order of the menu."""
+
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """A line of the menu. `path` is from the first page; `icon` is a path in a box of 24 by 24."""
+
+    path: str
+    name: str
+    icon: str
+
+
+class Group(NamedTuple):
+    """Places that belong together. `here` is the path of the one that the page belongs to, None when it is elsewhere."""
+
+    name: str
+    places: tuple[Place, ...]
+    here: str | None
+
+
+_GROUPS: tuple[tuple[str, tuple[Place, ...]], ...] = (
+    (
+        "Calls",
+        (
+            Place("", "Live", "M4 12h3l2.5-7 5 14 2.5-7h3"),
+            Place(
+                "calls",
+                "Calls",
+                "M6 4h3l1.5 4.5-2 1.5a11 11 0 0 0 5.5 5.5l1.5-2L20 15v3a2 2 0 0 1-2 2A14 14 0 0 1 4 6a2 2 0 0 1 2-2z",
+            ),
+        ),
+    ),
+    (
+        "Money",
+        (
+            Place("accounts", "Accounts", "M3 8h18v11H3zM3 8l2-3h14l2 3M16 13.5h2"),
+        ),
+    ),
+)  # fmt: skip
+
+
+def navigation(path: str) -> tuple[Group, ...]:
+    """The menu, seen from a page: `/accounts/alice` belongs to the accounts."""
+    first = path.strip("/").split("/", 1)[0].partition(".")[0]
+    return tuple(
+        Group(name, places, next((place.path for place in places if place.path == first), None))
+        for name, places in _GROUPS
+    )

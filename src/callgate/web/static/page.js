@@ -1,0 +1,25 @@
+// What any page may have: seconds that count down, and a menu that shows where one is. Without it pages are complete.
+
+const LOW_S = 15;
+const content = document.querySelector("#content");
+export const clock = { aheadMs: Date.parse(content.dataset.now) - Date.now() };
+
+export function countDown() {
+  const now = Date.now() + clock.aheadMs;
+  for (const left of document.querySelectorAll(".left")) {
+    if (!left.dataset.answered) continue; // the clock of a grant starts with the answer
+    const talked = Math.floor((now - Date.parse(left.dataset.answered)) / 1_000);
+    const seconds = Math.max(0, Number(left.dataset.granted) - Math.max(0, talked));
+    left.querySelector("progress").value = seconds;
+    left.querySelector("b").textContent = seconds.toLocaleString("en");
+    left.classList.toggle("low", seconds <= LOW_S);
+  }
+}
+
+countDown();
+setInterval(countDown, 1_000);
+
+const here = document.querySelector(".side [aria-current]");
+const menu = document.querySelector(".side nav");
+if (here && menu.scrollWidth > menu.clientWidth) menu.scrollLeft = here.offsetLeft - menu.clientWidth / 2 + here.offsetWidth / 2;
+document.querySelector("[aria-invalid='true']")?.focus();
