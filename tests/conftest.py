@@ -26,6 +26,7 @@ from callgate.ledger.verify import LedgerRows, Moved, verify
 from callgate.ledger.wallet import Wallet
 from callgate.money import MICROS
 from callgate.policy.account import Status
+from callgate.policy.rules.judge import RuleSet
 from callgate.protocol import sinch
 from callgate.protocol.call import (
     CallAnswered,
@@ -46,6 +47,7 @@ from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.add_endpoint import KeepEndpoint
 from callgate.service.answered import GoAhead
 from callgate.service.application import ApplicationRow, ApplicationSettings
+from callgate.service.apply_rules import ApplyRules
 from callgate.service.authorize import Authorize
 from callgate.service.books import AccountKey, Books, Job, Keys
 from callgate.service.catalog import Catalog, Catalogs
@@ -57,6 +59,7 @@ from callgate.service.outcome import Outcome
 from callgate.service.overrule import Overrule
 from callgate.service.ports import Platform
 from callgate.service.records import Call, CallRecord
+from callgate.service.rules import load_rules
 from callgate.service.set_account import SetAccount
 from callgate.service.set_limits import SetAccountLimits
 from callgate.service.settle import Settle
@@ -169,6 +172,7 @@ class House:
         self.now = datetime(2026, 11, 23, 12, tzinfo=UTC)
         self.decks = {"standard": Deck(name="standard", currency="USD", rows=RATES)}
         self.endpoints: tuple[Receiver, ...] = ()
+        self.rules: RuleSet | None = None
         self._runner = asyncio.Runner()
         self.run(store.open())
         self.application: ApplicationRow = self.perform(
@@ -234,6 +238,11 @@ class House:
     def deck(self, *rates: Rate, currency: str = "USD") -> None:
         """Put other rates in force."""
         self.decks = {"standard": Deck(name="standard", currency=currency, rows=rates)}
+
+    def apply_rules(self, document: str) -> None:
+        """Put rules in force, as servers see them within a second."""
+        self.perform(ApplyRules(application=APP, document=document, who="test", now=self.now))
+        self.rules = load_rules(self.run(self.store.rules_in_force()))[APP]
 
     rate = staticmethod(_rate)
 
@@ -302,6 +311,7 @@ class House:
                     now=self.now,
                     orphan_after=self.orphan_after,
                     endpoints=self.endpoints,
+                    rules=self.rules,
                 )
             case CallAnswered():
                 return GoAhead(answered=event, body=b"{}", provider=sinch, now=self.now)

@@ -51,6 +51,10 @@ from callgate.library import DEFAULTS
 from callgate.policy.account import Account, Status
 from callgate.policy.limits import Limits
 from callgate.policy.refusal import SENTENCES, Refusal
+from callgate.policy.rules.document import RuleDocument, read_rules
+from callgate.policy.rules.facts import FACTS
+from callgate.policy.rules.judge import compile_rules
+from callgate.policy.rules.rule import Effect, Rule
 from callgate.protocol import WireReply
 from callgate.protocol.call import CallArrived, CallKey, Endpoint, EndpointKind, Origin
 from callgate.protocol.life import NEXT, CallState
@@ -161,11 +165,24 @@ def test_the_steps_of_the_decision_are_those_that_run() -> None:
             account=Account(application="app", id="alice", currency="USD"),
             wallet=Wallet(application="app", account="alice", currency="USD", posted_micros=1),
             deck=Deck(name="standard", currency="USD", rows=[rate]),
+            rules=compile_rules(RuleDocument()),
             now=now,
         )
     )  # fmt: skip
     assert verdict.refusal is None
     assert first_cells(REFERENCE / "decision.md", "Steps") == [step.step for step in verdict.trace]
+
+
+def test_rules_are_documented() -> None:
+    """Every fact with its type and meaning, every key of a rule, every effect; the example is a document."""
+    page = REFERENCE / "rules.md"
+    told = [row[:3] for row in rows_of(page, "Facts")]
+    assert told == [[name, str(fact.kind), fact.meaning.replace("`", "")] for name, fact in FACTS.items()]
+    assert set(first_cells(page, "Rule")) == set(Rule.__struct_fields__)
+    assert first_cells(page, "Effects") == [str(effect) for effect in Effect]
+    example = re.search(r"^```toml\n(.*?)^```", words_of(page), re.MULTILINE | re.DOTALL)
+    assert example is not None
+    assert len(read_rules(example[1], "rules.md").rules) == 2
 
 
 def test_the_life_of_a_call_is_the_table_in_the_code() -> None:

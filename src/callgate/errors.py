@@ -106,6 +106,27 @@ class ListInvalid(Error):
         self.faults = tuple(faults)
 
 
+class RuleFault(NamedTuple):
+    """One fault of a document of rules; line and column are counted from 1."""
+
+    line: int
+    column: int
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}, column {self.column}: found {self.found}; expected {self.expected}"
+
+
+class RulesInvalid(Error):
+    """A document of rules cannot be used. `faults` has every one found; nothing was changed."""
+
+    def __init__(self, source: str, faults: Sequence[RuleFault]) -> None:
+        super().__init__("\n".join([f"{source} cannot be used:", *(f"  {fault}" for fault in faults)]))
+        self.source = source
+        self.faults = tuple(faults)
+
+
 class Conflict(Error):
     """What is asked contradicts what is already so: a name taken, a reference used for another amount."""
 

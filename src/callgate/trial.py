@@ -29,6 +29,7 @@ from callgate.money import parse_micros
 from callgate.platform.platforms import platforms
 from callgate.policy.account import Status
 from callgate.policy.number_list import ListKind
+from callgate.policy.rules.document import read_rules
 from callgate.protocol.call import CallKey
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
@@ -36,6 +37,7 @@ from callgate.server import Gate
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.add_endpoint import add_endpoint
 from callgate.service.application import Application as AnyApplication
+from callgate.service.apply_rules import ApplyRules
 from callgate.service.books import AccountKey, Books, Keys
 from callgate.service.hang_up import hang_up_call
 from callgate.service.import_deck import import_deck
@@ -126,6 +128,9 @@ class TrialGate:
                 entries = read_entries(texts, f"gate.{kind}")
                 listed = ListKey(key, str(kind))
                 await import_list(self._store, listed, entries, mode=ImportMode.REPLACE, is_dry_run=False, kind=kind)
+        if file.gate.rules:
+            read_rules(file.gate.rules, "gate.rules")
+            await self._store.perform(ApplyRules(application=key, document=file.gate.rules, who="scenario", now=now))
         for account in file.account:
             await self._open(key, account)
         if file.gate.suspended:

@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from callgate.errors import Conflict, StorageOverloaded, StorageUnavailable
+from callgate.errors import Conflict, NotFound, StorageOverloaded, StorageUnavailable
 from callgate.ledger.transfer import Occasion
 from callgate.ledger.verify import verify
 from callgate.ledger.wallet import top_up
@@ -24,6 +24,7 @@ from callgate.policy.number_list import ListKind
 from callgate.rating.deck_change import DeckChange, ImportMode
 from callgate.rating.rate import Rate
 from callgate.service.add_application import AddApplication, SetApplication
+from callgate.service.apply_rules import ApplyRules
 from callgate.service.books import AccountKey, Books, DeckHead, Job, Keys
 from callgate.service.deliver import Conclude
 from callgate.service.delivery import DeliveryState
@@ -46,6 +47,7 @@ from callgate.service.open_account import OpenAccount
 from callgate.service.ports import RecordPosition, RecordRange
 from callgate.service.probe import Probe
 from callgate.service.resend import Resend, resend_since
+from callgate.service.rule_book import RulesVersion
 from callgate.service.set_limits import SetAccountLimits, SetApplicationLimits
 from callgate.service.top_up import TopUp
 from callgate.storage import rows
@@ -497,6 +499,7 @@ def test_the_configuration_version_moves_with_applications_and_decks(engine: Eng
             SetApplication(key="app", words=("trust=number",)),
             SetApplicationLimits(application="app", words=("max_seconds=5",)),
             PublishDeck(head=head, base=None),
+            ApplyRules(application="app", document="# none", who="test", now=NOW),
         ]
         quiet: list[Job[Any]] = [
             Probe(),
@@ -506,6 +509,7 @@ def test_the_configuration_version_moves_with_applications_and_decks(engine: Eng
             OpenAccount(application="app", account="bob", currency="USD"),
             SetAccountLimits(application="app", account="bob", words=("max_seconds=5",)),
             add(5, "x"),
+            ApplyRules(application="app", document="# none", who="test", now=NOW),
         ]
         for jobs, moves in ((changing, True), (quiet, False)):
             for job in jobs:
@@ -915,3 +919,29 @@ def test_records_are_read_in_order_and_in_pages_that_meet(engine: Engine, new_ho
         assert house.run(house.store.records(late, after=None, limit=10)) == every[2:4]
         assert house.run(house.store.records(ever._replace(account="bob"), after=None, limit=10)) == every[1::2]
         assert house.run(house.store.records(ever._replace(application="x"), after=None, limit=10)) == []
+
+
+def test_every_version_of_rules_is_kept(engine: Engine) -> None:
+    """The same document again is no new one; a version that somebody else has replaced meanwhile is no base."""
+
+    async def steps(store: Store) -> None:
+        async def put(document: str, base: int | None = None) -> int:
+            job = ApplyRules(application="app", document=document, who="test", now=NOW, base=base)
+            return (await store.perform(job)).version
+
+        assert await store.rules_in_force() == []
+        assert [await put("# one"), await put("# two"), await put("# two"), await put("# one", base=2)] == [1, 2, 2, 3]
+        with pytest.raises(Conflict):
+            await put("# three", base=2)
+        with pytest.raises(NotFound):
+            await store.perform(ApplyRules(application="none", document="", who="test", now=NOW))
+        [in_force] = await store.rules_in_force()
+        expected = RulesVersion(application="app", version=3, document="# one", applied_at=NOW, applied_by="test")
+        assert in_force == expected
+        newest, second = await store.rules_versions("app", limit=2)
+        assert (newest, second.version, second.document) == (expected, 2, "# two")
+        [first] = await store.rules_versions("app", version=1)
+        assert (first.version, first.document) == (1, "# one")
+        assert await store.rules_versions("app", version=4) == []
+
+    work(engine, steps)

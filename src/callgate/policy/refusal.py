@@ -15,6 +15,7 @@ class Refusal(StrEnum):
     NO_ROUTE = "no_route"
     DESTINATION_BLOCKED = "destination_blocked"
     DESTINATION_NOT_ALLOWED = "destination_not_allowed"
+    RULE = "rule"
     NO_RATE = "no_rate"
     INSUFFICIENT_CREDIT = "insufficient_credit"
     NOT_DECIDED_IN_TIME = "not_decided_in_time"
@@ -30,6 +31,7 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.NO_ROUTE: "Nothing says what to do with calls to this kind of destination.",
     Refusal.DESTINATION_BLOCKED: "The number is on a deny list.",
     Refusal.DESTINATION_NOT_ALLOWED: "There are allow lists, and the number is on none of them.",
+    Refusal.RULE: "A rule of the operator refuses the call, or could not be judged.",
     Refusal.NO_RATE: "The account's rate deck has no price for this destination, or blocks it.",
     Refusal.INSUFFICIENT_CREDIT: "The credit does not cover the first increment of the call.",
     Refusal.NOT_DECIDED_IN_TIME: "The store did not answer before the deadline, so the fallback was sent.",

@@ -165,7 +165,10 @@ class GoOn(msgspec.Struct, frozen=True):
 
 
 class HangUp(msgspec.Struct, frozen=True):
-    """End the call, or never set it up."""
+    """End the call, or never set it up; `text` is spoken to the caller first, in the language of `locale`."""
+
+    text: str = ""
+    locale: str = ""
 
 
 class Acknowledge(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from callgate.ledger.wallet import place_hold
 from callgate.policy.account import Account
 from callgate.policy.number_list import NumberList
 from callgate.policy.refusal import Refusal
+from callgate.policy.rules.judge import RuleSet
 from callgate.protocol import Provider
 from callgate.protocol.call import CallArrived, Connect, HangUp, Origin
 from callgate.protocol.life import CallState
@@ -43,6 +44,7 @@ class Authorize:
     ] = ()  # who may want to hear that it is refused, or its record, where its end came first
     elastic: ElasticTerms = DEFAULT_TERMS
     lists: Sequence[NumberList] = ()  # those of the application
+    rules: RuleSet | None = None
 
     def keys(self) -> Keys:
         identities = tuple(key for key in (self._user(), self._number()) if key is not None)
@@ -63,7 +65,7 @@ class Authorize:
         """The first time that we hear of this call."""
         call = self._authorized(books, self.elastic)
         books.calls.put(call.key, call)
-        return self._answer(books, call.answer)
+        return self._answer(books, call.answer, note=Flag.RULE_FAILED if Flag.RULE_FAILED in call.flags else "")
 
     def _decide_after_its_end(self, books: Books, parked: Call) -> Outcome:
         """Its end overtook it. Decide as usual; where it would have connected, the end applies at once."""
@@ -88,19 +90,21 @@ class Authorize:
             account=None if facts.account is None else facts.account.id,
             currency=None if facts.account is None else facts.account.currency,
             caller=self.call.user or self.call.cli or "",
-            destination=self.call.destination.address,
+            destination=(verdict.destination or self.call.destination).address,
             fingerprint=self.call.fingerprint,
             refusal=verdict.refusal,
             trace=msgspec.json.encode(verdict.trace),
             decided_at=self.now,
             resource=self.call.resource,
         )
+        if verdict.is_rule_failed:
+            call = call.flagged(Flag.RULE_FAILED)
         if facts.account is not None:
             self._note_threshold(books, facts.account)
         if verdict.refusal is not None:
             if facts.account is not None and facts.wallet is not None:
                 tell_refused(books, facts.account, facts.wallet, call, self.endpoints, self.now)
-            return msgspec.structs.replace(call, answer=self._hang_up())
+            return msgspec.structs.replace(call, answer=self._hang_up(verdict.text))
         return self._connected(books, call, facts, verdict)
 
     def _note_threshold(self, books: Books, account: Account) -> None:
@@ -143,6 +147,7 @@ class Authorize:
             now=self.now,
             elastic=elastic,
             lists=self.lists,
+            rules=self.rules,
         )
 
     def _payer(self, books: Books) -> AccountKey | None:
@@ -166,8 +171,10 @@ class Authorize:
     def _number(self) -> IdentityKey | None:
         return IdentityKey(self.call.key.application, f"number:{self.call.cli}") if self.call.cli else None
 
-    def _hang_up(self) -> bytes:
-        return self.provider.answer(self.call, HangUp()).body
+    def _hang_up(self, text: str = "") -> bytes:
+        """Say the text first, where there is one."""
+        locale = self.application.settings.locale if text else ""
+        return self.provider.answer(self.call, HangUp(text, locale)).body
 
     def _answer(self, books: Books, answer: bytes, note: str = "") -> Outcome:
         books.callbacks.add(

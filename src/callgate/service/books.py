@@ -21,6 +21,7 @@ from callgate.service.lease import Lease
 from callgate.service.number_list import ListChange, ListHead, ListKey
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.reply import Reply
+from callgate.service.rule_book import RulesHead, RulesVersion
 from callgate.service.token import Token
 
 K = TypeVar("K")
@@ -67,6 +68,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     replies: tuple[str, ...] = ()
     leases: tuple[str, ...] = ()
     lists: tuple[ListKey, ...] = ()
+    rules: tuple[str, ...] = ()
 
 
 class Job(Protocol[T_co]):
@@ -203,11 +205,13 @@ class Books:
         self.replies: Shelf[str, Reply] = Shelf(touched)
         self.leases: Shelf[str, Lease] = Shelf(touched)
         self.lists: Shelf[ListKey, ListHead] = Shelf(touched)
+        self.rules: Shelf[str, RulesHead] = Shelf(touched)  # by application
         self.is_probed = False  # something is to be written, although nothing changes
         self.transfers: Journal[Transfer] = Journal(touched)
         self.callbacks: Journal[Callback] = Journal(touched)
         self.list_changes: Journal[ListChange] = Journal(touched)
         self.records: Journal[CallRecord] = Journal(touched)
+        self.rules_versions: Journal[RulesVersion] = Journal(touched)
 
     def keep(self) -> None:
         """The running job succeeded: its changes belong to the batch.

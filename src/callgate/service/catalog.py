@@ -1,4 +1,4 @@
-"""What decisions look up outside the lock: applications, rate decks and endpoints, as one immutable snapshot.
+"""What decisions look up outside the lock: applications, rate decks, rules and endpoints, as one immutable snapshot.
 
 None of them changes under a call: a call is judged by the snapshot that was in force when it came.
 """
@@ -11,6 +11,7 @@ import msgspec
 from callgate.errors import Error
 from callgate.logs import log
 from callgate.policy.number_list import NumberList
+from callgate.policy.rules.judge import RuleSet
 from callgate.rating.deck import Deck
 from callgate.service.application import Application, opened
 from callgate.service.books import DeckHead
@@ -18,13 +19,14 @@ from callgate.service.endpoint import Endpoint, EndpointState, Receiver
 from callgate.service.number_list import ListHead, ListKey
 from callgate.service.number_lists import apply_changes, load_list
 from callgate.service.ports import Store
+from callgate.service.rules import load_rules
 
 REFRESH_S = 0.25
 """How often a server looks whether somebody changed the configuration: well inside the second that is promised."""
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
-    """One snapshot: applications by key, decks by name, deny and allow lists by application.
+    """One snapshot: applications by key, decks by name, rules and lists by application.
 
     `receivers` are the active endpoints by id, `endpoints` the same without their secrets, for jobs.
     """
@@ -33,6 +35,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     applications: Mapping[str, Application] = {}
     decks: Mapping[str, Deck] = {}
     lists: Mapping[str, Sequence[NumberList]] = {}  # by application
+    rules: Mapping[str, RuleSet] = {}  # of the applications that have any
     receivers: Mapping[str, Receiver] = {}
     endpoints: Sequence[Endpoint] = ()
 
@@ -50,6 +53,7 @@ class Catalogs:
         self._unseal = unseal
         self._loaded_decks: dict[str, tuple[DeckHead, Deck]] = {}
         self._loaded_lists: dict[ListKey, tuple[ListHead, NumberList]] = {}
+        self._loaded_rules: dict[str, RuleSet] = {}
         self.now = Catalog()
 
     async def refresh(self) -> None:
@@ -76,6 +80,7 @@ class Catalogs:
             applications=applications,
             decks=await self._decks(),
             lists=await self._lists(),
+            rules=await self._rules(),
             receivers=receivers,
             endpoints=tuple(receiver.endpoint for receiver in receivers.values()),
         )
@@ -102,6 +107,18 @@ class Catalogs:
             lists.setdefault(head.application, []).append(numbers)
         self._loaded_lists = loaded
         return lists
+
+    async def _rules(self) -> dict[str, RuleSet]:
+        """Compiled once for each version."""
+        in_force = await self._store.rules_in_force()
+        new = [
+            each
+            for each in in_force
+            if (known := self._loaded_rules.get(each.application)) is None or known.version != each.version
+        ]
+        if new:  # in a thread: the first time it loads a library, and decisions go on meanwhile
+            self._loaded_rules |= await asyncio.to_thread(load_rules, new)
+        return {each.application: self._loaded_rules[each.application] for each in in_force}
 
     async def _decks(self) -> dict[str, Deck]:
         """Only decks whose version is new are read: they may have a million rows."""

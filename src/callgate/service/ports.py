@@ -16,6 +16,7 @@ from callgate.service.endpoint import Endpoint
 from callgate.service.number_list import ListChange, ListHead
 from callgate.service.open_account import OpenedAccount
 from callgate.service.records import Call, Callback, CallRecord
+from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
 
@@ -71,9 +72,17 @@ class Store(Protocol):
         """
 
     async def configuration_version(self) -> int:
-        """A number that changes when applications, decks or endpoints do, whoever changed them."""
+        """A number that changes when applications, decks, rules or endpoints do, whoever changed them."""
 
     async def applications(self) -> Sequence[ApplicationRow]: ...
+
+    async def rules_in_force(self) -> Sequence[RulesVersion]:
+        """The version of each application's rules that is in force, of those that have rules."""
+
+    async def rules_versions(
+        self, application: str, *, version: int | None = None, limit: int = 1
+    ) -> Sequence[RulesVersion]:
+        """Versions of an application's rules, newest first, or the one that is named."""
 
     async def deck_heads(self) -> Sequence[DeckHead]: ...
 

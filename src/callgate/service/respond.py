@@ -109,6 +109,7 @@ class Responder:
             endpoints=catalog.endpoints,
             elastic=self._elastic,
             lists=catalog.lists.get(call.key.application, ()),
+            rules=catalog.rules.get(call.key.application),
         )
         try:
             async with asyncio.timeout_at(deadline):

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from callgate.ledger.accounts import is_of_house
 from callgate.service.books import Books, Shelf
-from callgate.storage import list_rows, rows
+from callgate.storage import list_rows, rows, rule_rows
 from callgate.storage.rows import Row
 
 K = TypeVar("K")
@@ -53,6 +53,10 @@ def changes_of(books: Books) -> Iterator[Change]:
     if books.list_changes:
         changed = [list_rows.from_list_change(each) for each in books.list_changes]
         yield Change(Verb.ADD, "list_changes", list_rows.LIST_CHANGE, (), changed)
+    yield from _of(books.rules, "rules", rule_rows.RULES, rule_rows.RULES_KEY, rule_rows.from_rules)
+    if books.rules_versions:
+        written = [rule_rows.from_rules_version(each) for each in books.rules_versions]
+        yield Change(Verb.ADD, "rules_versions", rule_rows.RULES_VERSION, (), written)
     yield from _of_calls(books)
     if books.transfers:
         yield Change(Verb.ADD, "transfers", rows.TRANSFER, (), [rows.from_transfer(each) for each in books.transfers])
@@ -67,7 +71,7 @@ def changes_of(books: Books) -> Iterator[Change]:
 
 def changes_configuration(books: Books) -> bool:
     """Whether servers must look again at what they look up outside the lock."""
-    configured = (books.applications, books.decks, books.endpoints, books.lists)
+    configured = (books.applications, books.decks, books.endpoints, books.rules, books.lists)
     return any(shelf.changes() or shelf.removed() for shelf in configured)
 
 

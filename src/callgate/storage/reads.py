@@ -20,9 +20,10 @@ from callgate.service.number_list import ListChange, ListHead
 from callgate.service.open_account import OpenedAccount
 from callgate.service.ports import CallPosition, RecordPosition, RecordRange
 from callgate.service.records import Call, Callback, CallRecord
+from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
-from callgate.storage import list_rows, rows
+from callgate.storage import list_rows, rows, rule_rows
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_one
 
@@ -78,6 +79,20 @@ class Reads(ABC):
         for change in await self.list_changes(head.version, 0, head.revision) if head.revision else ():
             (there.add if change.is_added else there.discard)(change.entry)
         return there.intersection(entries)
+
+    async def rules_in_force(self) -> Sequence[RulesVersion]:
+        statement = f"""SELECT {_of("v", rule_rows.RULES_VERSION)} FROM rules AS r JOIN rules_versions AS v
+            ON v.application = r.application AND v.version = r.version ORDER BY r.application"""  # noqa: S608 - ours
+        return [rule_rows.to_rules_version(row) for row in await self.fetch(statement)]
+
+    async def rules_versions(
+        self, application: str, *, version: int | None = None, limit: int = 1
+    ) -> Sequence[RulesVersion]:
+        condition, values = ("", ()) if version is None else (" AND version = ?", (version,))
+        statement = f"""{select("rules_versions", rule_rows.RULES_VERSION)}
+            WHERE application = ?{condition} ORDER BY version DESC LIMIT ?"""
+        found = await self.fetch(statement, application, *values, limit)
+        return [rule_rows.to_rules_version(row) for row in found]
 
     # -- accounts ------------------------------------------------------------------------------------------------------
 

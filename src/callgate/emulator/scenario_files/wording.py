@@ -31,8 +31,8 @@ class PlatformPart(Part, frozen=True, kw_only=True):
 
 
 class GatePart(Part, frozen=True, kw_only=True):
-    """How our own server is set up for this scenario: words of `app set`, `app limits`, a deck as CSV, and what is on a
-    deny and on an allow list.
+    """How our own server is set up for this scenario: words of `app set`, `app limits`, a deck as CSV, what is on a
+    deny and on an allow list, and rules as TOML.
     """
 
     settings: Sequence[str] = ()
@@ -41,6 +41,7 @@ class GatePart(Part, frozen=True, kw_only=True):
     deck: str = ""
     deny: Sequence[str] = ()
     allow: Sequence[str] = ()
+    rules: str = ""
 
 
 class AccountPart(Part, frozen=True, kw_only=True):

@@ -46,7 +46,7 @@ from callgate.protocol.sinch.callbacks import (
     read,
 )
 from callgate.protocol.sinch.signature import signing_key
-from callgate.protocol.sinch.svaml import ConnectPstn, Continue, Hangup, Svaml
+from callgate.protocol.sinch.svaml import ConnectPstn, Continue, Hangup, Say, Svaml
 from callgate.protocol.wire import WireReply, WireRequest
 
 MAX_TEXT = 256
@@ -118,7 +118,10 @@ def answer(event: CallEvent, decision: Decision) -> WireReply:
     Acknowledge is `{}`, and no answer to a call that waits for one.
     """
     if isinstance(decision, HangUp):
-        return _HANG_UP
+        if not decision.text:
+            return _HANG_UP
+        say = Say(text=decision.text, locale=decision.locale or None)
+        return WireReply(body=Svaml(instructions=(say,), action=Hangup()).to_json())
     if isinstance(decision, Connect) and isinstance(event, CallArrived | CallInput):
         if not 0 < decision.max_duration_s <= MAX_GRANT_S:
             raise DecisionUnsupported(f"connectPstn for {decision.max_duration_s} s: at least 1, at most {MAX_GRANT_S}")

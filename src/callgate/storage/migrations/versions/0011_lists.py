@@ -1,12 +1,12 @@
 """Deny and allow lists: their heads, their entries as integers, and what was changed since those were written.
 
-Revision 0010, after 0009.
+Revision 0011, after 0010.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 STATEMENTS = (
     """

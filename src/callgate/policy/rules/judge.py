@@ -1,0 +1,106 @@
+"""What an application's rules come to for one call: compiled once, asked in their order, each result by its name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from callgate.policy.rules.document import UTC_ZONE, RuleDocument
+from callgate.policy.rules.evaluate import Program, compile_condition, context_of, holds
+from callgate.policy.rules.facts import Value
+from callgate.policy.rules.rule import DECISIVE, Effect, Mode, Rule
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RuleSet:
+    """An application's rules, ready to be asked: the highest priority first. `names` are the facts that they look at.
+
+    Programs may be run by several threads at a time; their context is made anew for each call.
+    """
+
+    version: int
+    document: RuleDocument
+    programs: tuple[tuple[Rule, Program], ...]
+    zone: ZoneInfo
+
+    @property
+    def names(self) -> frozenset[str]:
+        return self.document.names
+
+
+class Match(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A rule whose condition held, or could not be judged; `error` then says why."""
+
+    rule: str
+    mode: Mode
+    effect: Effect
+    error: str = ""
+
+
+class Ruling(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rules come to. `decisive` is the binding rule that ends the search, None where none does; `is_failed`: it could
+    not be judged, so that the call is refused. `cap_s` is the shortest of the binding caps.
+    """
+
+    matches: tuple[Match, ...] = ()
+    decisive: Rule | None = None
+    is_failed: bool = False
+    cap_s: int | None = None
+
+    @property
+    def text(self) -> str:
+        """What the caller is told, empty where nothing is: a rule that failed says nothing, since its words may not fit."""
+        return "" if self.decisive is None or self.is_failed else self.decisive.text
+
+    @property
+    def errors(self) -> tuple[Match, ...]:
+        return tuple(match for match in self.matches if match.error)
+
+
+def compile_rules(document: RuleDocument, version: int = 0) -> RuleSet:
+    """Compile what was read. Raises `ValueError` for a condition that the language itself does not take."""
+    ordered = sorted(document.rules, key=lambda rule: -rule.priority)
+    programs = tuple((rule, compile_condition(rule.condition)) for rule in ordered)
+    return RuleSet(version=version, document=document, programs=programs, zone=ZoneInfo(document.time_zone))
+
+
+class _Unusable:
+    """Stands for a document that cannot be compiled."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def execute(self, context: Any) -> object:  # noqa: ARG002 - as a program does
+        raise ValueError(self._why)
+
+
+def unusable_rules(version: int, why: str) -> RuleSet:
+    """Rules of which nothing is known but that they bind: every call is refused by a rule of the name `rules`."""
+    rule = Rule(name="rules", condition="", effect=Effect.REFUSE, mode=Mode.BINDING)
+    return RuleSet(
+        version=version, document=RuleDocument(), programs=((rule, _Unusable(why)),), zone=ZoneInfo(UTC_ZONE)
+    )
+
+
+def judge_rules(rules: RuleSet, facts: Mapping[str, Value], dialled: str) -> Ruling:
+    """Ask rule after rule, until a binding one says what becomes of the call.
+
+    A binding rule that cannot be judged refuses the call: what it would have said is not known. One that connects to what is
+    dialled anyway has nothing to do.
+    """
+    context = context_of(facts)
+    matches: list[Match] = []
+    cap_s: int | None = None
+    for rule, program in rules.programs:
+        is_so, error = holds(program, context)
+        if not is_so and not error:
+            continue
+        matches.append(Match(rule=rule.name, mode=rule.mode, effect=rule.effect, error=error))
+        if rule.mode is Mode.SHADOW or (rule.effect is Effect.CONNECT and rule.to == dialled and not error):
+            continue
+        if error or rule.effect in DECISIVE:
+            return Ruling(matches=tuple(matches), decisive=rule, is_failed=bool(error), cap_s=cap_s)
+        cap_s = rule.seconds if cap_s is None else min(cap_s, rule.seconds)
+    return Ruling(matches=tuple(matches), cap_s=cap_s)
