@@ -16,11 +16,11 @@ MAX_PREFIX_DIGITS = 15
 class Rate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A priced prefix, in the currency of its deck, in force in the half-open `[effective_from, effective_to)`.
 
-    `prefix` is digits without `+`; `destination` is a label and never matched. `is_blocked` also says that the deck had
+    `prefix` is digits without `+`, empty for a price that no deck has; `destination` is a label and never matched. `is_blocked` also says that the deck had
     no price: such a rate refuses the call, whatever its other fields hold. The bounds are checked where one is decoded.
     """
 
-    prefix: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,14}$")]
+    prefix: Annotated[str, Meta(pattern=r"^([1-9][0-9]{0,14})?$")]
     destination: str
     rate_nanos_per_min: Annotated[int, Meta(ge=0)]
     connect_fee_micros: Annotated[int, Meta(ge=0)]

@@ -1,6 +1,6 @@
 """A call arrived: decide, hold the credit, grant the seconds, and store the answer so that a repeat gets the same bytes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,15 +13,17 @@ from callgate.policy.number_list import NumberList
 from callgate.policy.refusal import Refusal
 from callgate.policy.rules.judge import RuleSet
 from callgate.protocol import Provider
-from callgate.protocol.call import CallArrived, Connect, HangUp, Origin
+from callgate.protocol.call import CallArrived, HangUp, Origin
 from callgate.protocol.life import CallState
 from callgate.rating.deck import Deck
 from callgate.service.account_events import tell_refused
 from callgate.service.application import NUMBER, ApplicationRow
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys
 from callgate.service.decide import Facts, Verdict, decide
+from callgate.service.dial import say_connect
+from callgate.service.did import Did
 from callgate.service.due import RINGING, due_after
-from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms, begin
+from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms, begin, ending
 from callgate.service.endpoint import Endpoint
 from callgate.service.outcome import Outcome
 from callgate.service.records import Call, Callback, Flag
@@ -45,10 +47,13 @@ class Authorize:
     elastic: ElasticTerms = DEFAULT_TERMS
     lists: Sequence[NumberList] = ()  # those of the application
     rules: RuleSet | None = None
+    did: Did | None = None  # of the rented number that is called
+    rented: Collection[str] = ()
 
     def keys(self) -> Keys:
         identities = tuple(key for key in (self._user(), self._number()) if key is not None)
-        return Keys(calls=(self.call.key,), identities=identities)
+        owner = () if self.did is None else (AccountKey(self.did.application, self.did.account),)
+        return Keys(calls=(self.call.key,), identities=identities, accounts=owner)
 
     def run(self, books: Books) -> Outcome:
         known = books.calls.get(self.call.key)
@@ -118,12 +123,12 @@ class Authorize:
 
     def _connected(self, books: Books, call: Call, facts: Facts, verdict: Verdict) -> Call:
         """Place the hold, and say so in the provider's words."""
-        assert facts.wallet is not None, "nothing is granted without a wallet"
+        assert facts.wallet is not None and verdict.dialled is not None, "nothing is granted without a wallet"
         payer = AccountKey(facts.wallet.application, facts.wallet.account)
         books.wallets.put(payer, place_hold(facts.wallet, verdict.hold_micros))
-        connect = Connect(
-            number=call.destination, max_duration_s=verdict.granted_s, cli=self._screened_cli(books, payer.account)
-        )
+        cli = self._screened_cli(books, payer.account)
+        connect = say_connect(verdict.dialled, self.call, verdict.granted_s, cli)
+        timer = begin(verdict.slice_s, self.now) if verdict.slice_s else None
         return msgspec.structs.replace(
             call,
             state=CallState.ARRIVED,
@@ -131,7 +136,8 @@ class Authorize:
             rate=verdict.rate,
             hold=Hold(amount_micros=verdict.hold_micros, placed_at=self.now),
             answer=self.provider.answer(self.call, connect).body,
-            elastic=begin(verdict.slice_s, self.now) if verdict.slice_s else None,
+            connected=verdict.dialled.name,
+            elastic=ending(verdict.granted_s, self.now) if verdict.needs_timer else timer,
             ask_at=due_after(self.now + RINGING, verdict.granted_s),
         )
 
@@ -148,10 +154,16 @@ class Authorize:
             elastic=elastic,
             lists=self.lists,
             rules=self.rules,
+            did=self.did,
+            rented=self.rented,
         )
 
     def _payer(self, books: Books) -> AccountKey | None:
-        """Step 5: the in-app user, proven by the platform; else what the application was told to trust."""
+        """Step 5: the owner of the rented number that is called; else the in-app user, proven by the platform; else what
+        the application was told to trust.
+        """
+        if self.did is not None:
+            return AccountKey(self.did.application, self.did.account)
         user, number = self._user(), self._number()
         proven = [user] if user is not None and self.call.origin is Origin.IN_APP else []
         trusted = [number] if number is not None and NUMBER in self.application.settings.trust else []
@@ -161,7 +173,11 @@ class Authorize:
         return None
 
     def _screened_cli(self, books: Books, payer: str) -> str | None:
-        """A caller may show a number that is an identity of the account that pays; any other stays hidden."""
+        """A caller may show a number that is an identity of the account that pays; any other stays hidden. A call that goes
+        on from a rented number shows that.
+        """
+        if self.did is not None:
+            return self.did.number
         number = self._number()
         return self.call.cli if number is not None and books.identities.get(number) == payer else None
 

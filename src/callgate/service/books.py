@@ -16,7 +16,9 @@ from callgate.policy.account import Account
 from callgate.protocol.call import CallKey
 from callgate.service.application import ApplicationRow
 from callgate.service.delivery import Delivery
+from callgate.service.did import Did, DidKey
 from callgate.service.endpoint import Endpoint
+from callgate.service.inputs import Answered, InputKey
 from callgate.service.lease import Lease
 from callgate.service.number_list import ListChange, ListHead, ListKey
 from callgate.service.records import Call, Callback, CallRecord
@@ -68,6 +70,8 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     replies: tuple[str, ...] = ()
     leases: tuple[str, ...] = ()
     lists: tuple[ListKey, ...] = ()
+    dids: tuple[DidKey, ...] = ()
+    inputs: tuple[InputKey, ...] = ()
     rules: tuple[str, ...] = ()
 
 
@@ -205,6 +209,8 @@ class Books:
         self.replies: Shelf[str, Reply] = Shelf(touched)
         self.leases: Shelf[str, Lease] = Shelf(touched)
         self.lists: Shelf[ListKey, ListHead] = Shelf(touched)
+        self.dids: Shelf[DidKey, Did] = Shelf(touched)
+        self.inputs: Shelf[InputKey, Answered] = Shelf(touched)
         self.rules: Shelf[str, RulesHead] = Shelf(touched)  # by application
         self.is_probed = False  # something is to be written, although nothing changes
         self.transfers: Journal[Transfer] = Journal(touched)

@@ -4,7 +4,7 @@ None of them changes under a call: a call is judged by the snapshot that was in 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -15,6 +15,7 @@ from callgate.policy.rules.judge import RuleSet
 from callgate.rating.deck import Deck
 from callgate.service.application import Application, opened
 from callgate.service.books import DeckHead
+from callgate.service.did import Did, DidKey
 from callgate.service.endpoint import Endpoint, EndpointState, Receiver
 from callgate.service.number_list import ListHead, ListKey
 from callgate.service.number_lists import apply_changes, load_list
@@ -26,7 +27,7 @@ REFRESH_S = 0.25
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
-    """One snapshot: applications by key, decks by name, rules and lists by application.
+    """One snapshot: applications by key, decks by name, rules and lists by application, rented numbers.
 
     `receivers` are the active endpoints by id, `endpoints` the same without their secrets, for jobs.
     """
@@ -35,6 +36,8 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     applications: Mapping[str, Application] = {}
     decks: Mapping[str, Deck] = {}
     lists: Mapping[str, Sequence[NumberList]] = {}  # by application
+    dids: Mapping[DidKey, Did] = {}
+    rented: Collection[str] = frozenset()  # the numbers of all of them
     rules: Mapping[str, RuleSet] = {}  # of the applications that have any
     receivers: Mapping[str, Receiver] = {}
     endpoints: Sequence[Endpoint] = ()
@@ -75,11 +78,14 @@ class Catalogs:
     async def _load(self, version: int) -> Catalog:
         applications = {row.key: opened(row, self._unseal) for row in await self._store.applications()}
         receivers = await self._receivers()
+        dids = {did.key: did for did in await self._store.dids()}
         return Catalog(
             version=version,
             applications=applications,
             decks=await self._decks(),
             lists=await self._lists(),
+            dids=dids,
+            rented=frozenset(key.number for key in dids),
             rules=await self._rules(),
             receivers=receivers,
             endpoints=tuple(receiver.endpoint for receiver in receivers.values()),

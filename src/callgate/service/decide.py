@@ -4,7 +4,7 @@ The steps are those of `docs/reference/decision.md`, in their order; the first t
 each one saw.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 from callgate.ledger.wallet import Wallet
 from callgate.money import format_micros
 from callgate.policy.account import Account
-from callgate.policy.judge import judge_account, judge_application, judge_caller, judge_destination
+from callgate.policy.judge import judge_account, judge_application, judge_caller
 from callgate.policy.limits import MAX_GRANT_S, longest_grant_s
 from callgate.policy.number_list import NumberList, judge_lists, lists_of
 from callgate.policy.refusal import Refusal
@@ -24,7 +24,10 @@ from callgate.rating.charge import affordable_duration_s, charge_micros
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
+from callgate.service.dial import Dialled, dial
+from callgate.service.did import Did
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
+from callgate.service.route import shown_route
 from callgate.service.rule_facts import rule_facts
 
 
@@ -37,7 +40,8 @@ class Redirected(msgspec.Struct, frozen=True, kw_only=True):
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision may look at. `account` is who pays, None when nobody is known to; `wallet` is theirs. `redirected`: the
-    call's destination is not what was dialled.
+    call's destination is not what was dialled. `did` is the rented number that was, and `rented` are all there are.
+    `elapsed_s`: how long the caller has been in a menu, which the platform may or may not count.
     """
 
     call: CallArrived
@@ -50,6 +54,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     lists: Sequence[NumberList] = ()
     rules: RuleSet | None = None
     redirected: Redirected | None = None
+    did: Did | None = None
+    rented: Collection[str] = ()
+    elapsed_s: int = 0
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -65,7 +72,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     `slice_s` is above 0 where the hold is for that time alone, and is to grow while the call goes on. `text` is what a rule
     has the caller told before the call is refused; `is_rule_failed`: a binding rule could not be judged. `destination` is
-    where a rule has sent the call, None where none did.
+    where a rule has sent the call, None where none did; `dialled` is what the call is connected to.
     """
 
     trace: tuple[Step, ...]
@@ -77,6 +84,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     is_rule_failed: bool = False
     destination: Endpoint | None = None
+    dialled: Dialled | None = None
+
+    @property
+    def needs_timer(self) -> bool:
+        """Whether we must end the call at the end of its grant: the platform was told no limit."""
+        if self.dialled is None or self.rate is None or self.dialled.has_limit:
+            return False
+        return self.dialled.endpoint.kind is not EndpointKind.USER or self.rate.rate_nanos_per_min > 0
 
 
 def decide(facts: Facts) -> Verdict:  # noqa: C901 - a flat ladder of guards is read from the top, once
@@ -93,17 +108,26 @@ def decide(facts: Facts) -> Verdict:  # noqa: C901 - a flat ladder of guards is 
     call, application, account, wallet = facts.call, facts.application, facts.account, facts.wallet
     if refuses("application", judge_application(application.status), status=application.status):
         return refused()
+    is_unrouted = call.destination.kind is EndpointKind.DID and facts.did is None
+    if is_unrouted and refuses("destination", Refusal.NO_ROUTE, kind=call.destination.kind):
+        return refused()
     if refuses("caller", judge_caller(account), user=call.user, origin=call.origin, account=account and account.id):
         return refused()
     assert account is not None and wallet is not None, "the step before has asked"
     if refuses("account", judge_account(account.status), status=account.status):
         return refused()
-    if refuses("destination", judge_destination(call.destination), kind=call.destination.kind):
+    dialled, refusal, seen = judge_dialled(facts)
+    if refuses("destination", refusal, **seen):
         return refused()
-    refusal, name = judge_lists(call.destination.address, lists_of(facts.lists, account.id))
-    if refuses("lists", refusal, on=name):
-        return refused()
-    rate = find_rate(facts.deck, account, call.destination, facts.now)
+    assert dialled is not None, "the step before has asked"
+    if dialled.endpoint != call.destination:
+        call = msgspec.structs.replace(call, destination=dialled.endpoint)
+        facts = msgspec.structs.replace(facts, call=call)
+    if dialled.tariff is None:
+        refusal, name = judge_lists(call.destination.address, lists_of(facts.lists, account.id))
+        if refuses("lists", refusal, on=name):
+            return refused()
+    rate = find_price(facts, dialled, account)
     ruling = _NO_RULING
     if facts.rules is not None:
         ruling, refusal, saw = ask_rules(facts, facts.rules, rate)
@@ -114,7 +138,7 @@ def decide(facts: Facts) -> Verdict:  # noqa: C901 - a flat ladder of guards is 
     if refuses("rate", None if rate is not None else Refusal.NO_RATE, deck=account.deck, prefix=rate and rate.prefix):
         return refused()
     assert rate is not None, "the step before has asked"
-    affordable_s = affordable_duration_s(rate, wallet.available_micros, MAX_GRANT_S)
+    affordable_s = affordable_duration_s(rate, wallet.available_micros, MAX_GRANT_S + facts.elapsed_s) - facts.elapsed_s
     if refuses(
         "credit",
         None if affordable_s >= rate.first_increment_s else Refusal.INSUFFICIENT_CREDIT,
@@ -126,13 +150,36 @@ def decide(facts: Facts) -> Verdict:  # noqa: C901 - a flat ladder of guards is 
     longest_s = longest_grant_s(application.limits, account.limits)
     longest_s = min([longest_s, *caps_of(facts, ruling)])
     granted_s, slice_s = min(affordable_s, longest_s), 0
-    if account.is_elastic and granted_s > facts.elastic.slice_s:
+    if account.is_elastic and dialled.has_limit and granted_s > facts.elastic.slice_s:
         granted_s, slice_s = min(facts.elastic.max_s, longest_s), facts.elastic.slice_s
-    hold_micros = charge_micros(rate, slice_s or granted_s)
-    return Verdict(trace=tuple(trace), rate=rate, granted_s=granted_s, hold_micros=hold_micros, slice_s=slice_s)
+    hold_micros = charge_micros(rate, (slice_s or granted_s) + facts.elapsed_s)
+    return Verdict(
+        trace=tuple(trace), rate=rate, granted_s=granted_s, hold_micros=hold_micros, slice_s=slice_s, dialled=dialled
+    )
 
 
 _NO_RULING = Ruling()
+
+
+def judge_dialled(facts: Facts) -> tuple[Dialled | None, Refusal | None, dict[str, object]]:
+    """Step 7: what the call would be connected to, or why to nothing, and for the trace where a route leads."""
+    destination = facts.call.destination
+    found = dial(destination, facts.did, facts.application.settings, facts.rented)
+    saw: dict[str, object] = {"kind": destination.kind}
+    if destination.kind is EndpointKind.DID and facts.did is not None:
+        saw["route"] = shown_route(facts.did.route)
+    return (None, found, saw) if isinstance(found, Refusal) else (found, None, saw)
+
+
+def find_price(facts: Facts, dialled: Dialled, account: Account) -> Rate | None:
+    """What the call is priced by: the deck, or what the operator has set for its kind; receiving it comes on top."""
+    if dialled.tariff is None:
+        rate = find_rate(facts.deck, account, dialled.endpoint, facts.now)
+    else:
+        rate = dialled.tariff.rate(dialled.name.partition(":")[0], account.currency)
+    if rate is None or facts.did is None or facts.did.receive is None:
+        return rate
+    return facts.did.receive.on_top_of(rate, account.currency)
 
 
 def ask_rules(facts: Facts, rules: RuleSet, rate: Rate | None) -> tuple[Ruling, Refusal | None, dict[str, object]]:

@@ -4,7 +4,7 @@ import asyncio
 from typing import NamedTuple
 
 from callgate.errors import Conflict, NotFound, PlatformFailed
-from callgate.protocol.call import CallKey
+from callgate.protocol.call import CallKey, EndpointKind
 from callgate.protocol.life import LIVE
 from callgate.service.books import AccountKey
 from callgate.service.ports import CallPosition, Platform, Store
@@ -23,6 +23,16 @@ class HungUp(NamedTuple):
     failed: dict[str, str]
 
 
+async def end_call(platform: Platform, call: Call) -> bool:
+    """Have the platform end a call; False when it knows no such call. Raises `PlatformFailed`."""
+    if call.connected.startswith(_CONFERENCE):
+        return await platform.put_out(call.key, call.resource, call.connected.removeprefix(_CONFERENCE))
+    return await platform.hang_up(call.key, call.resource)
+
+
+_CONFERENCE = f"{EndpointKind.CONFERENCE}:"
+
+
 async def hang_up_call(store: Store, platform: Platform, key: CallKey) -> Call:
     """End a call, and return it as it was. Raises `NotFound`, `Conflict` where it is not up, `PlatformFailed`."""
     call = await store.call(key)
@@ -30,7 +40,7 @@ async def hang_up_call(store: Store, platform: Platform, key: CallKey) -> Call:
         raise NotFound(f"there is no call {key.call_id} in application {key.application}")
     if call.state not in LIVE:
         raise Conflict(f"call {key.call_id} is not up: it is {call.state}")
-    if not await platform.hang_up(key, call.resource):
+    if not await end_call(platform, call):
         raise Conflict(
             f"the platform knows no call {key.call_id}: it has ended, or it is one of another region than `app set` names"
         )
@@ -46,7 +56,7 @@ async def hang_up_account(store: Store, platform: Platform, account: AccountKey)
     async def end(call: Call) -> None:
         async with room:
             try:
-                is_known = await platform.hang_up(call.key, call.resource)
+                is_known = await end_call(platform, call)
             except PlatformFailed as error:
                 failed[call.key.call_id] = str(error)
             else:

@@ -12,6 +12,7 @@ from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, DeckHead, Job
 from callgate.service.delivery import Delivery, DeliveryState
+from callgate.service.did import Did
 from callgate.service.endpoint import Endpoint
 from callgate.service.number_list import ListChange, ListHead
 from callgate.service.open_account import OpenedAccount
@@ -115,6 +116,9 @@ class Store(Protocol):
     async def drop_list_rows(self, version: int) -> None:
         """Remove entries and changes of a version that nobody reads any more, in portions."""
 
+    async def dids(self) -> Sequence[Did]:
+        """Rented numbers of all applications, by application and number."""
+
     async def account(self, key: AccountKey) -> OpenedAccount | None: ...
 
     async def accounts(self, application: str, *, after: str, limit: int) -> Sequence[OpenedAccount]:
@@ -209,6 +213,9 @@ class Platform(Protocol):
 
     async def hang_up(self, call: CallKey, resource: str) -> bool:
         """End a live call; False when the platform knows no such call, which has then ended."""
+
+    async def put_out(self, call: CallKey, resource: str, conference: str) -> bool:
+        """Put a caller out of a conference, which ends the call; False when the caller is not in it."""
 
     async def warn(self, call: CallKey, resource: str, text: str, locale: str) -> bool:
         """Speak to the caller of a live call; False when the platform knows no such call."""

@@ -12,10 +12,21 @@ from datetime import datetime, timedelta
 from callgate.errors import StorageUnavailable
 from callgate.logs import log
 from callgate.protocol import Provider, WireReply
-from callgate.protocol.call import CallAnswered, CallArrived, CallEnded, CallEvent, CallKey, HangUp
+from callgate.protocol.call import (
+    CallAnswered,
+    CallArrived,
+    CallEnded,
+    CallEvent,
+    CallInput,
+    CallKey,
+    EndpointKind,
+    HangUp,
+)
+from callgate.service.answer_input import AnswerInput
 from callgate.service.answered import GoAhead
 from callgate.service.authorize import Authorize
 from callgate.service.catalog import Catalog
+from callgate.service.did import Did, DidKey
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
 from callgate.service.note import Note
 from callgate.service.outcome import Outcome
@@ -66,9 +77,11 @@ class Responder:
             case CallArrived():
                 return await self._one_at_a_time(event, body, provider, catalog)
             case CallAnswered():
-                job: GoAhead | Settle | Note = GoAhead(answered=event, body=body, provider=provider, now=self._clock())
+                job: Report = GoAhead(answered=event, body=body, provider=provider, now=self._clock())
             case CallEnded():
                 job = Settle(ended=event, body=body, provider=provider, now=self._clock(), endpoints=catalog.endpoints)
+            case CallInput():
+                job = self._input(event, body, provider, catalog)
             case _:
                 job = Note(event=event, body=body, provider=provider, now=self._clock())
         return self._reply(event, await self._report(job))
@@ -110,6 +123,8 @@ class Responder:
             elastic=self._elastic,
             lists=catalog.lists.get(call.key.application, ()),
             rules=catalog.rules.get(call.key.application),
+            did=_did(call, catalog),
+            rented=catalog.rented,
         )
         try:
             async with asyncio.timeout_at(deadline):
@@ -128,7 +143,23 @@ class Responder:
             self._overrule(overrule, may_be_held=isinstance(error, TimeoutError))
             return fallback
 
-    async def _report(self, job: GoAhead | Settle | Note) -> Outcome:
+    def _input(self, chosen: CallInput, body: bytes, provider: Provider, catalog: Catalog) -> AnswerInput:
+        application = chosen.key.application
+        return AnswerInput(
+            chosen=chosen,
+            body=body,
+            provider=provider,
+            application=catalog.applications[application].row,
+            decks=catalog.decks,
+            dids=catalog.dids,
+            rented=catalog.rented,
+            now=self._clock(),
+            elastic=self._elastic,
+            lists=catalog.lists.get(application, ()),
+            rules=catalog.rules.get(application),
+        )
+
+    async def _report(self, job: "Report") -> Outcome:
         """Past the deadline the platform gets no answer from us, but the job stays queued and is done."""
         task = asyncio.ensure_future(self._store.perform(job))
         task.add_done_callback(_ignore_outcome)
@@ -162,6 +193,17 @@ class Responder:
         if outcome.note:
             log.warning("callback.odd", callback=event.name, call_id=event.key.call_id, note=str(outcome.note))
         return WireReply(body=outcome.answer)
+
+
+Report = GoAhead | Settle | AnswerInput | Note
+"""Use cases of callbacks that do not begin a call."""
+
+
+def _did(call: CallArrived, catalog: Catalog) -> Did | None:
+    """The rented number that is called, if one is."""
+    if call.destination.kind is not EndpointKind.DID:
+        return None
+    return catalog.dids.get(DidKey(call.key.application, call.destination.address))
 
 
 def _ignore_outcome(task: asyncio.Task[Outcome]) -> None:

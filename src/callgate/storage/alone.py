@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from callgate.service.books import Books, Keys
-from callgate.storage import list_rows, rows, rule_rows
+from callgate.storage import did_rows, list_rows, rows, rule_rows
 from callgate.storage.rows import Row
 
 
@@ -47,6 +47,8 @@ ALONE = (
     Kind("leases", "leases", "leases", rows.LEASE, rows.LEASE_KEY, rows.to_lease),
     Kind("lists", "lists", "lists", list_rows.LIST, list_rows.LIST_KEY, list_rows.to_list),
     Kind("rules", "rules", "rules", rule_rows.RULES, rule_rows.RULES_KEY, rule_rows.to_rules),
+    Kind("dids", "dids", "dids", did_rows.DID, did_rows.DID_KEY, did_rows.to_did),
+    Kind("inputs", "inputs", "inputs", did_rows.INPUT, did_rows.INPUT_KEY, did_rows.to_answered, is_locked=False),
     Kind("transfers", "moved", "transfers", rows.TRANSFER, rows.TRANSFER_KEY, rows.to_transfer, is_locked=False),
 )
 """In the order in which they are locked. A lock on one is held until the batch is committed."""

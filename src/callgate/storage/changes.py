@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from callgate.ledger.accounts import is_of_house
 from callgate.service.books import Books, Shelf
-from callgate.storage import list_rows, rows, rule_rows
+from callgate.storage import did_rows, list_rows, rows, rule_rows
 from callgate.storage.rows import Row
 
 K = TypeVar("K")
@@ -57,6 +57,8 @@ def changes_of(books: Books) -> Iterator[Change]:
     if books.rules_versions:
         written = [rule_rows.from_rules_version(each) for each in books.rules_versions]
         yield Change(Verb.ADD, "rules_versions", rule_rows.RULES_VERSION, (), written)
+    yield from _of(books.dids, "dids", did_rows.DID, did_rows.DID_KEY, did_rows.from_did)
+    yield from _of(books.inputs, "inputs", did_rows.INPUT, did_rows.INPUT_KEY, did_rows.from_answered)
     yield from _of_calls(books)
     if books.transfers:
         yield Change(Verb.ADD, "transfers", rows.TRANSFER, (), [rows.from_transfer(each) for each in books.transfers])
@@ -71,7 +73,7 @@ def changes_of(books: Books) -> Iterator[Change]:
 
 def changes_configuration(books: Books) -> bool:
     """Whether servers must look again at what they look up outside the lock."""
-    configured = (books.applications, books.decks, books.endpoints, books.rules, books.lists)
+    configured = (books.applications, books.decks, books.endpoints, books.rules, books.lists, books.dids)
     return any(shelf.changes() or shelf.removed() for shelf in configured)
 
 
@@ -89,6 +91,8 @@ def removals_of(books: Books) -> Iterator[Removal]:
         yield Removal("tokens", rows.TOKEN_KEY, [(digest,) for digest in removed])
     if gone := books.lists.removed():
         yield Removal("lists", list_rows.LIST_KEY, [tuple(key) for key in gone])
+    if returned := books.dids.removed():
+        yield Removal("dids", did_rows.DID_KEY, [tuple(key) for key in returned])
 
 
 def _of(

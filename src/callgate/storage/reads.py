@@ -15,6 +15,7 @@ from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, DeckHead
 from callgate.service.delivery import Delivery, DeliveryState
+from callgate.service.did import Did
 from callgate.service.endpoint import Endpoint
 from callgate.service.number_list import ListChange, ListHead
 from callgate.service.open_account import OpenedAccount
@@ -23,7 +24,7 @@ from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
-from callgate.storage import list_rows, rows, rule_rows
+from callgate.storage import did_rows, list_rows, rows, rule_rows
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_one
 
@@ -93,6 +94,10 @@ class Reads(ABC):
             WHERE application = ?{condition} ORDER BY version DESC LIMIT ?"""
         found = await self.fetch(statement, application, *values, limit)
         return [rule_rows.to_rules_version(row) for row in found]
+
+    async def dids(self) -> Sequence[Did]:
+        statement = f"{select('dids', did_rows.DID)} ORDER BY application, number"
+        return [did_rows.to_did(row) for row in await self.fetch(statement)]
 
     # -- accounts ------------------------------------------------------------------------------------------------------
 

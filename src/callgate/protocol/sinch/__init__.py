@@ -75,6 +75,7 @@ if TYPE_CHECKING:
         ask,
         base_url,
         hang_up,
+        put_out,
         read_done,
         read_told,
         warn,
@@ -139,6 +140,7 @@ __all__ = [
     "owner",
     "prompts",
     "prove",
+    "put_out",
     "read",
     "read_done",
     "read_told",
@@ -165,7 +167,7 @@ _LATER = {
     "prompts": "prompts",
     "registration_token": "token",
     "rest": "rest",
-    **dict.fromkeys(("REGIONS", "ask", "base_url", "hang_up", "read_done", "read_told", "warn"), "orders"),
+    **dict.fromkeys(("REGIONS", "ask", "base_url", "hang_up", "put_out", "read_done", "read_told", "warn"), "orders"),
 }
 """The module of each name that is loaded later."""
 

@@ -8,6 +8,7 @@ from callgate.errors import PlatformFailed, PlatformRefused
 from callgate.protocol.call import CallEnded, CallKey, CallOngoing
 from callgate.protocol.sinch.callbacks import Dice
 from callgate.protocol.sinch.rest.calls import CallInfo, GetCall, UpdateCall, UpdateLeg
+from callgate.protocol.sinch.rest.conferences import KickParticipant
 from callgate.protocol.sinch.rest.hosts import REGIONS, base_of
 from callgate.protocol.sinch.rest.operation import NO_SUCH_THING, signed
 from callgate.protocol.sinch.rest.operation import read as read_reply
@@ -15,7 +16,7 @@ from callgate.protocol.sinch.svaml import Continue, Hangup, Say, Svaml
 from callgate.protocol.sinch.translate import translate
 from callgate.protocol.wire import WireRequest
 
-__all__ = ["REGIONS", "ask", "base_url", "hang_up", "read_done", "read_told", "warn"]
+__all__ = ["REGIONS", "ask", "base_url", "hang_up", "put_out", "read_done", "read_told", "warn"]
 
 ONGOING, FINAL = "ONGOING", "FINAL"
 
@@ -33,6 +34,11 @@ def ask(call: CallKey, secret: str, now: datetime) -> WireRequest:
 def hang_up(call: CallKey, secret: str, now: datetime) -> WireRequest:
     """End a call."""
     return signed(_hang_up(call), call.application, secret, now)
+
+
+def put_out(call: CallKey, secret: str, now: datetime, conference: str) -> WireRequest:
+    """Put a caller out of a conference, where the platform passes over orders to a call. Raises `Invalid` for its name."""
+    return signed(KickParticipant(conference_id=conference, call_id=call.call_id), call.application, secret, now)
 
 
 def warn(call: CallKey, secret: str, now: datetime, text: str, locale: str) -> WireRequest:
