@@ -35,6 +35,9 @@ from callgate.settings import Settings
 
 API_PREFIX = "/api/"
 
+AGAIN = ((b"retry-after", b"1"), (b"refresh", b"1"))
+"""With what is answered before the pages have loaded: programs come again, and so do browsers."""
+
 RESTART_S = 1.0
 """How long work beside the server rests after a fault of our own."""
 
@@ -79,7 +82,7 @@ class Gate:
         elif path in HEALTH_PATHS:
             await self._health(scope, receive, send)
         elif self._pages is None or self._api is None:
-            await send_reply(send, STARTING)
+            await send_reply(send, STARTING, AGAIN)
         elif path.startswith(API_PREFIX):
             await self._api(scope, receive, send)
         else:

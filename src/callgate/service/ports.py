@@ -19,6 +19,7 @@ from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
+from callgate.service.watch import Watched
 
 T = TypeVar("T")
 
@@ -46,7 +47,7 @@ class RecordRange(NamedTuple):
     account: str | None = None
 
 
-class Store(Protocol):
+class Store(Watched, Protocol):
     """The books on one engine. `is_shared`: several servers may work on them at once, and must share what one alone may do."""
 
     is_shared: bool

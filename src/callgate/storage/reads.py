@@ -26,9 +26,10 @@ from callgate.service.token import Token
 from callgate.storage import list_rows, rows, rule_rows
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_one
+from callgate.storage.watch_reads import WatchReads
 
 
-class Reads(ABC):
+class Reads(WatchReads, ABC):
     """The half of `service.ports.Store` that never writes."""
 
     order_written: str
