@@ -121,9 +121,7 @@ class Authorize:
         assert facts.wallet is not None, "nothing is granted without a wallet"
         payer = AccountKey(facts.wallet.application, facts.wallet.account)
         books.wallets.put(payer, place_hold(facts.wallet, verdict.hold_micros))
-        connect = Connect(
-            number=call.destination, max_duration_s=verdict.granted_s, cli=self._screened_cli(books, payer.account)
-        )
+        connect = Connect(number=call.destination, max_duration_s=verdict.granted_s, cli=facts.shown)
         return msgspec.structs.replace(
             call,
             state=CallState.ARRIVED,
@@ -138,6 +136,7 @@ class Authorize:
     def _facts(self, books: Books, elastic: ElasticTerms) -> Facts:
         payer = self._payer(books)
         account = None if payer is None else books.accounts.get(payer)
+        shown = None if payer is None else self._screened_cli(books, payer.account)
         return Facts(
             call=self.call,
             application=self.application,
@@ -145,6 +144,7 @@ class Authorize:
             wallet=None if payer is None else books.wallets.get(payer),
             deck=None if account is None else self.decks.get(account.deck),
             now=self.now,
+            shown=shown,
             elastic=elastic,
             lists=self.lists,
             rules=self.rules,

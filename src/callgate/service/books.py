@@ -5,6 +5,7 @@ it has run to its end.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -44,11 +45,18 @@ class IdentityKey(NamedTuple):
 
 
 class DeckHead(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in force under a deck's name; `version` says which of its stored rows."""
+    """What is in force under a deck's name; `version` says which of its stored rows.
+
+    `row_count` is 0 where it is not known. `file` is the last that was imported, by whom and when.
+    """
 
     name: str
     currency: str
     version: int
+    row_count: int = 0
+    file: str = ""
+    imported_at: datetime | None = None
+    imported_by: str = ""
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,7 +37,8 @@ class Redirected(msgspec.Struct, frozen=True, kw_only=True):
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision may look at. `account` is who pays, None when nobody is known to; `wallet` is theirs. `redirected`: the
-    call's destination is not what was dialled.
+    call's destination is not what was dialled. `shown` is the number that the callee will see, None where it sees none: a
+    price may depend on it.
     """
 
     call: CallArrived
@@ -46,6 +47,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     wallet: Wallet | None
     deck: Deck | None
     now: datetime
+    shown: str | None = None
     elastic: ElasticTerms = DEFAULT_TERMS
     lists: Sequence[NumberList] = ()
     rules: RuleSet | None = None
@@ -103,7 +105,7 @@ def decide(facts: Facts) -> Verdict:  # noqa: C901 - a flat ladder of guards is 
     refusal, name = judge_lists(call.destination.address, lists_of(facts.lists, account.id))
     if refuses("lists", refusal, on=name):
         return refused()
-    rate = find_rate(facts.deck, account, call.destination, facts.now)
+    rate = find_rate(facts.deck, account, call.destination, facts.now, facts.shown)
     ruling = _NO_RULING
     if facts.rules is not None:
         ruling, refusal, saw = ask_rules(facts, facts.rules, rate)
@@ -175,11 +177,14 @@ def caps_of(facts: Facts, ruling: Ruling) -> list[int]:
     return [cap_s for cap_s in caps if cap_s is not None]
 
 
-def find_rate(deck: Deck | None, account: Account, destination: Endpoint, at: datetime) -> Rate | None:
-    """What a call to a valid number is priced by. A blocked row is no price, and neither is one in another currency than
-    the account's.
+def find_rate(
+    deck: Deck | None, account: Account, destination: Endpoint, at: datetime, shown: str | None = None
+) -> Rate | None:
+    """What a call to a valid number that shows the callee that number is priced by.
+
+    A blocked row is no price, and neither is one in another currency than the account's.
     """
     if deck is None or deck.currency != account.currency:
         return None
-    rate = deck.rate_for(destination.address, at)
+    rate = deck.rate_for(destination.address, at, shown)
     return None if rate is None or rate.is_blocked else rate

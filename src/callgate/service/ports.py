@@ -9,6 +9,7 @@ from callgate.ledger.verify import LedgerRows
 from callgate.ledger.wallet import Wallet
 from callgate.protocol.call import CallEnded, CallKey, CallOngoing
 from callgate.rating.rate import Rate
+from callgate.rating.rates import Rates
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, DeckHead, Job
 from callgate.service.delivery import Delivery, DeliveryState
@@ -87,7 +88,8 @@ class Store(Watched, Protocol):
 
     async def deck_heads(self) -> Sequence[DeckHead]: ...
 
-    async def deck_rows(self, head: DeckHead) -> Sequence[Rate]: ...
+    async def deck_rows(self, head: DeckHead) -> Rates:
+        """All rows of a version, sorted. Raises `StorageUnavailable` too where somebody is removing them."""
 
     async def next_deck_version(self) -> int:
         """A number that no version of any deck or list had before."""

@@ -3,15 +3,17 @@
 Statements keep to what every engine understands; placeholders are question marks.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from callgate.errors import StorageUnavailable
 from callgate.ledger.transfer import Transfer
 from callgate.ledger.wallet import Wallet
 from callgate.protocol.call import CallKey
-from callgate.rating.rate import Rate
+from callgate.rating.rates import Rates
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, DeckHead
 from callgate.service.delivery import Delivery, DeliveryState
@@ -23,7 +25,8 @@ from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
-from callgate.storage import list_rows, rows, rule_rows
+from callgate.storage import deck_rows, list_rows, rows, rule_rows
+from callgate.storage.deck_rows import add_page, to_rates
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_one
 from callgate.storage.watch_reads import WatchReads
@@ -50,9 +53,17 @@ class Reads(WatchReads, ABC):
         statement = f"{select('decks', rows.DECK)} ORDER BY name"
         return [rows.to_deck_head(row) for row in await self.fetch(statement)]
 
-    async def deck_rows(self, head: DeckHead) -> Sequence[Rate]:
-        statement = f"{select('rates', rows.RATE[2:])} WHERE deck = ? AND version = ?"
-        return [rows.to_rate(row) for row in await self.fetch(statement, head.name, head.version)]
+    async def deck_rows(self, head: DeckHead) -> Rates:
+        rates = Rates()
+        for (content,) in await self.fetch(_PAGES, head.name, head.version):
+            try:
+                add_page(rates, content)
+            except ValueError as error:
+                raise StorageUnavailable(f"deck {head.name}: {error}; import it again") from error
+            await asyncio.sleep(0)  # a page takes a millisecond, and others have work too
+        if not rates:
+            rates = to_rates(await self.fetch(_ROWS_OF_BEFORE, head.name, head.version))
+        return rates
 
     # -- lists ---------------------------------------------------------------------------------------------------------
 
@@ -245,6 +256,8 @@ _NO_LIMIT = 2**62
 _ASKED_AT_ONCE = 500
 """Entries of a list that one statement asks for."""
 
+_PAGES = "SELECT content FROM deck_pages WHERE deck = ? AND version = ? ORDER BY number"
+_ROWS_OF_BEFORE = f"{select('rates', deck_rows.RATE)} WHERE deck = ? AND version = ?"
 _CALL = select_one("calls", rows.CALL, rows.CALL_KEY)
 _TOKEN = select_one("tokens", rows.TOKEN, rows.TOKEN_KEY)
 _DELIVERY = select_one("deliveries", rows.DELIVERY, rows.DELIVERY_KEY)

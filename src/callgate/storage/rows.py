@@ -266,49 +266,24 @@ IDENTITY = (*IDENTITY_KEY, "account")
 
 
 DECK_KEY = ("name",)
-DECK = (*DECK_KEY, "currency", "version")
+DECK = (*DECK_KEY, "currency", "version", "row_count", "file", "imported_at", "imported_by")
 
 
 def from_deck_head(head: DeckHead) -> Row:
-    return msgspec.structs.astuple(head)
-
-
-def to_deck_head(row: Row) -> DeckHead:
-    return DeckHead(**dict(zip(DECK, row, strict=True)))
-
-
-RATE = (
-    "deck", "version", "prefix", "effective_from", "effective_to", "destination", "rate_nanos_per_min",
-    "connect_fee_micros", "first_increment_s", "increment_s", "minimum_charge_micros", "grace_s", "is_blocked",
-)  # fmt: skip
-
-
-def from_rate(deck: str, version: int, rate: Rate) -> Row:
     return (
-        deck,
-        version,
-        rate.prefix,
-        to_us(rate.effective_from),
-        _to_us(rate.effective_to),
-        rate.destination,
-        rate.rate_nanos_per_min,
-        rate.connect_fee_micros,
-        rate.first_increment_s,
-        rate.increment_s,
-        rate.minimum_charge_micros,
-        rate.grace_s,
-        int(rate.is_blocked),
+        head.name,
+        head.currency,
+        head.version,
+        head.row_count,
+        head.file,
+        _to_us(head.imported_at),
+        head.imported_by,
     )
 
 
-def to_rate(row: Row) -> Rate:
-    named = dict(zip(RATE[2:], row, strict=True))
-    named |= {
-        "effective_from": from_us(named["effective_from"]),
-        "effective_to": _from_us(named["effective_to"]),
-        "is_blocked": bool(named["is_blocked"]),
-    }
-    return Rate(**named)
+def to_deck_head(row: Row) -> DeckHead:
+    named = dict(zip(DECK, row, strict=True))
+    return DeckHead(imported_at=_from_us(named.pop("imported_at")), **named)
 
 
 CALLBACK = (*CALL_KEY, "at", "name", "body", "answer", "note")

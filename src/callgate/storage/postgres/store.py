@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import TypeVar
 
 import asyncpg
@@ -11,10 +10,12 @@ import asyncpg
 from callgate.errors import StorageUnavailable
 from callgate.ledger.verify import LedgerRows
 from callgate.rating.rate import Rate
+from callgate.rating.rates import sorted_rates
 from callgate.service.books import DeckHead, Job
 from callgate.service.signature_fault import SignatureFault
 from callgate.storage import list_rows, rows
 from callgate.storage.batch import OnStep, Waiting, commit_batch, pass_on
+from callgate.storage.deck_rows import DROP_PORTIONS, PAGE, from_rates
 from callgate.storage.postgres.reading import Readers
 from callgate.storage.postgres.session import (
     check_schema,
@@ -35,7 +36,7 @@ from callgate.storage.schema import SCHEMA
 T = TypeVar("T")
 
 STAGE_PORTION = 2_000
-"""Rows of a deck written in one transaction."""
+"""Rows removed in one transaction."""
 
 STAGE_LIST_PORTION = 10_000
 """Entries of a list, which are smaller."""
@@ -138,15 +139,13 @@ class PostgresStore(Reads):
         return await self._number("UPDATE configuration SET deck_versions = deck_versions + 1 RETURNING deck_versions")
 
     async def stage_deck(self, head: DeckHead, rates: Iterable[Rate]) -> None:
-        staged = (rows.from_rate(head.name, head.version, rate) for rate in rates)
-        while portion := list(islice(staged, STAGE_PORTION)):
-            await self._add("rates", rows.RATE, portion)
+        for page in from_rates(head, sorted_rates(rates)):
+            await self._add("deck_pages", PAGE, [page])
 
     async def drop_deck_rows(self, head: DeckHead) -> None:
-        statement = """DELETE FROM rates WHERE (deck, version, prefix, effective_from) IN
-            (SELECT deck, version, prefix, effective_from FROM rates WHERE deck = ? AND version = ? LIMIT ?) RETURNING 1"""
-        while await self.fetch(statement, head.name, head.version, STAGE_PORTION):
-            pass
+        for statement, count in DROP_PORTIONS:
+            while await self.fetch(f"{statement} RETURNING 1", head.name, head.version, count):
+                pass
 
     async def stage_list(self, version: int, entries: Iterable[int]) -> None:
         staged = ((version, entry) for entry in entries)
