@@ -28,7 +28,7 @@ from callgate.service.expire import expire_parked
 from callgate.service.faults import FaultWatch
 from callgate.service.heal import Healer
 from callgate.service.idempotent import KEPT_FOR
-from callgate.service.ports import Platform, Store
+from callgate.service.ports import ManagedPlatform, Store
 from callgate.service.respond import Responder
 from callgate.service.take_lease import Holder
 from callgate.settings import Settings
@@ -67,7 +67,7 @@ class Gate:
             orphan_after=timedelta(seconds=settings.orphan_after_s),
             elastic=ElasticTerms(slice_s=settings.elastic_slice_s, max_s=settings.elastic_max_s),
         )
-        self._platform: Platform | None = None
+        self._platform: ManagedPlatform | None = None
         self._callbacks: AsgiApp = CallbackEdge(
             self.catalogs, self.responder, self.faults, clock, settings.public_prefix
         )
@@ -141,7 +141,8 @@ class Gate:
             self._store,
             self.catalogs,
             self._platform,
-            secret_key=self._settings.secret_key.encode(),
+            vault=build_vault(self._settings),
+            settings=self._settings,
             clock=clock,
             is_open=self._is_open,
             stopping=self.stopping,

@@ -29,7 +29,9 @@ from callgate.service.open_account import OpenAccount
 from callgate.service.settle import Settle
 from callgate.service.token import Role
 from callgate.service.top_up import TopUp
+from callgate.settings import Settings
 from callgate.storage.sqlite import SqliteStore
+from callgate.vault import Vault, new_key
 from callgate.web.app import MAX_FORM_BYTES, build_dashboard
 from callgate.web.feed import MAX_WATCHERS
 from callgate.web.session import COOKIE, FAILURES_ALLOWED, SESSION_LASTS
@@ -45,6 +47,8 @@ RATE = Rate(
     increment_s=60,
     effective_from=datetime(2020, 1, 1, tzinfo=UTC),
 )
+SETTINGS = Settings(secret_key=new_key())
+VAULT = Vault(SETTINGS.secret_key)
 EVIL = """<script>alert("x")</script><img src=x onerror='y'>&{{ 7 * 7 }}\u202e"""
 
 
@@ -62,7 +66,7 @@ class Desk:
     async def furnish(self) -> None:
         self.token = await issue_token(self.store, "viewer", Role.VIEWER, self.now)
         self.application = await self.store.perform(
-            AddApplication(provider="sinch", key=APP, secret="c2VjcmV0", name="", seal=str.encode, now=self.now)
+            AddApplication(provider="sinch", key=APP, secret="c2VjcmV0", name="", seal=VAULT.seal, now=self.now)
         )
         await self.store.perform(OpenAccount(application=APP, account="alice", currency="USD"))
         await self.store.perform(
@@ -147,7 +151,7 @@ async def served(path: Path, *, is_open: bool) -> AsyncIterator[Desk]:
     await store.open()
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
-    catalogs = Catalogs(store, bytes.decode)
+    catalogs = Catalogs(store, VAULT.unseal)
 
     def known(key: str) -> Application | None:
         return catalogs.now.applications.get(key)
@@ -160,7 +164,7 @@ async def served(path: Path, *, is_open: bool) -> AsyncIterator[Desk]:
         await desk.furnish()
         await catalogs.refresh()
         app = build_dashboard(
-            store, catalogs, platform, secret_key=b"k" * 32, clock=lambda: desk.now, is_open=is_open, stopping=stopping
+            store, catalogs, platform, vault=VAULT, settings=SETTINGS, clock=lambda: desk.now, is_open=is_open, stopping=stopping
         )  # fmt: skip
         server = uvicorn.Server(uvicorn.Config(app, lifespan="off", ws="none", log_level="error"))
         serving = asyncio.create_task(server.serve(sockets=[listening]))

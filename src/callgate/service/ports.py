@@ -8,6 +8,7 @@ from callgate.ledger.transfer import Transfer
 from callgate.ledger.verify import LedgerRows
 from callgate.ledger.wallet import Wallet
 from callgate.protocol.call import CallEnded, CallKey, CallOngoing
+from callgate.protocol.provider import CallbackUrls
 from callgate.rating.rate import Rate
 from callgate.rating.rates import Rates
 from callgate.service.application import ApplicationRow
@@ -215,3 +216,13 @@ class Platform(Protocol):
 
     async def warn(self, call: CallKey, resource: str, text: str, locale: str) -> bool:
         """Speak to the caller of a live call; False when the platform knows no such call."""
+
+
+class ManagedPlatform(Platform, Protocol):
+    """A platform that also says, and is told, how its applications are set up."""
+
+    async def callback_urls(self, application: str) -> CallbackUrls:
+        """Return where the platform sends an application's callbacks."""
+
+    async def set_callback_urls(self, application: str, urls: CallbackUrls) -> None:
+        """Say where the platform is to send them. Raises `Invalid` for what is no URL."""

@@ -12,6 +12,7 @@ from callgate.ledger.transfer import Transfer
 from callgate.policy.refusal import Refusal
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import CallState
+from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.records import Call, CallRecord
 
 
@@ -82,6 +83,9 @@ class Watched(Protocol):
         """Calls that were decided before that time, newest first: at most `limit`, or as many as were found in a bounded
         look back. Calls of the same microsecond as the last one come with it.
         """
+
+    async def delivery_page(self, state: DeliveryState | None, *, before: str, limit: int) -> Sequence[Delivery]:
+        """Deliveries, those that were queued last first, behind the one with the id `before`; empty for the first page."""
 
     async def transfers_of_call(self, key: CallKey) -> Sequence[Transfer]:
         """Money that a call moved, in the order in which it moved."""

@@ -12,6 +12,7 @@ from callgate.policy.refusal import Refusal
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import CallState
 from callgate.rating.rate import Rate
+from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.records import Call, CallRecord
 from callgate.service.watch import CallFilter, Found, LiveCall, Tally
 from callgate.storage import rows
@@ -90,6 +91,17 @@ class WatchReads(ABC):
             return asked
         horizon = int(found[0][0])
         return horizon if asked is None else max(horizon, asked)
+
+    async def delivery_page(self, state: DeliveryState | None, *, before: str, limit: int) -> Sequence[Delivery]:
+        conditions = (
+            [f"state = '{state.value}'"] if state is not None else []
+        )  # as a constant: indexes are over one state
+        if before:
+            conditions.append("number < (SELECT number FROM deliveries WHERE id = ?)")
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        statement = f"{select('deliveries', rows.DELIVERY)}{where} ORDER BY number DESC LIMIT ?"
+        values = [before] if before else []
+        return [rows.to_delivery(row) for row in await self.fetch(statement, *values, limit)]
 
     async def transfers_of_call(self, key: CallKey) -> Sequence[Transfer]:
         statement = (

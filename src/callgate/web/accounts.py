@@ -20,10 +20,10 @@ from callgate.service.set_account import SetAccount
 from callgate.service.set_limits import SetAccountLimits
 from callgate.service.set_status import SetAccountStatus
 from callgate.service.statement import account_statement
-from callgate.service.token import Role, Token
+from callgate.service.token import Role
 from callgate.service.top_up import TopUp
 from callgate.web.charts import balance_chart
-from callgate.web.desk import AnyRequest, AtDesk, Desk, Form
+from callgate.web.desk import AnyRequest, AtDesk, Desk, Form, name_of
 from callgate.web.formats import money
 from callgate.web.forms import Filled
 from callgate.web.lists import Listed, as_file, form_of, given, paths, query
@@ -136,7 +136,7 @@ async def top_up(desk: AtDesk, request: AnyRequest, account: FromPath[str], data
                 reference=form["reference"].strip(),
                 why=form["why"].strip(),
                 now=desk.clock(),
-                who=_name(who),
+                who=name_of(who),
             )
         )
     except StorageUnavailable:
@@ -163,7 +163,7 @@ async def adjust(desk: AtDesk, request: AnyRequest, account: FromPath[str], data
                 why=form["why"].strip(),
                 reference=form["reference"].strip(),
                 now=desk.clock(),
-                who=_name(who),
+                who=name_of(who),
             )
         )
     except StorageUnavailable:
@@ -295,11 +295,6 @@ def _key(desk: Desk, request: AnyRequest, account: str) -> AccountKey:
 
 def _path(application: str, account: str) -> str:
     return f"accounts/{account}?app={application}"
-
-
-def _name(who: Token) -> str:
-    """How the books name somebody who works with the dashboard."""
-    return f"web:{who.name}"
 
 
 def _said_of(hung_up: HungUp) -> str:
