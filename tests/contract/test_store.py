@@ -440,7 +440,8 @@ def test_more_jobs_than_a_batch_takes(engine: Engine) -> None:
         "UPDATE wallets SET held_micros = posted_micros + credit_limit_micros + 1",
         "UPDATE wallets SET credit_limit_micros = -1",
         "UPDATE wallets SET owed_micros = -1",
-        "INSERT INTO wallets SELECT application, 'ghost', currency, 0, 0, 0, 0, 0 FROM wallets",
+        """INSERT INTO wallets (application, account, currency, posted_micros, held_micros, credit_limit_micros, owed_micros,
+        record_count) SELECT application, 'ghost', currency, 0, 0, 0, 0, 0 FROM wallets""",
         "DELETE FROM accounts",
     ],
 )

@@ -144,14 +144,17 @@ async def limits(key: str, *words: str, config: Config = None, json: AsJson = Fa
     key
         Application key.
     words
-        max_seconds=SECONDS|none, or the single word open.
+        NAME=VALUE with the names that it shows; none lifts one, default puts it back, an empty value is the empty list; the
+        single word open lifts all, defaults puts all back.
     """
     from callgate.cli.limits import say_limits
+    from callgate.policy.limits import APPLICATION_DEFAULTS
     from callgate.service.set_limits import SetApplicationLimits
 
     async with open_books(config) as store:
         application = await the_application(store, key)
-        say_limits(await store.perform(SetApplicationLimits(application=application, words=words)), as_json=json)
+        limits = await store.perform(SetApplicationLimits(application=application, words=words))
+    say_limits(limits, APPLICATION_DEFAULTS, as_json=json)
     return 0
 
 

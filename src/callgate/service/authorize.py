@@ -84,6 +84,8 @@ class Authorize:
         """Decide, and return the call's row; the hold of one that is let through is placed."""
         facts = self._facts(books, elastic)
         verdict = decide(facts)
+        if verdict.usage is not None and verdict.usage is not facts.usage:
+            books.usages.put(AccountKey(verdict.usage.application, verdict.usage.account), verdict.usage)
         call = Call(
             key=self.call.key,
             state=CallState.REFUSED,
@@ -94,6 +96,7 @@ class Authorize:
             fingerprint=self.call.fingerprint,
             refusal=verdict.refusal,
             trace=msgspec.json.encode(verdict.trace),
+            flags=(Flag.NEAR_LIMIT,) if verdict.is_near_limit else (),
             decided_at=self.now,
             resource=self.call.resource,
         )
@@ -142,6 +145,7 @@ class Authorize:
             application=self.application,
             account=account,
             wallet=None if payer is None else books.wallets.get(payer),
+            usage=None if payer is None else books.usages.get(payer),
             deck=None if account is None else self.decks.get(account.deck),
             now=self.now,
             shown=shown,

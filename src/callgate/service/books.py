@@ -14,6 +14,7 @@ from callgate.ledger.hold import HoldState
 from callgate.ledger.transfer import Transfer
 from callgate.ledger.wallet import Movement, Wallet
 from callgate.policy.account import Account
+from callgate.policy.usage import Usage
 from callgate.protocol.call import CallKey
 from callgate.service.application import ApplicationRow
 from callgate.service.delivery import Delivery
@@ -60,7 +61,7 @@ class DeckHead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
-    """What a job works on. With a call come its payer's account and wallet; with an identity, those of its owner."""
+    """What a job works on. With a call come its payer's account, wallet and usage; with an identity, those of its owner."""
 
     calls: tuple[CallKey, ...] = ()
     identities: tuple[IdentityKey, ...] = ()
@@ -200,6 +201,7 @@ class Books:
         self.identities: Shelf[IdentityKey, str] = Shelf(touched)  # to the id of the account
         self.accounts: Shelf[AccountKey, Account] = Shelf(touched)
         self.wallets: Shelf[AccountKey, Wallet] = Shelf(touched)
+        self.usages: Shelf[AccountKey, Usage] = Shelf(touched)
         self.applications: Shelf[str, ApplicationRow] = Shelf(touched)
         self.decks: Shelf[str, DeckHead] = Shelf(touched)
         self.moved: Shelf[tuple[str, str], Transfer] = Shelf(touched)  # by application and id; added through `move`
@@ -255,6 +257,12 @@ class Books:
         wallet = self.wallets.get(AccountKey(application, account))
         assert wallet is not None, f"account {account} has no wallet"
         return wallet
+
+    def usage(self, application: str, account: str) -> Usage:
+        """What an account that is known to exist has used of its limits."""
+        usage = self.usages.get(AccountKey(application, account))
+        assert usage is not None, f"account {account} has no usage"
+        return usage
 
 
 def _is_holding(call: Call | None, key: AccountKey) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from callgate.ledger.accounts import is_of_house
 from callgate.service.books import Books, Shelf
-from callgate.storage import list_rows, rows, rule_rows
+from callgate.storage import list_rows, rows, rule_rows, usage_rows
 from callgate.storage.rows import Row
 
 K = TypeVar("K")
@@ -44,6 +44,7 @@ def changes_of(books: Books) -> Iterator[Change]:
     yield from _of(books.applications, "applications", rows.APPLICATION, rows.APPLICATION_KEY, rows.from_application)
     yield from _of(books.accounts, "accounts", rows.ACCOUNT, rows.ACCOUNT_KEY, rows.from_account)
     yield from _of(books.wallets, "wallets", rows.WALLET, rows.WALLET_KEY, rows.from_wallet)
+    yield from _of(books.usages, "usages", usage_rows.USAGE, usage_rows.USAGE_KEY, usage_rows.from_usage)
     yield from _of_identities(books)
     yield from _of(books.decks, "decks", rows.DECK, rows.DECK_KEY, rows.from_deck_head)
     yield from _of(books.tokens, "tokens", rows.TOKEN, rows.TOKEN_KEY, rows.from_token)

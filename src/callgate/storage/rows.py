@@ -184,6 +184,7 @@ def to_call(row: Row) -> Call:
 WALLET_KEY = ("application", "account")
 WALLET = (
     *WALLET_KEY, "currency", "posted_micros", "held_micros", "credit_limit_micros", "owed_micros", "record_count",
+    "hold_count", "day", "day_funds_micros", "day_spent_micros", "month", "month_spent_micros",
 )  # fmt: skip
 
 
@@ -198,6 +199,7 @@ def to_wallet(row: Row) -> Wallet:
 ACCOUNT_KEY = ("application", "id")
 ACCOUNT = (
     *ACCOUNT_KEY, "currency", "status", "deck", "limits", "is_elastic", "low_balance_micros", "alerts",
+    "is_verified",
 )  # fmt: skip
 
 
@@ -212,11 +214,12 @@ def from_account(account: Account) -> Row:
         int(account.is_elastic),
         account.low_balance_micros,
         _encode(account.alerts).decode(),
+        int(account.is_verified),
     )
 
 
 def to_account(row: Row) -> Account:
-    application, account, currency, status, deck, limits, is_elastic, low_balance_micros, alerts = row
+    application, account, currency, status, deck, limits, is_elastic, low_balance_micros, alerts, is_verified = row
     return Account(
         application=application,
         id=account,
@@ -227,6 +230,7 @@ def to_account(row: Row) -> Account:
         is_elastic=bool(is_elastic),
         low_balance_micros=low_balance_micros,
         alerts=_decode_alerts(alerts) if alerts != "{}" else NONE_YET,
+        is_verified=bool(is_verified),
     )
 
 

@@ -7,7 +7,7 @@ an update that leaves keys alone, so that nobody who adds a row that refers to a
 from collections.abc import Sequence
 from functools import cache
 
-from callgate.storage import rows
+from callgate.storage import rows, usage_rows
 from callgate.storage.changes import Verb
 
 Shape = tuple[Verb, str, tuple[str, ...], tuple[str, ...]]
@@ -18,6 +18,9 @@ Gone = tuple[str, tuple[str, ...]]
 
 CALL_ROW, IDENTITY_ROW, ACCOUNT_ROW = range(3)
 """What the first column of a loaded row says that it is."""
+
+
+_OPENED_WIDTH = len(rows.ACCOUNT) + len(rows.WALLET) + len(usage_rows.USAGE)
 
 
 class Statements:
@@ -52,17 +55,20 @@ class Statements:
                 UNION SELECT application, account FROM named
                 UNION SELECT application, account FROM {self._wanted(5, "application", "account")} {lanes}),
             opened AS MATERIALIZED (
-                SELECT {_of("a", rows.ACCOUNT)}, {", ".join(f"w.{name} AS w_{name}" for name in rows.WALLET)} FROM payers AS p
+                SELECT {_of("a", rows.ACCOUNT)}, {", ".join(f"w.{name} AS w_{name}" for name in rows.WALLET)},
+                {", ".join(f"u.{name} AS u_{name}" for name in usage_rows.USAGE)} FROM payers AS p
                 JOIN accounts AS a ON a.application = p.application AND a.id = p.account
                 JOIN wallets AS w ON w.application = p.application AND w.account = p.account
-                ORDER BY a.application, a.id FOR NO KEY UPDATE OF a, w)
+                JOIN usages AS u ON u.application = p.application AND u.account = p.account
+                ORDER BY a.application, a.id FOR NO KEY UPDATE OF a, w, u)
             SELECT {CALL_ROW}, {", ".join(rows.CALL)}, {self._nothing("accounts", rows.ACCOUNT)},
-                {self._nothing("wallets", rows.WALLET)} FROM called
+                {self._nothing("wallets", rows.WALLET)}, {self._nothing("usages", usage_rows.USAGE)} FROM called
             UNION ALL SELECT {IDENTITY_ROW}, application, identity,
-                {", ".join(["NULL", "account", *["NULL"] * (len(rows.CALL) - 4 + len(rows.ACCOUNT) + len(rows.WALLET))])}
+                {", ".join(["NULL", "account", *["NULL"] * (len(rows.CALL) - 4 + _OPENED_WIDTH)])}
                 FROM named
             UNION ALL SELECT {ACCOUNT_ROW}, {self._nothing("calls", rows.CALL)}, {", ".join(rows.ACCOUNT)},
-                {", ".join(f"w_{name}" for name in rows.WALLET)} FROM opened"""
+                {", ".join(f"w_{name}" for name in rows.WALLET)},
+                {", ".join(f"u_{name}" for name in usage_rows.USAGE)} FROM opened"""
 
     def _save(self, shapes: tuple[Shape, ...], removals: tuple[Gone, ...], configuration: bool) -> str:  # noqa: FBT001 - a cache's key
         """All changes of a batch, and that it is committed: one statement.

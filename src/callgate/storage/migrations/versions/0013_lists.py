@@ -1,12 +1,12 @@
 """Deny and allow lists: their heads, their entries as integers, and what was changed since those were written.
 
-Revision 0012, after 0011.
+Revision 0013, after 0012.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 
 STATEMENTS = (
     """
