@@ -17,6 +17,7 @@ from callgate.policy.account import Account
 from callgate.policy.usage import Usage
 from callgate.protocol.call import CallKey
 from callgate.service.application import ApplicationRow
+from callgate.service.audit_entry import AuditEntry
 from callgate.service.delivery import Delivery
 from callgate.service.endpoint import Endpoint
 from callgate.service.lease import Lease
@@ -126,6 +127,11 @@ class Shelf(Generic[K, V]):
     def put(self, key: K, row: V) -> None:
         self._set(key, row)
 
+    def steps(self) -> Iterator[tuple[K, V | None, V | None]]:
+        """What the running job has changed: the key, the row as it was before this job, and as it is now."""
+        for key, row in self._fresh.items():
+            yield key, self._changed[key] if key in self._changed else self._loaded.get(key), row
+
     def fresh(self) -> Iterable[V]:
         """What the running job has put."""
         return (row for row in self._fresh.values() if row is not None)
@@ -185,6 +191,10 @@ class Journal(Generic[V]):
     def undo(self) -> None:
         self._fresh.clear()
 
+    def fresh(self) -> Iterable[V]:
+        """What the running job has added."""
+        return tuple(self._fresh)
+
     def __iter__(self) -> Iterator[V]:
         return iter(self._kept)
 
@@ -221,6 +231,7 @@ class Books:
         self.callbacks: Journal[Callback] = Journal(touched)
         self.list_changes: Journal[ListChange] = Journal(touched)
         self.records: Journal[CallRecord] = Journal(touched)
+        self.audit: Journal[AuditEntry] = Journal(touched)
         self.rules_versions: Journal[RulesVersion] = Journal(touched)
 
     def keep(self) -> None:

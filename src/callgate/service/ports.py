@@ -12,6 +12,7 @@ from callgate.protocol.provider import CallbackUrls
 from callgate.rating.rate import Rate
 from callgate.rating.rates import Rates
 from callgate.service.application import ApplicationRow
+from callgate.service.audit_entry import AuditEntry
 from callgate.service.books import AccountKey, DeckHead, Job
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
@@ -47,6 +48,15 @@ class RecordRange(NamedTuple):
     until: datetime
     application: str | None = None
     account: str | None = None
+
+
+class AuditFilter(NamedTuple):
+    """Which lines of the audit log are wanted: all, unless named."""
+
+    application: str | None = None
+    who: str | None = None
+    kind: str | None = None
+    subject: str | None = None
 
 
 class Store(Watched, Protocol):
@@ -124,8 +134,12 @@ class Store(Watched, Protocol):
     async def accounts(self, application: str, *, after: str, limit: int) -> Sequence[OpenedAccount]:
         """Accounts by id, those behind the id `after`."""
 
-    async def transfers(self, key: AccountKey, limit: int) -> tuple[Wallet, Sequence[Transfer]] | None:
-        """The account's wallet and the transfers on its ledger accounts, newest first, from one moment."""
+    async def transfers(
+        self, key: AccountKey, limit: int, *, behind: str | None = None
+    ) -> tuple[Wallet, Sequence[Transfer]] | None:
+        """The account's wallet and the transfers on its ledger accounts, newest first, from one moment; from behind the one
+        with the id `behind` on.
+        """
 
     async def accounts_on_deck(self, deck: str, other_than: str) -> Sequence[AccountKey]:
         """Accounts that are priced by this deck and whose currency is another than the one given."""
@@ -175,6 +189,12 @@ class Store(Watched, Protocol):
     async def forget_deliveries(self, before: datetime) -> None:
         """Remove what was delivered and had happened before this time, in portions, so that decisions go on between them."""
 
+    async def drop_deliveries(self, endpoint: str) -> None:
+        """Remove all that was queued for an endpoint, whatever became of it, in portions."""
+
+    async def audit_entries(self, wanted: AuditFilter, *, before: int | None, limit: int) -> Sequence[AuditEntry]:
+        """Lines of the audit log, newest first, those with ids below `before`."""
+
     async def has_tokens(self) -> bool: ...
 
     async def endpoints(self) -> Sequence[Endpoint]:
@@ -185,8 +205,18 @@ class Store(Watched, Protocol):
 
     async def delivery(self, named: str) -> Delivery | None: ...
 
-    async def deliveries(self, state: DeliveryState | None, limit: int) -> Sequence[Delivery]:
-        """Deliveries, those that were queued last first; without a state, in any."""
+    async def deliveries(
+        self,
+        state: DeliveryState | None,
+        limit: int,
+        *,
+        endpoint: str | None = None,
+        application: str | None = None,
+        behind: str | None = None,
+    ) -> Sequence[Delivery]:
+        """Deliveries, those that were queued last first, from behind the one with the id `behind` on; without a state, in
+        any.
+        """
 
     async def deliveries_since(self, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:
         """Ids and endpoints of deliveries of what happened since then, in the order in which they were queued."""

@@ -15,17 +15,19 @@ from callgate.ledger.wallet import Wallet
 from callgate.protocol.call import CallKey
 from callgate.rating.rates import Rates
 from callgate.service.application import ApplicationRow
+from callgate.service.audit_entry import AuditEntry
 from callgate.service.books import AccountKey, DeckHead
 from callgate.service.delivery import Delivery, DeliveryState
-from callgate.service.endpoint import Endpoint
+from callgate.service.endpoint import REMOVED, Endpoint
 from callgate.service.number_list import ListChange, ListHead
 from callgate.service.open_account import OpenedAccount
-from callgate.service.ports import CallPosition, RecordPosition, RecordRange
+from callgate.service.ports import AuditFilter, CallPosition, RecordPosition, RecordRange
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
 from callgate.storage import deck_rows, list_rows, rows, rule_rows
+from callgate.storage.audit_rows import AUDIT, to_audit_entry
 from callgate.storage.deck_rows import add_page, to_rates
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_one
@@ -118,12 +120,16 @@ class Reads(WatchReads, ABC):
             (SELECT id FROM accounts WHERE application = ? AND id > ? ORDER BY id LIMIT ?) ORDER BY a.id, i.identity"""  # noqa: S608 - names are ours
         return _opened(await self.fetch(statement, application, application, after, limit))
 
-    async def transfers(self, key: AccountKey, limit: int) -> tuple[Wallet, Sequence[Transfer]] | None:
+    async def transfers(
+        self, key: AccountKey, limit: int, *, behind: str | None = None
+    ) -> tuple[Wallet, Sequence[Transfer]] | None:
+        written = self.order_written
+        place = f"AND {written} < (SELECT {written} FROM transfers WHERE application = ? AND id = ?)" if behind else ""  # noqa: S608
         statement = f"""SELECT {_of("w", rows.WALLET)}, {_of("t", rows.TRANSFER)} FROM wallets AS w LEFT JOIN
-            (SELECT {", ".join(rows.TRANSFER)}, {self.order_written} AS written FROM transfers
-             WHERE application = ? AND account = ? ORDER BY {self.order_written} DESC LIMIT ?) AS t
+            (SELECT {", ".join(rows.TRANSFER)}, {written} AS written FROM transfers
+             WHERE application = ? AND account = ? {place} ORDER BY {written} DESC LIMIT ?) AS t
             ON TRUE WHERE w.application = ? AND w.account = ? ORDER BY t.written DESC"""  # noqa: S608 - names are ours
-        found = await self.fetch(statement, *key, limit, *key)
+        found = await self.fetch(statement, *key, *((key.application, behind) if behind else ()), limit, *key)
         if not found:
             return None
         width = len(rows.WALLET)
@@ -214,6 +220,14 @@ class Reads(WatchReads, ABC):
         statement = f"{select('tokens', rows.TOKEN)} ORDER BY created_at, digest"
         return [rows.to_token(row) for row in await self.fetch(statement)]
 
+    async def audit_entries(self, wanted: AuditFilter, *, before: int | None, limit: int) -> Sequence[AuditEntry]:
+        named = [(name, value) for name, value in zip(AuditFilter._fields, wanted, strict=True) if value is not None]
+        conditions = [f"{name} = ?" for name, _ in named] + (["id < ?"] if before is not None else [])
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        values = [value for _, value in named] + ([before] if before is not None else [])
+        statement = f"{select('audit_log', ('id', *AUDIT))}{where} ORDER BY id DESC LIMIT ?"
+        return [to_audit_entry(row) for row in await self.fetch(statement, *values, limit)]
+
     async def has_tokens(self) -> bool:
         return bool(await self.fetch("SELECT 1 FROM tokens LIMIT 1"))
 
@@ -224,8 +238,8 @@ class Reads(WatchReads, ABC):
     # -- the outbox ----------------------------------------------------------------------------------------------------
 
     async def endpoints(self) -> Sequence[Endpoint]:
-        statement = f"{select('endpoints', rows.ENDPOINT)} ORDER BY created_at, id"
-        return [rows.to_endpoint(row) for row in await self.fetch(statement)]
+        statement = f"{select('endpoints', rows.ENDPOINT)} WHERE kind <> ? ORDER BY created_at, id"
+        return [rows.to_endpoint(row) for row in await self.fetch(statement, REMOVED)]
 
     async def due_deliveries(self, endpoint: str, now: datetime, limit: int) -> Sequence[str]:
         statement = """SELECT id FROM deliveries
@@ -236,10 +250,23 @@ class Reads(WatchReads, ABC):
         found = await self.fetch(_DELIVERY, named)
         return rows.to_delivery(found[0]) if found else None
 
-    async def deliveries(self, state: DeliveryState | None, limit: int) -> Sequence[Delivery]:
-        where = f" WHERE {_in(state)}" if state is not None else ""
+    async def deliveries(
+        self,
+        state: DeliveryState | None,
+        limit: int,
+        *,
+        endpoint: str | None = None,
+        application: str | None = None,
+        behind: str | None = None,
+    ) -> Sequence[Delivery]:
+        conditions = [_in(state)] if state is not None else []
+        values = [value for value in (endpoint, application, behind) if value is not None]
+        conditions += ["endpoint = ?"] if endpoint is not None else []
+        conditions += ["application = ?"] if application is not None else []
+        conditions += ["number < (SELECT number FROM deliveries WHERE id = ?)"] if behind is not None else []
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         statement = f"{select('deliveries', rows.DELIVERY)}{where} ORDER BY number DESC LIMIT ?"
-        return [rows.to_delivery(row) for row in await self.fetch(statement, limit)]
+        return [rows.to_delivery(row) for row in await self.fetch(statement, *values, limit)]
 
     async def deliveries_since(self, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:
         statement = f"""{select("deliveries", ("id", "endpoint"))}

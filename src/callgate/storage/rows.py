@@ -366,16 +366,31 @@ def to_record(row: Row) -> CallRecord:
 
 
 TOKEN_KEY = ("digest",)
-TOKEN = (*TOKEN_KEY, "name", "role", "hint", "created_at")
+TOKEN = (*TOKEN_KEY, "name", "role", "hint", "created_at", "application", "expires_at", "last_used_at")
 
 
 def from_token(token: Token) -> Row:
-    return (token.digest, token.name, token.role, token.hint, to_us(token.created_at))
+    return (
+        token.digest,
+        token.name,
+        token.role,
+        token.hint,
+        to_us(token.created_at),
+        token.application,
+        _to_us(token.expires_at),
+        _to_us(token.last_used_at),
+    )
 
 
 def to_token(row: Row) -> Token:
-    digest, name, role, hint, created_at = row
-    return Token(digest=digest, name=name, role=Role(role), hint=hint, created_at=from_us(created_at))
+    named = dict(zip(TOKEN, row, strict=True))
+    named |= {
+        "role": Role(named["role"]),
+        "created_at": from_us(named["created_at"]),
+        "expires_at": _from_us(named["expires_at"]),
+        "last_used_at": _from_us(named["last_used_at"]),
+    }
+    return Token(**named)
 
 
 ENDPOINT_KEY = ("id",)

@@ -173,6 +173,10 @@ class PostgresStore(Reads):
         while len(await self.fetch(_FORGET_DELIVERIES, rows.to_us(before), STAGE_PORTION)) == STAGE_PORTION:
             pass
 
+    async def drop_deliveries(self, endpoint: str) -> None:
+        while len(await self.fetch(_DROP_DELIVERIES, endpoint, STAGE_PORTION)) == STAGE_PORTION:
+            pass
+
     async def _add(self, table: str, columns: tuple[str, ...], added: list[Row]) -> None:
         assert self._statements is not None, "the store is not open"
         statement = self._statements.add(table, columns)
@@ -185,5 +189,7 @@ _FORGET_FAULTS = """DELETE FROM signature_faults WHERE is_known = ?
 _FORGET_REPLIES = "DELETE FROM replies WHERE scope IN (SELECT scope FROM replies WHERE at < ? LIMIT ?)"
 _FORGET_DELIVERIES = """DELETE FROM deliveries WHERE number IN
     (SELECT number FROM deliveries WHERE state = 'delivered' AND occurred_at < ? LIMIT ?) RETURNING 1"""
+_DROP_DELIVERIES = """DELETE FROM deliveries WHERE number IN
+    (SELECT number FROM deliveries WHERE endpoint = ? LIMIT ?) RETURNING 1"""
 _FORGET_WRITERS = "DELETE FROM commits WHERE at < now() - INTERVAL '1 day'"
 """Writers that ended without saying so. One that has been idle for a day gets its line anew with its next batch."""

@@ -46,6 +46,7 @@ class Kept:
         self.accounts.update(
             {key: Opened(books.accounts.get(key), books.wallets.get(key), books.usages.get(key)) for key in changed}
         )
+        self.identities.update(dict.fromkeys(books.identities.removed()))
         for kept in (self.identities, self.accounts):
             for _ in range(len(kept) - KEPT_COUNT):
                 del kept[next(iter(kept))]  # type: ignore[arg-type]

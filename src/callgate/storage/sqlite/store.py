@@ -273,6 +273,12 @@ class SqliteStore(Reads):
         while await self._write(lambda db: db.execute(statement, portion).rowcount) == STAGE_PORTION:
             pass
 
+    async def drop_deliveries(self, endpoint: str) -> None:
+        statement = """DELETE FROM deliveries WHERE number IN
+            (SELECT number FROM deliveries WHERE endpoint = ? LIMIT ?)"""
+        while await self._write(lambda db: db.execute(statement, (endpoint, STAGE_PORTION)).rowcount) == STAGE_PORTION:
+            pass
+
     async def _add(self, table: str, columns: tuple[str, ...], added: list[Row]) -> None:
         await self._write(lambda db: db.executemany(insert(table, columns), added).rowcount)
 
