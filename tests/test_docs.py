@@ -49,12 +49,13 @@ from callgate.ledger.transfer import TransferKind
 from callgate.ledger.wallet import Wallet
 from callgate.library import DEFAULTS
 from callgate.policy.account import Account, Status
-from callgate.policy.limits import Limits
+from callgate.policy.limits import KINDS, Limits, change_limits
 from callgate.policy.refusal import SENTENCES, Refusal
 from callgate.policy.rules.document import RuleDocument, read_rules
 from callgate.policy.rules.facts import FACTS
 from callgate.policy.rules.judge import compile_rules
 from callgate.policy.rules.rule import Effect, Rule
+from callgate.policy.usage import Usage
 from callgate.protocol import WireReply
 from callgate.protocol.call import CallArrived, CallKey, Endpoint, EndpointKind, Origin
 from callgate.protocol.life import NEXT, CallState
@@ -119,7 +120,7 @@ def test_every_setting_of_an_application_and_every_limit_is_documented() -> None
     """What `app set` sets and what `limits` sets."""
     page = REFERENCE / "settings.md"
     assert first_cells(page, "Application") == list(ApplicationSettings.__struct_fields__)
-    assert first_cells(page, "Limits") == list(Limits.__struct_fields__)
+    assert first_cells(page, "Limits") == list(KINDS)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +147,16 @@ def test_refusals_are_documented_in_the_words_that_operators_see() -> None:
     assert told == {str(refusal): sentence for refusal, sentence in SENTENCES.items()}
 
 
+EVERY_LIMIT = change_limits(
+    Limits(),
+    [
+        "countries=SE",
+        "number_types=mobile",
+        *(f"{name}=5" for name in KINDS if name not in {"countries", "number_types"}),
+    ],
+)
+
+
 def test_the_steps_of_the_decision_are_those_that_run() -> None:
     """In their order, by the names that the trace has."""
     now = datetime(2026, 11, 23, tzinfo=UTC)
@@ -162,8 +173,9 @@ def test_the_steps_of_the_decision_are_those_that_run() -> None:
             application=ApplicationRow(
                 key="app", provider="sinch", name="", created_at=now, sealed_secrets=(), status=Status.ACTIVE
             ),
-            account=Account(application="app", id="alice", currency="USD"),
+            account=Account(application="app", id="alice", currency="USD", limits=EVERY_LIMIT),
             wallet=Wallet(application="app", account="alice", currency="USD", posted_micros=1),
+            usage=Usage(application="app", account="alice", blocked_until=1),
             deck=Deck(name="standard", currency="USD", rows=[rate]),
             rules=compile_rules(RuleDocument()),
             now=now,

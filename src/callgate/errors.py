@@ -131,6 +131,10 @@ class Conflict(Error):
     """What is asked contradicts what is already so: a name taken, a reference used for another amount."""
 
 
+class Stale(Error):
+    """Somebody else has changed it since it was read."""
+
+
 class NotFound(Error):
     """Nothing of that name here."""
 

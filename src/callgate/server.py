@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from types import FrameType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
@@ -28,12 +28,20 @@ from callgate.service.expire import expire_parked
 from callgate.service.faults import FaultWatch
 from callgate.service.heal import Healer
 from callgate.service.idempotent import KEPT_FOR
-from callgate.service.ports import Platform, Store
+from callgate.service.ports import ManagedPlatform, Store
 from callgate.service.respond import Responder
 from callgate.service.take_lease import Holder
+from callgate.service.token_use import TokenUses
 from callgate.settings import Settings
+from callgate.vault import Vault
+
+if TYPE_CHECKING:
+    from callgate.http.api.desk import Tools
 
 API_PREFIX = "/api/"
+
+AGAIN = ((b"retry-after", b"1"), (b"refresh", b"1"))
+"""With what is answered before the pages have loaded: programs come again, and so do browsers."""
 
 RESTART_S = 1.0
 """How long work beside the server rests after a fault of our own."""
@@ -64,7 +72,8 @@ class Gate:
             orphan_after=timedelta(seconds=settings.orphan_after_s),
             elastic=ElasticTerms(slice_s=settings.elastic_slice_s, max_s=settings.elastic_max_s),
         )
-        self._platform: Platform | None = None
+        self._platform: ManagedPlatform | None = None
+        self._uses = TokenUses()
         self._callbacks: AsgiApp = CallbackEdge(
             self.catalogs, self.responder, self.faults, clock, settings.public_prefix
         )
@@ -79,7 +88,7 @@ class Gate:
         elif path in HEALTH_PATHS:
             await self._health(scope, receive, send)
         elif self._pages is None or self._api is None:
-            await send_reply(send, STARTING)
+            await send_reply(send, STARTING, AGAIN)
         elif path.startswith(API_PREFIX):
             await self._api(scope, receive, send)
         else:
@@ -106,6 +115,7 @@ class Gate:
             "ask": partial(self._leases.work, "ask", self._ask),
             "extend": self._extend,  # by every server: a slice cannot wait until a dead server's lease is over
             "faults": self.faults.work,
+            "tokens": partial(self._uses.keep_writing, store=self._store),
             "pages": self._load_pages,
         }
         beside = [asyncio.create_task(_tireless(name, work)) for name, work in works.items()]
@@ -128,7 +138,18 @@ class Gate:
         from callgate.http.api.desk import Desk  # noqa: PLC0415
 
         assert self._platform is not None, "pages are loaded while the server works"
-        return cast("AsgiApp", build_api(Desk(self._store, self.catalogs, self._platform, clock)))
+        per_s = self._settings.api_requests_per_s
+        desk = Desk(
+            self._store,
+            self.catalogs,
+            self._platform,
+            clock,
+            tools=api_tools(self._store, build_vault(self._settings)),
+            per_s=per_s,
+            uses=self._uses,
+            stopping=self.stopping,
+        )
+        return cast("AsgiApp", build_api(desk))
 
     def _build_dashboard(self) -> AsgiApp:
         from callgate.web.app import build_dashboard  # noqa: PLC0415 - see above
@@ -138,7 +159,8 @@ class Gate:
             self._store,
             self.catalogs,
             self._platform,
-            secret_key=self._settings.secret_key.encode(),
+            vault=build_vault(self._settings),
+            settings=self._settings,
             clock=clock,
             is_open=self._is_open,
             stopping=self.stopping,
@@ -186,6 +208,22 @@ async def _tireless(name: str, work: Callable[[], Awaitable[None]]) -> None:
         except Exception:  # noqa: BLE001 - the work must go on
             log.exception("server.work_failed", work=name)
             await asyncio.sleep(RESTART_S)
+
+
+def api_tools(store: Store, vault: Vault) -> "Tools":
+    """What the API needs of rooms that it does not see."""
+    from callgate.http.api.desk import Tools  # noqa: PLC0415 - its framework takes a second to import
+    from callgate.outbox.connectors import check  # noqa: PLC0415 - commands, which borrow this module, do without
+    from callgate.outbox.senders import try_endpoint  # noqa: PLC0415
+    from callgate.outbox.webhook import resolve  # noqa: PLC0415
+
+    return Tools(
+        seal=vault.seal,
+        unseal=vault.unseal,
+        resolve=resolve,
+        check_connector=check,
+        try_endpoint=lambda named: try_endpoint(store, named, vault.unseal, clock),
+    )
 
 
 class _Server(uvicorn.Server):

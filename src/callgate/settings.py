@@ -35,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     elastic_max_s: int = 1_800
     delivered_kept_days: int = 30
     queue_limit: int = 10_000
+    api_requests_per_s: int = 100
     log_level: str = "info"
 
     def __repr__(self) -> str:
@@ -216,6 +217,7 @@ _CHECKS: dict[str, Callable[[object, str], object]] = {
     "elastic_max_s": _whole(60, 14_400),
     "delivered_kept_days": _whole(1, 3_650),
     "queue_limit": _whole(1, 1_000_000),
+    "api_requests_per_s": _whole(0, 100_000),
     "log_level": _log_level,
 }
 """Every key, with the check that reads it from the file or the environment."""

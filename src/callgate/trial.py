@@ -28,6 +28,7 @@ from callgate.http.protocol import CallbackProtocol
 from callgate.money import parse_micros
 from callgate.platform.platforms import platforms
 from callgate.policy.account import Status
+from callgate.policy.limits import KINDS as LIMITS
 from callgate.policy.number_list import ListKind
 from callgate.policy.rules.document import read_rules
 from callgate.protocol.call import CallKey
@@ -45,6 +46,7 @@ from callgate.service.number_list import ListKey
 from callgate.service.number_lists import import_list, read_entries
 from callgate.service.open_account import OpenAccount
 from callgate.service.ports import Platform, Store
+from callgate.service.rented import AddDid, read_did
 from callgate.service.reports import account_report, call_report, ledger_verdict
 from callgate.service.set_limits import SetAccountLimits, SetApplicationLimits
 from callgate.service.set_status import SetAccountStatus, SetApplicationStatus
@@ -54,6 +56,9 @@ from callgate.vault import new_key
 
 DECISION_DEADLINE_MS = 2_000
 """Longer than the server's own default: a busy machine must not fail a scenario, and a stalled store still does."""
+
+_LIFTED = tuple(f"{name}=none" for name in LIMITS)
+"""A scenario is limited by what it says of itself alone."""
 
 RECORD_PATIENCE_S = 5.0
 """How long a delivered record is waited for."""
@@ -117,7 +122,7 @@ class TrialGate:
         await self._store.perform(added)
         words = (f"platform={platform_url}", *file.gate.settings)
         await self._store.perform(SetApplication(key=key, words=words))
-        await self._store.perform(SetApplicationLimits(application=key, words=tuple(file.gate.limits)))
+        await self._store.perform(SetApplicationLimits(application=key, words=(*_LIFTED, *file.gate.limits)))
         read = read_deck(file.gate.deck.encode() or DECK, "gate.deck", now)
         currency = read.currency or "USD"
         await import_deck(
@@ -133,6 +138,9 @@ class TrialGate:
             await self._store.perform(ApplyRules(application=key, document=file.gate.rules, who="scenario", now=now))
         for account in file.account:
             await self._open(key, account)
+        for did in file.gate.dids:
+            rented = read_did(key, did.number, did.account, to=did.to, menu=did.menu, receive=did.receive)
+            await self._store.perform(AddDid(did=rented))
         if file.gate.suspended:
             await self._store.perform(SetApplicationStatus(key=key, status=Status.SUSPENDED))
         await self._gate.catalogs.refresh()
@@ -195,7 +203,7 @@ class TrialGate:
             )
             await self._store.perform(paid)
         await self._store.perform(
-            SetAccountLimits(application=application, account=account.id, words=tuple(account.limits))
+            SetAccountLimits(application=application, account=account.id, words=(*_LIFTED, *account.limits))
         )
         status = Status(account.status)
         await self._store.perform(SetAccountStatus(application=application, account=account.id, status=status))

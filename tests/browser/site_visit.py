@@ -7,7 +7,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
@@ -17,13 +17,15 @@ import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Request, expect
 
-from callgate.app import build_store, clock, opened
+from callgate.app import build_store, build_vault, clock, opened
 from callgate.demo import prepare_demo
 from callgate.emulator import demo
 from callgate.emulator.place import connect
 from callgate.emulator.scenario import Scenario, parse_callee, parse_caller
 from callgate.emulator.serve import serving
 from callgate.server import Gate
+from callgate.service.add_endpoint import add_endpoint
+from callgate.service.ports import Store
 from callgate.settings import Settings
 from callgate.vault import new_key
 
@@ -40,6 +42,8 @@ class Site(NamedTuple):
     token: str
     loop: asyncio.AbstractEventLoop
     platform: int
+    store: Store
+    seal: Callable[[str], bytes]
 
     def place(self, caller: str, talk_s: int = 65, *, pace: float = 0.0) -> Future[None]:
         """Have the emulated platform place a call; the future is done when the call is over."""
@@ -54,13 +58,50 @@ class Site(NamedTuple):
 
         return asyncio.run_coroutine_threadsafe(steps(), self.loop)
 
+    @contextlib.contextmanager
+    def platform_open(self) -> Iterator[None]:
+        """The platform's own interfaces, without a call, for as long as the block runs."""
+        opened, close = Future[None](), asyncio.Event()
+
+        async def stand() -> None:
+            async with (
+                connect(f"{self.url}callbacks/sinch", demo.KEY, demo.SECRET, pace=1.0) as platform,
+                serving(platform, "127.0.0.1", self.platform),
+            ):
+                opened.set_result(None)
+                await close.wait()
+
+        standing = asyncio.run_coroutine_threadsafe(stand(), self.loop)
+        opened.result(timeout=10)
+        try:
+            yield
+        finally:
+            self.loop.call_soon_threadsafe(close.set)
+            standing.result(timeout=10)
+
+    def add_endpoint(self, url: str) -> str:
+        """A receiver of every record; returns its id."""
+
+        async def add() -> str:
+            endpoint, _ = await add_endpoint(
+                self.store, url, (), allow_private=True, seal=self.seal, resolve=nobody, now=clock()
+            )
+            return endpoint.id
+
+        return asyncio.run_coroutine_threadsafe(add(), self.loop).result(timeout=10)
+
+
+async def nobody(_host: str) -> list[str]:
+    """Nobody's address is asked for."""
+    return []
+
 
 @contextlib.contextmanager
 def running(tmp_path: Path) -> Iterator[Site]:
     """A server that asks for a token, with nothing but the demonstration's accounts."""
     settings = Settings(database_url=f"sqlite:///{tmp_path / 'gate.db'}", secret_key=new_key())
     platform = free_port()
-    started: Future[tuple[str, str, asyncio.AbstractEventLoop]] = Future()
+    started: Future[tuple[str, str, asyncio.AbstractEventLoop, Store]] = Future()
     stop: list[asyncio.Event] = []
 
     async def serve() -> None:
@@ -76,7 +117,7 @@ def running(tmp_path: Path) -> Iterator[Site]:
                 serving = asyncio.create_task(server._serve([listening]))  # noqa: SLF001 - without its signal handlers
                 stop.append(asyncio.Event())
                 url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
-                started.set_result((url, token, asyncio.get_running_loop()))
+                started.set_result((url, token, asyncio.get_running_loop(), store))
                 await stop[0].wait()
                 gate.stopping.set()
                 server.should_exit = True
@@ -84,10 +125,10 @@ def running(tmp_path: Path) -> Iterator[Site]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    url, token, loop = started.result(timeout=30)
+    url, token, loop, store = started.result(timeout=30)
     try:
         wait_for_pages(url)
-        yield Site(url, token, loop, platform)
+        yield Site(url, token, loop, platform, store, build_vault(settings).seal)
     finally:
         loop.call_soon_threadsafe(stop[0].set)
         thread.join(timeout=20)
@@ -141,7 +182,7 @@ class Visitor:
     def is_well(self) -> None:
         """Nothing was asked of another host, and the browser has no complaint."""
         assert self.hosts == {"127.0.0.1"}
-        assert self.complaints == []
+        assert not self.complaints, self.complaints
 
 
 @contextlib.contextmanager

@@ -79,8 +79,8 @@ def test_a_call_is_reached_and_left_by_keyboard(visitor: Visitor, site: Site) ->
     talking.result(timeout=10)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="How it was decided")).to_be_visible(timeout=PATIENCE_MS)
-    expect(page.locator(".timeline .name")).to_have_text(["ice", "ace", "dice"])
-    expect(page.locator("main")).to_contain_text("connectPstn")
+    expect(page.locator(".ladder .name")).to_have_text(["ice", "ace", "dice"])
+    expect(page.locator(".ladder")).to_contain_text("connectPstn")
     assert visitor.complaints == []
 
 
@@ -126,3 +126,58 @@ def test_no_width_scrolls_sideways(visitor: Visitor, site: Site) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") == width
         is_whole = "[...document.querySelectorAll('a.sides')].every(link => link.scrollWidth <= link.clientWidth)"
         assert page.evaluate(is_whole), f"cut off at a width of {width}"
+
+
+def test_a_call_is_ended_with_its_button(visitor: Visitor, site: Site) -> None:
+    """The platform is asked, hangs up, and the call moves to those that are over; no row moves under the pointer."""
+    page = visitor.page
+    expect(page.locator("#pulse")).to_have_text("live", timeout=PATIENCE_MS)
+    talking = site.place("user:alice", talk_s=60, pace=1.0)
+    expect(rows(page, "live")).to_contain_text("talking", timeout=PATIENCE_MS)
+    visitor.is_usable()
+    rows(page, "live").get_by_role("button", name=re.compile("^End the call from alice")).click()
+    expect(page.locator(".said")).to_contain_text("The platform was asked to end the call")
+    talking.result(timeout=10)
+    expect(rows(page, "recent")).to_contain_text("connected", timeout=PATIENCE_MS)
+    expect(rows(page, "live")).to_have_count(0, timeout=PATIENCE_MS)
+    assert visitor.complaints == []
+
+
+def test_the_page_of_a_call_ends_it_too(visitor: Visitor, site: Site) -> None:
+    """And shows then what was settled, from which ledger account to which."""
+    page = visitor.page
+    talking = site.place("user:alice", talk_s=60, pace=1.0)
+    expect(rows(page, "live")).to_contain_text("talking", timeout=PATIENCE_MS)
+    rows(page, "live").get_by_role("link").click()
+    page.get_by_role("button", name="End call").click()
+    expect(page.locator(".said")).to_contain_text("The platform was asked to end the call")
+    talking.result(timeout=10)
+    page.reload()
+    expect(page.locator(".ladder")).to_contain_text("settled: 0.02 USD")
+    expect(page.locator("section", has=page.get_by_role("heading", name="Ledger"))).to_contain_text("revenue:USD")
+    page.locator(".ladder summary").first.click()
+    expect(page.locator(".ladder figure").first).to_contain_text('"event": "ice"')
+    visitor.is_usable()
+    expect(page.get_by_role("button", name="End call")).to_have_count(0)
+
+
+def test_calls_are_searched_by_part_of_a_number(visitor: Visitor, site: Site) -> None:
+    """The filters stand in the URL, so that what was found can be shared."""
+    page = visitor.page
+    for caller in ("user:alice", "user:frank"):
+        site.place(caller).result(timeout=10)
+    page.get_by_role("link", name="Calls", exact=True).click()
+    expect(page.locator("tbody tr")).to_have_count(2)
+    page.get_by_label("Part of a number or name").fill("174 06 05")
+    page.get_by_label("Outcome").select_option("caller_unknown")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("tbody tr")).to_contain_text("frank")
+    assert "number=174+06+05" in page.url and "outcome=caller_unknown" in page.url
+    visitor.is_usable()
+    page.get_by_label("Since").fill("noon")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("alert")).to_contain_text("'noon' will not do")
+    expect(page.get_by_label("Part of a number or name")).to_have_value("174 06 05")
+    page.get_by_role("link", name="All calls").click()
+    expect(page.locator("tbody tr")).to_have_count(2)

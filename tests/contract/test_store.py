@@ -5,7 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,7 +21,7 @@ from callgate.ledger.transfer import Occasion
 from callgate.ledger.verify import verify
 from callgate.ledger.wallet import top_up
 from callgate.policy.number_list import ListKind
-from callgate.rating.deck_change import DeckChange, ImportMode
+from callgate.rating.deck_change import DeckComparison, ImportMode
 from callgate.rating.rate import Rate
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.apply_rules import ApplyRules
@@ -30,6 +30,7 @@ from callgate.service.deliver import Conclude
 from callgate.service.delivery import DeliveryState
 from callgate.service.endpoint import Endpoint, RecordType
 from callgate.service.import_deck import PublishDeck, import_deck
+from callgate.service.load_deck import load_deck
 from callgate.service.number_list import ListKey
 from callgate.service.number_lists import (
     ListDiff,
@@ -51,6 +52,7 @@ from callgate.service.rule_book import RulesVersion
 from callgate.service.set_limits import SetAccountLimits, SetApplicationLimits
 from callgate.service.top_up import TopUp
 from callgate.storage import rows
+from callgate.storage.deck_rows import PAGE_ROWS
 from callgate.storage.postgres import PostgresStore
 from callgate.storage.sqlite import MEMORY, SqliteStore
 
@@ -438,7 +440,8 @@ def test_more_jobs_than_a_batch_takes(engine: Engine) -> None:
         "UPDATE wallets SET held_micros = posted_micros + credit_limit_micros + 1",
         "UPDATE wallets SET credit_limit_micros = -1",
         "UPDATE wallets SET owed_micros = -1",
-        "INSERT INTO wallets SELECT application, 'ghost', currency, 0, 0, 0, 0, 0 FROM wallets",
+        """INSERT INTO wallets (application, account, currency, posted_micros, held_micros, credit_limit_micros, owed_micros,
+        record_count) SELECT application, 'ghost', currency, 0, 0, 0, 0, 0 FROM wallets""",
         "DELETE FROM accounts",
     ],
 )
@@ -600,6 +603,54 @@ def test_a_staged_deck_is_seen_by_nobody_until_it_is_published(engine: Engine, h
     work(engine, steps)
 
 
+def test_a_deck_of_many_pages_comes_back_as_it_was(engine: Engine, house: "House") -> None:
+    """Whatever order its rows came in, and wherever a page ends; a damaged page is said to be so."""
+
+    async def steps(store: Store) -> None:
+        like = house.rate("46", "0.02")
+        rows = [
+            msgspec.structs.replace(
+                like, prefix=f"4{number:05}", destination=f"to {number % 999}", connect_fee_micros=number % 7, origin=origin,
+                line=number,
+            )
+            for number in range(10_000, 10_000 + PAGE_ROWS)
+            for origin in ("46", "")
+        ]  # fmt: skip
+        head = DeckHead(name="standard", currency="USD", version=await store.next_deck_version(), row_count=len(rows))
+        await store.stage_deck(head, rows)
+        found = await store.deck_rows(head)
+        assert found == sorted(rows, key=lambda rate: (rate.prefix, rate.origin))
+        deck = await load_deck(store, head)
+        assert [deck.rate_for("+410000", NOW, caller) for caller in (None, "+46701234567")] == list(found)[:2]
+        with pytest.raises(StorageUnavailable, match="standard was replaced while it was read; try again"):
+            await load_deck(store, msgspec.structs.replace(head, row_count=1))
+
+    work(engine, steps)
+
+
+OLD_ROW = """INSERT INTO rates (deck, version, prefix, effective_from, destination, rate_nanos_per_min, connect_fee_micros,
+    first_increment_s, increment_s, minimum_charge_micros, grace_s, is_blocked)
+    VALUES ('standard', 1, '46', 5, 'Sweden', 7, 0, 60, 60, 0, 0, 1)"""
+
+
+def test_a_deck_is_read_as_it_was_stored_before_there_were_pages(shared: Engine) -> None:
+    """Until it is imported again, which removes those rows."""
+
+    async def steps(store: Store) -> None:
+        if isinstance(store, PostgresStore):
+            await store.fetch(f"{OLD_ROW} RETURNING 1")
+        else:
+            with sqlite3.connect(shared.url) as db:
+                db.execute(OLD_ROW)
+        head = DeckHead(name="standard", currency="USD", version=1)
+        (rate,) = await store.deck_rows(head)
+        assert (rate.prefix, rate.rate_nanos_per_min, rate.effective_to, rate.is_blocked) == ("46", 7, None, True)
+        await store.drop_deck_rows(head)
+        assert await store.deck_rows(head) == []
+
+    work(shared, steps)
+
+
 class Meanwhile:
     """A store on which something else is done while the rows of a deck are staged."""
 
@@ -610,7 +661,7 @@ class Meanwhile:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def stage_deck(self, head: DeckHead, rates: list[Rate]) -> None:
+    async def stage_deck(self, head: DeckHead, rates: Iterable[Rate]) -> None:
         await self._work()
         await self._store.stage_deck(head, rates)
 
@@ -621,14 +672,14 @@ def test_of_two_imports_at_once_one_is_refused(engine: Engine, house: "House") -
     async def steps(store: Store) -> None:
         first, second = ([house.rate("46", price)] for price in ("0.02", "0.03"))
 
-        def put_in_force(where: Any, rates: list[Rate]) -> Awaitable[DeckChange]:
+        def put_in_force(where: Any, rates: list[Rate]) -> Awaitable[DeckComparison]:
             return import_deck(where, "standard", "USD", rates, mode=ImportMode.REPLACE, is_dry_run=False, now=NOW)
 
         overtaken = Meanwhile(store, lambda: put_in_force(store, first))
         with pytest.raises(Conflict, match="imported by somebody else meanwhile; nothing was changed, try again"):
             await put_in_force(overtaken, second)
         (head,) = await store.deck_heads()
-        assert list(await store.deck_rows(head)) == first
+        assert list(await store.deck_rows(head)) == [msgspec.structs.replace(rate, deck="standard") for rate in first]
         other = msgspec.structs.replace(head, version=3 - head.version)
         assert await store.deck_rows(other) == []
 

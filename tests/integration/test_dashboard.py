@@ -1,6 +1,7 @@
 """The dashboard over HTTP: who gets in, what every answer carries, what is shown of calls, and what is sent as they change."""
 
 import asyncio
+import json
 import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,7 +29,9 @@ from callgate.service.open_account import OpenAccount
 from callgate.service.settle import Settle
 from callgate.service.token import Role
 from callgate.service.top_up import TopUp
+from callgate.settings import Settings
 from callgate.storage.sqlite import SqliteStore
+from callgate.vault import Vault, new_key
 from callgate.web.app import MAX_FORM_BYTES, build_dashboard
 from callgate.web.feed import MAX_WATCHERS
 from callgate.web.session import COOKIE, FAILURES_ALLOWED, SESSION_LASTS
@@ -44,6 +47,8 @@ RATE = Rate(
     increment_s=60,
     effective_from=datetime(2020, 1, 1, tzinfo=UTC),
 )
+SETTINGS = Settings(secret_key=new_key())
+VAULT = Vault(SETTINGS.secret_key)
 EVIL = """<script>alert("x")</script><img src=x onerror='y'>&{{ 7 * 7 }}\u202e"""
 
 
@@ -61,7 +66,7 @@ class Desk:
     async def furnish(self) -> None:
         self.token = await issue_token(self.store, "viewer", Role.VIEWER, self.now)
         self.application = await self.store.perform(
-            AddApplication(provider="sinch", key=APP, secret="c2VjcmV0", name="", seal=str.encode, now=self.now)
+            AddApplication(provider="sinch", key=APP, secret="c2VjcmV0", name="", seal=VAULT.seal, now=self.now)
         )
         await self.store.perform(OpenAccount(application=APP, account="alice", currency="USD"))
         await self.store.perform(
@@ -146,7 +151,7 @@ async def served(path: Path, *, is_open: bool) -> AsyncIterator[Desk]:
     await store.open()
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
-    catalogs = Catalogs(store, bytes.decode)
+    catalogs = Catalogs(store, VAULT.unseal)
 
     def known(key: str) -> Application | None:
         return catalogs.now.applications.get(key)
@@ -159,7 +164,7 @@ async def served(path: Path, *, is_open: bool) -> AsyncIterator[Desk]:
         await desk.furnish()
         await catalogs.refresh()
         app = build_dashboard(
-            store, catalogs, platform, secret_key=b"k" * 32, clock=lambda: desk.now, is_open=is_open, stopping=stopping
+            store, catalogs, platform, vault=VAULT, settings=SETTINGS, clock=lambda: desk.now, is_open=is_open, stopping=stopping
         )  # fmt: skip
         server = uvicorn.Server(uvicorn.Config(app, lifespan="off", ws="none", log_level="error"))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
@@ -376,7 +381,8 @@ def test_the_page_shows_refusal_seconds_and_money(visit: Visit) -> None:
         assert "refused: caller unknown . No account answers to this caller." in page
         assert "connected 65 / 120 s 0.04 USD" in page
         assert "ringing 2,880 of 2,880 s 0.96 USD" in page
-        assert "Calls up now 1 Money held 0.96 USD Decided, last minute 3 Refused of those 1" in page
+        assert "Calls up now 1 Money held 0.96 USD nobody is talking Decided, last minute 3" in page
+        assert "Refused of those 1 caller unknown 1" in page
 
     visit(steps, is_open=True)
 
@@ -404,7 +410,8 @@ def test_what_callers_call_themselves_is_text(visit: Visit) -> None:
         assert link is not None
         shown = [await desk.text(), await desk.text(link[1].replace("&amp;", "&"))]
         async with await desk.get("live") as stream:
-            shown.append(await event_with(stream, "recent", "onerror"))
+            sent = json.loads(await event_with(stream, "recent", "onerror"))
+            shown.append("".join(html for _, html in sent["all"]))
         for html in shown:
             assert "&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;" in html
             assert "<script>alert" not in html and "<img" not in html and "49" not in html.split("&lt;img")[1][:60]
@@ -429,7 +436,7 @@ def test_a_stream_sends_what_changed_and_no_more(visit: Visit) -> None:
             assert SWEDEN in (await next_event(stream))[1]  # the recent ones did not change
             await desk.end("c1", 65)
             assert "connected" in await event_with(stream, "recent", SWEDEN)
-            assert "No call is up." in await event_with(stream, "live", "")
+            assert json.loads(await event_with(stream, "live", "gone")) == {"gone": ["app/c1"], "put": []}
 
     visit(steps, is_open=True)
 
@@ -481,6 +488,92 @@ def test_open_streams_are_bounded_and_closed_ones_make_room(visit: Visit) -> Non
     visit(steps, is_open=True)
 
 
+def test_calls_are_found_by_a_part_of_a_number(visit: Visit) -> None:
+    """On either side, however it is written; the other filters narrow it down, and other forms say the same."""
+
+    async def steps(desk: Desk) -> None:
+        await desk.place("one")
+        await desk.place("two", to="+442079460123")
+        await desk.place("three", user="174-06")
+        for query, expected in {
+            "number=174+06+05": ["one", "three"],
+            "number=174-06": ["three", "one"],
+            "number=%2B44 20": ["two"],
+            "number=%25": [],
+            "number=alice&outcome=no_rate": ["two"],
+            "outcome=refused": ["three", "two"],
+            "outcome=live&account=alice": ["one"],
+            "account=bob": [],
+            "since=2026-11-23T12:01": [],
+            "since=1h&until=2026-11-23T12:00:01": ["three", "two", "one"],
+            "until=1h": [],
+            "app=other": [],
+        }.items():
+            listed = json.loads(await desk.text(f"calls.json?{query}"))
+            assert sorted(item["call_id"] for item in listed["items"]) == sorted(expected), query
+            assert listed["next"] is None
+        assert (
+            (await desk.text("calls.csv?number=174+06&account=alice"))
+            .splitlines()[1]
+            .startswith("one,app,arrived,alice,alice,")
+        )
+
+    visit(steps, is_open=True)
+
+
+def test_a_time_that_is_none_is_marked(visit: Visit) -> None:
+    """With what would do; what else was typed stays."""
+
+    async def steps(desk: Desk) -> None:
+        reply = await desk.get("calls?since=yesterday&number=46")
+        page = await reply.text()
+        assert reply.status == 422
+        assert "&#39;yesterday&#39; will not do." in page and 'value="46"' in page and 'aria-invalid="true"' in page
+
+    visit(steps, is_open=True)
+
+
+def test_a_search_looks_back_so_far_and_says_how_far(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And goes on from there, until all have been looked through."""
+    monkeypatch.setattr("callgate.storage.watch_reads.LOOKED_THROUGH", 4)
+
+    async def steps(desk: Desk) -> None:
+        for number in range(10):
+            await desk.place(f"c{number}", user="alice" if number == 1 else "frank")
+            desk.now += timedelta(seconds=1)
+        path, pages = "calls.json?number=alice", []
+        while path:
+            listed = json.loads(await desk.text(path))
+            pages.append([item["call_id"] for item in listed["items"]])
+            path = listed["next"] and f"calls.json{listed['next']}"
+        assert pages == [[], ["c1"], []]
+        assert "Looked back until" in await desk.text("calls?number=alice")
+
+    visit(steps, is_open=True)
+
+
+def test_only_who_may_operate_moves_money_and_ends_calls(visit: Visit) -> None:
+    """A viewer sees no button, and is refused when one is pressed all the same."""
+
+    async def steps(desk: Desk) -> None:
+        await desk.place("c1")
+        await desk.sign_in()
+        for path in ("accounts/alice", "", "calls/c1?app=app"):
+            page = await desk.text(path)
+            assert "Add money" not in page and "hang-up" not in page and "New account" not in page
+        for path in ("accounts/alice/top-up", "accounts/alice/adjust", "accounts/alice/status", "hang-up"):
+            assert (await desk.post(path, {"amount": "1", "status": "suspended"})).status == 403
+        for path in ("accounts/alice/settings", "accounts/alice/limits", "accounts/new"):
+            assert (await desk.post(path, {})).status == 403
+        operator = await issue_token(desk.store, "operator", Role.OPERATOR, desk.now)
+        await desk.sign_in(operator)
+        done = await desk.post("accounts/alice/top-up", {"amount": "1", "reference": "r", "why": "gift"})
+        assert (done.status, done.headers["location"]) == (303, "../../accounts/alice?app=app")
+        assert (await desk.post("accounts/alice/limits", {"max_seconds": "5"})).status == 403
+
+    visit(steps)
+
+
 def test_a_store_that_fails_has_a_page_of_its_own(visit: Visit) -> None:
     """And no trace on it."""
 
@@ -488,7 +581,7 @@ def test_a_store_that_fails_has_a_page_of_its_own(visit: Visit) -> None:
         async def unavailable(*_: object, **__: object) -> None:
             raise_unavailable()
 
-        desk.store.calls = unavailable  # type: ignore[assignment,method-assign] - what a lost disk does to every look
+        desk.store.live_calls = unavailable  # type: ignore[assignment,method-assign] - what a lost disk does to every look
         reply = await desk.get()
         assert reply.status == 503
         assert "The database does not answer." in await reply.text()

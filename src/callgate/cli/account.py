@@ -301,15 +301,22 @@ async def limits(account: str, *words: str, app: InApp = None, config: Config = 
     account
         The account's id.
     words
-        max_seconds=SECONDS|none, or the single word open.
+        NAME=VALUE with the names that it shows; none lifts one, default puts it back, an empty value is the empty list; the
+        single word open lifts all, defaults puts all back.
     """
     from callgate.cli.limits import say_limits
+    from callgate.policy.limits import account_defaults
+    from callgate.service.books import AccountKey
     from callgate.service.set_limits import SetAccountLimits
 
     async with open_books(config) as store:
         application = await the_application(store, app)
         job = SetAccountLimits(application=application, account=account, words=words)
-        say_limits(await store.perform(job), as_json=json)
+        limits = await store.perform(job)
+        opened = await store.account(AccountKey(application, account))
+        assert opened is not None, "its limits were there"
+    defaults = account_defaults(opened.account.currency, is_verified=opened.account.is_verified)
+    say_limits(limits, defaults, as_json=json)
     return 0
 
 

@@ -47,11 +47,16 @@ def read_settings(config: Path | None) -> "Settings":
 
 @asynccontextmanager
 async def open_books(config: Path | None) -> AsyncIterator["Store"]:
-    """The books, for as long as the block runs. A running server sees within a second what is changed in them."""
-    from callgate.app import build_store, opened
+    """The books, for as long as the block runs. A running server sees within a second what is changed in them.
+
+    What is changed is written in the audit log, with the name of who runs the command.
+    """
+    from callgate.app import build_store, clock, opened
+    from callgate.service.audit_entry import Actor, Via
+    from callgate.service.audited import audited
 
     async with opened(build_store(read_settings(config))) as store:
-        yield store
+        yield audited(store, Actor(who=who(), via=Via.CLI), clock)
 
 
 async def the_application(store: "Store", named: str | None) -> str:

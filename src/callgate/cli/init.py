@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from callgate.cli.desk import AsJson, Config, read_settings, say, say_json
+from callgate.cli.desk import AsJson, Config, read_settings, say, say_json, who
 from callgate.errors import SettingsInvalid
 from callgate.settings import FILE, without_password
 
@@ -40,6 +40,9 @@ secret_key = "{secret_key}"
 # Jobs that may wait for the store; beyond it calls are hung up at once.
 # queue_limit = 10000
 
+# Requests to the API that one token may make in a second; 0 for as many as it likes.
+# api_requests_per_s = 100
+
 # debug, info, warning or error.
 # log_level = "info"
 """
@@ -48,6 +51,8 @@ secret_key = "{secret_key}"
 async def init(*, config: Config = None, json: AsJson = False) -> int:
     """Write a commented callgate.toml, create the database, print the first admin token once."""
     from callgate.app import build_store, clock, opened
+    from callgate.service.audit_entry import Actor, Via
+    from callgate.service.audited import audited
     from callgate.service.issue_token import issue_token
     from callgate.service.token import Role
     from callgate.vault import new_key
@@ -58,7 +63,8 @@ async def init(*, config: Config = None, json: AsJson = False) -> int:
     store = build_store(settings)
     await store.migrate()
     async with opened(store):
-        token = await issue_token(store, "first", Role.ADMIN, clock()) if not await store.has_tokens() else None
+        books = audited(store, Actor(who=who(), via=Via.CLI), clock)
+        token = await issue_token(books, "first", Role.ADMIN, clock()) if not await store.has_tokens() else None
     database_url = without_password(settings.database_url)
     if json:
         say_json({"settings": str(path), "database_url": database_url, "token": token})

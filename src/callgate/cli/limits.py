@@ -8,12 +8,14 @@ if TYPE_CHECKING:
     from callgate.policy.limits import Limits
 
 
-def say_limits(limits: "Limits", *, as_json: bool) -> None:
-    """Print each limit as the words that would set it."""
-    import msgspec
+def say_limits(limits: "Limits", defaults: "Limits", *, as_json: bool) -> None:
+    """Print each limit as the words that would set it; those that nobody set are marked as defaults."""
+    from callgate.policy.limits import filled, set_by_hand, shown
 
-    named = msgspec.structs.asdict(limits)
+    named, own = shown(filled(limits, defaults)), set_by_hand(limits)
     if as_json:
         say_json(named)
-    else:
-        say("\n".join(f"{name}={'none' if value is None else value}" for name, value in named.items()))
+        return
+    for name, value in named.items():
+        word = "none" if value is None else ",".join(value) if isinstance(value, list) else value
+        say(f"{name}={word}{'' if name in own else '  (default)'}")

@@ -4,7 +4,18 @@ from pathlib import Path
 
 import msgspec
 
-from callgate.cli.desk import AsJson, Config, InApp, Whole, open_books, read_settings, say, say_json, the_application
+from callgate.cli.desk import (
+    AsJson,
+    Config,
+    InApp,
+    Whole,
+    open_books,
+    read_settings,
+    say,
+    say_json,
+    the_application,
+    who,
+)
 from callgate.errors import Invalid
 from callgate.rating.deck_change import ImportMode
 
@@ -46,7 +57,10 @@ async def import_(
         raise Invalid("--currency", asked, f"{read.currency}, which {file} says itself, or no --currency")
     used = asked or read.currency or read_settings(config).default_currency
     async with open_books(config) as store:
-        change = await import_deck(store, deck, used, read.rows, mode=mode, is_dry_run=dry_run, now=now)
+        comparison = await import_deck(
+            store, deck, used, read.rows, mode=mode, is_dry_run=dry_run, now=now, file=file.name, who=who()
+        )
+    change = comparison.change
     if json:
         say_json({**msgspec.structs.asdict(change), "errors": []})
     else:

@@ -1,5 +1,7 @@
 """Errors as RFC 9457 problem documents. What went wrong with a signature is the operator's business, not the sender's."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from callgate.protocol import WireReply
@@ -8,11 +10,27 @@ TYPE = "https://callgate.dev/problems/"
 """Types are names and need not resolve; the last part is stable."""
 
 
-def problem(status: int, name: str, title: str, detail: str | None = None) -> WireReply:
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that cannot be used: where it stands, what was found there, and what would do."""
+
+    field: str
+    found: str
+    expected: str
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A problem document. Source: RFC 9457. `errors` names each thing that cannot be used."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+    errors: Sequence[Fault] = ()
+
+
+def problem(status: int, name: str, title: str, detail: str | None = None, errors: Sequence[Fault] = ()) -> WireReply:
     """Return the reply for an error: `type` ends in its stable name."""
-    document = {"type": f"{TYPE}{name}", "title": title, "status": status}
-    if detail is not None:
-        document["detail"] = detail
+    document = Problem(type=f"{TYPE}{name}", title=title, status=status, detail=detail or "", errors=errors)
     return WireReply(status=status, content_type="application/problem+json", body=msgspec.json.encode(document))
 
 

@@ -11,6 +11,7 @@ from callgate.platform.wire import Wire, wire
 from callgate.protocol import PROVIDERS, Provider, WireRequest
 from callgate.protocol.base_url import is_url
 from callgate.protocol.call import CallEnded, CallKey, CallOngoing
+from callgate.protocol.provider import CallbackUrls
 from callgate.service.application import Application
 
 T = TypeVar("T")
@@ -67,6 +68,38 @@ class Platforms:
             lambda provider, status, body: provider.read_done(status, body),
             is_repeatable=False,
         )
+
+    async def callback_urls(self, application: str) -> CallbackUrls:
+        """Return where the platform sends an application's callbacks."""
+        return await self._set_up(
+            application,
+            lambda provider, secret: provider.ask_callback_urls(application, secret, self._clock()),
+            lambda provider, status, body: provider.read_callback_urls(status, body),
+        )
+
+    async def set_callback_urls(self, application: str, urls: CallbackUrls) -> None:
+        """Say where the platform is to send them. Raises `Invalid` for what is no URL."""
+        await self._set_up(
+            application,
+            lambda provider, secret: provider.set_callback_urls(application, secret, self._clock(), urls),
+            lambda provider, status, body: provider.read_set(status, body),
+        )
+
+    async def _set_up(self, key: str, build: Build, read: Callable[[Provider, int, bytes], T]) -> T:
+        """Ask about an application itself, with its newest secret. An emulated platform is asked where the operator says."""
+        application = self._application(key)
+        if application is None:
+            raise PlatformFailed(f"there is no application {key} here", is_retryable=False)
+        provider = PROVIDERS[application.row.provider]
+        said = application.row.settings.platform
+        base_url = said if is_url(said) else provider.CONFIGURATION
+        secret = application.secrets_at(self._clock())[0]
+        try:
+            return await self._wire.carry(
+                base_url, partial(build, provider, secret), partial(read, provider), is_repeatable=True
+            )
+        except SignatureInvalid as error:
+            raise PlatformFailed(f"it cannot be asked: {error}", is_retryable=False) from error
 
     async def _carry(
         self,

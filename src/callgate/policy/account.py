@@ -19,7 +19,7 @@ class Status(StrEnum):
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Who pays. `deck` is the name of the rate deck that prices its calls; it may not exist yet. `is_elastic`: its calls
     hold their money slice by slice. `low_balance_micros` is below which it is told that its balance is low, None for what its
-    application says; `alerts` is what it has been told.
+    application says; `alerts` is what it has been told. `is_verified`: the operator knows who is behind it.
     """
 
     application: str
@@ -31,3 +31,4 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     is_elastic: bool = False
     low_balance_micros: int | None = None
     alerts: Alerts = NONE_YET
+    is_verified: bool = False

@@ -15,8 +15,17 @@ class Refusal(StrEnum):
     NO_ROUTE = "no_route"
     DESTINATION_BLOCKED = "destination_blocked"
     DESTINATION_NOT_ALLOWED = "destination_not_allowed"
+    BLOCKED = "blocked"
+    COUNTRY_BLOCKED = "country_blocked"
+    NUMBER_TYPE_BLOCKED = "number_type_blocked"
     RULE = "rule"
     NO_RATE = "no_rate"
+    RATE_TOO_HIGH = "rate_too_high"
+    TOO_MANY_CONCURRENT_CALLS = "too_many_concurrent_calls"
+    TOO_MANY_CALLS = "too_many_calls"
+    TOO_MANY_DESTINATIONS = "too_many_destinations"
+    REPEATED_DESTINATION = "repeated_destination"
+    SPEND_CAP_REACHED = "spend_cap_reached"
     INSUFFICIENT_CREDIT = "insufficient_credit"
     NOT_DECIDED_IN_TIME = "not_decided_in_time"
 
@@ -31,8 +40,17 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.NO_ROUTE: "Nothing says what to do with calls to this kind of destination.",
     Refusal.DESTINATION_BLOCKED: "The number is on a deny list.",
     Refusal.DESTINATION_NOT_ALLOWED: "There are allow lists, and the number is on none of them.",
+    Refusal.BLOCKED: "The account is blocked for a while.",
+    Refusal.COUNTRY_BLOCKED: "Calls to this country are not allowed.",
+    Refusal.NUMBER_TYPE_BLOCKED: "Calls to this kind of number are not allowed.",
     Refusal.RULE: "A rule of the operator refuses the call, or could not be judged.",
     Refusal.NO_RATE: "The account's rate deck has no price for this destination, or blocks it.",
+    Refusal.RATE_TOO_HIGH: "The destination is priced above the ceiling price.",
+    Refusal.TOO_MANY_CONCURRENT_CALLS: "As many calls of the account are up as may be at once.",
+    Refusal.TOO_MANY_CALLS: "The account tried as many calls within a minute as it may.",
+    Refusal.TOO_MANY_DESTINATIONS: "The account called as many different numbers within an hour as it may.",
+    Refusal.REPEATED_DESTINATION: "The account called this number as often within an hour as it may.",
+    Refusal.SPEND_CAP_REACHED: "What the spend caps leave does not cover the least grant.",
     Refusal.INSUFFICIENT_CREDIT: "The credit does not cover the first increment of the call.",
     Refusal.NOT_DECIDED_IN_TIME: "The store did not answer before the deadline, so the fallback was sent.",
 }

@@ -2,10 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from callgate.protocol.call import CallEnded, CallEvent, CallKey, CallOngoing, Decision
 from callgate.protocol.wire import WireReply, WireRequest
+
+
+class CallbackUrls(NamedTuple):
+    """Where a platform sends an application's callbacks. `fallback` is asked only when `primary` fails; both may be empty."""
+
+    primary: str
+    fallback: str = ""
 
 
 class Diagnosis(Protocol):
@@ -80,3 +87,19 @@ class Provider(Protocol):
 
     def read_done(self, status: int, body: bytes) -> bool:
         """Return True when it was done, False when there is no such call. Raises `PlatformFailed`."""
+
+    @property
+    def CONFIGURATION(self) -> str:  # noqa: N802 - a module's constant
+        """Base URL of what applications are set to."""
+
+    def ask_callback_urls(self, application: str, secret: str, now: datetime) -> WireRequest:
+        """Ask where callbacks are sent; `read_callback_urls` reads the answer. Raises as `ask` does."""
+
+    def set_callback_urls(self, application: str, secret: str, now: datetime, urls: CallbackUrls) -> WireRequest:
+        """Say where callbacks are to be sent; `read_set` reads the answer. Raises `Invalid`, and as `ask` does."""
+
+    def read_callback_urls(self, status: int, body: bytes) -> CallbackUrls:
+        """Return where callbacks are sent. Raises `PlatformFailed`."""
+
+    def read_set(self, status: int, body: bytes) -> None:
+        """Raises `PlatformFailed` when it was not set."""

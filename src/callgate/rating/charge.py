@@ -24,7 +24,8 @@ def charge_micros(rate: Rate, duration_s: int) -> int:
     billed_s = billed_duration_s(rate, duration_s)
     if billed_s == 0:
         return 0
-    usage_micros = ceil_div(rate.rate_nanos_per_min * billed_s, _NANO_SECONDS_PER_MICRO_MINUTE)
+    metered_s = max(0, billed_s - rate.included_s)
+    usage_micros = ceil_div(rate.rate_nanos_per_min * metered_s, _NANO_SECONDS_PER_MICRO_MINUTE)
     return max(rate.minimum_charge_micros, rate.connect_fee_micros + usage_micros)
 
 
@@ -47,7 +48,7 @@ def _covered_duration_s(rate: Rate, credit_micros: int, ceiling_s: int) -> int:
     if rate.rate_nanos_per_min == 0:
         return ceiling_s
     # ceil(x) <= n is x <= n for a whole n: the rounding of the charge needs no search here.
-    payable_s = usage_micros * _NANO_SECONDS_PER_MICRO_MINUTE // rate.rate_nanos_per_min
+    payable_s = rate.included_s + usage_micros * _NANO_SECONDS_PER_MICRO_MINUTE // rate.rate_nanos_per_min
     first_s = rate.first_increment_s
     if payable_s < first_s:
         return 0

@@ -1,14 +1,27 @@
-"""Importing over an older deck: which rows it then has, and what that changes for callers."""
+"""Importing over an older deck: which rows it then has, and what that changes for callers.
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+Both work on sorted rows, one prefix after the other, so that a deck of a million prefixes takes no more memory than its
+columns.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from enum import StrEnum
-from operator import attrgetter
+from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
 from callgate.rating.charge import charge_micros
 from callgate.rating.rate import Rate
+from callgate.rating.rates import Rates, Terms, sorted_rates
+
+MOST_SHOWN = 20
+"""How many of the largest changes a comparison keeps, dearer and cheaper each."""
+
+_LONG_AGO = 10**6
+"""Prices that are remembered while decks are compared: most rows have one of a few thousand."""
 
 
 class ImportMode(StrEnum):
@@ -19,7 +32,10 @@ class ImportMode(StrEnum):
 
 
 class DeckChange(msgspec.Struct, frozen=True, kw_only=True):
-    """How many prefixes have a price that they had not, lost theirs, cost more, cost less, cost the same."""
+    """How many prefixes have a price that they had not, lost theirs, cost more, cost less, cost the same.
+
+    A prefix counts once for each origin, number length and hours that it has a price for.
+    """
 
     added: int
     removed: int
@@ -28,21 +44,67 @@ class DeckChange(msgspec.Struct, frozen=True, kw_only=True):
     unchanged: int
 
 
-def merge_decks(existing_rows: Iterable[Rate], new_rows: Sequence[Rate], mode: str, now: datetime) -> list[Rate]:
-    """Return the rows of the deck after an import, by prefix and date. The same prefix and date always replaces.
+class PriceChange(NamedTuple):
+    """One price before and after; None where there was none, or is none any more."""
+
+    before: Rate | None
+    after: Rate | None
+
+    @property
+    def by_micros(self) -> int:
+        """How much more a call of a minute costs; 0 where one of them is no price that could be compared."""
+        before, after = self
+        if before is None or after is None or before.is_blocked or after.is_blocked:
+            return 0
+        return charge_micros(after, 60) - charge_micros(before, 60)
+
+
+class DeckComparison(NamedTuple):
+    """The counts, the largest changes first, and how many rows cost nothing or refuse their calls.
+
+    `free` and `blocked` are of the new deck; `newly_blocked` had a price before.
+    """
+
+    change: DeckChange
+    dearer: list[PriceChange]
+    cheaper: list[PriceChange]
+    free: int
+    blocked: int
+    newly_blocked: int
+
+
+def merge_decks(existing_rows: Iterable[Rate], new_rows: Iterable[Rate], mode: str, now: datetime) -> Rates:
+    """Return the rows of the deck after an import, sorted. The same prefix, slot and date always replaces.
 
     MERGE: prefixes that the file does not list, and other dates of those that it lists, stay. REPLACE: the file becomes
     the deck, and no gap opens before it does: what is in force, or will be, stays until the first row of its prefix
     takes effect; a prefix that is not listed ends when the file's earliest row takes effect. Rows of the file that are
     over by `now` do not count for this. Rows that no moment from `now` on would choose are dropped. `mode` is one of
     `ImportMode`; raises `ValueError` for any other.
+
+    What is said of prefixes holds for each origin, number length and hours of a prefix by itself.
     """
-    assert new_rows, "read_deck lets no empty file through: it would end every price"
-    listed = {(rate.prefix, rate.effective_from) for rate in new_rows}
-    kept = [rate for rate in existing_rows if (rate.prefix, rate.effective_from) not in listed]
-    if ImportMode(mode) is ImportMode.REPLACE:
-        kept = _ended_by(new_rows, kept, now)
-    return _without_past([*kept, *new_rows], now)
+    old, new = sorted_rates(existing_rows), sorted_rates(new_rows)
+    assert len(new), "read_deck lets no empty file through: it would end every price"
+    replaces = ImportMode(mode) is ImportMode.REPLACE
+    earliest = min((each.effective_from for each in new.terms if _lasts(each, now)), default=now)
+    kept = Rates()
+    for old_rows, listed_rows in _side_by_side(old, new):
+        if listed_rows is None:
+            ended = _ended(old, old_rows or (), earliest) if replaces else _as_they_are(old, old_rows or ())
+        else:
+            listed = {new.terms[new.terms_at[row]].effective_from for row in listed_rows}
+            unlisted = [row for row in old_rows or () if old.terms[old.terms_at[row]].effective_from not in listed]
+            starts = [
+                each.effective_from
+                for each in (new.terms[new.terms_at[row]] for row in listed_rows)
+                if _lasts(each, now)
+            ]
+            takes_over = min(starts, default=earliest)
+            ended = _ended(old, unlisted, takes_over) if replaces else _as_they_are(old, unlisted)
+            ended += _as_they_are(new, listed_rows)
+        _keep(kept, ended, now)
+    return sorted_rates(kept)
 
 
 def compare_decks(old_rows: Iterable[Rate], new_rows: Iterable[Rate], at: datetime) -> DeckChange:
@@ -51,80 +113,211 @@ def compare_decks(old_rows: Iterable[Rate], new_rows: Iterable[Rate], at: dateti
     Dearer and cheaper go by a call of a minute; where that costs the same, by the price a minute, then by shorter and
     longer calls and by each term. A blocked prefix counts as dearer than any price.
     """
-    old, new = _in_force(old_rows, at), _in_force(new_rows, at)
-    dearer = cheaper = unchanged = 0
-    for prefix, rate in new.items():
-        if (before := old.get(prefix)) is None:
+    return examine_change(old_rows, new_rows, at).change
+
+
+def examine_change(old_rows: Iterable[Rate], new_rows: Iterable[Rate], at: datetime) -> DeckComparison:
+    """Compare as `compare_decks` does, and say which changes are the largest."""
+    old, new = sorted_rates(old_rows), sorted_rates(new_rows)
+    added = removed = dearer = cheaper = unchanged = free = blocked = newly_blocked = 0
+    most_dearer, most_cheaper = _Largest(), _Largest()
+    dearness = lru_cache(maxsize=_LONG_AGO)(_dearness)
+    old_prices, new_prices = _Prices(old), _Prices(new)
+    for old_group, new_group in _side_by_side(old, new):
+        before = _in_force(old, old_group or (), at)
+        after = _in_force(new, new_group or (), at)
+        if after is None:
+            removed += before is not None
             continue
-        was, becomes = _dearness(before), _dearness(rate)
-        dearer += becomes > was
-        cheaper += becomes < was
-        unchanged += becomes == was
-    both = dearer + cheaper + unchanged
-    return DeckChange(
-        added=len(new) - both, removed=len(old) - both, dearer=dearer, cheaper=cheaper, unchanged=unchanged
+        becomes = new_prices.of(after)
+        free += becomes.is_free
+        blocked += becomes.is_blocked
+        if before is None:
+            added += 1
+            continue
+        was = old_prices.of(before)
+        if was == becomes:
+            unchanged += 1
+            continue
+        is_dearer = dearness(becomes) > dearness(was)
+        dearer += is_dearer
+        cheaper += not is_dearer
+        newly_blocked += becomes.is_blocked
+        if not becomes.is_blocked and not was.is_blocked:
+            by_micros = dearness(becomes)[1] - dearness(was)[1]
+            most = most_dearer if is_dearer else most_cheaper
+            most.add(abs(by_micros), before, after)
+    return DeckComparison(
+        DeckChange(added=added, removed=removed, dearer=dearer, cheaper=cheaper, unchanged=unchanged),
+        [PriceChange(old[before], new[after]) for before, after in most_dearer.rows()],
+        [PriceChange(old[before], new[after]) for before, after in most_cheaper.rows()],
+        free,
+        blocked,
+        newly_blocked,
     )
 
 
-def _ended_by(new_rows: Iterable[Rate], old_rows: Iterable[Rate], now: datetime) -> list[Rate]:
+class _Price(NamedTuple):
+    """All of a row that a charge depends on. Equal prices cost the same, however long the call."""
+
+    is_blocked: bool
+    rate_nanos_per_min: int
+    connect_fee_micros: int
+    minimum_charge_micros: int
+    first_increment_s: int
+    increment_s: int
+    grace_s: int
+    included_s: int
+
+    @property
+    def is_free(self) -> bool:
+        return not (self.is_blocked or self.rate_nanos_per_min or self.connect_fee_micros or self.minimum_charge_micros)
+
+
+class _Prices:
+    """The prices of rows; what rows share is looked at once."""
+
+    def __init__(self, rates: Rates) -> None:
+        self._rates = rates
+        self._shared = [
+            (
+                each.connect_fee_micros,
+                each.minimum_charge_micros,
+                each.first_increment_s,
+                each.increment_s,
+                each.grace_s,
+                each.included_s,
+            )
+            for each in rates.terms
+        ]
+        self._is_blocked = [each.is_blocked for each in rates.terms]
+
+    def of(self, row: int) -> _Price:
+        place = self._rates.terms_at[row]
+        if self._is_blocked[place]:
+            return _BLOCKED
+        return _Price(False, self._rates.nanos[row], *self._shared[place])
+
+
+_BLOCKED = _Price(True, 0, 0, 0, 1, 1, 0, 0)
+
+
+class _Largest:
+    """The pairs of rows with the largest differences so far, those that came first among equals."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, tuple[int, int]]] = []
+        self._count = 0
+
+    def add(self, difference: int, before: int, after: int) -> None:
+        self._count -= 1
+        entry = (difference, self._count, (before, after))
+        if len(self._heap) < MOST_SHOWN:
+            heapq.heappush(self._heap, entry)
+        elif entry > self._heap[0]:
+            heapq.heapreplace(self._heap, entry)
+
+    def rows(self) -> list[tuple[int, int]]:
+        return [pair for _, _, pair in sorted(self._heap, reverse=True)]
+
+
+def _side_by_side(old: Rates, new: Rates) -> Iterator[tuple[range | None, range | None]]:
+    """Go through both in order of prefix and slot: the rows of each, the oldest first, None where there are none."""
+    first, second = _slots(old), _slots(new)
+    left, right = next(first, None), next(second, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and left[0] < right[0]):
+            assert left is not None
+            yield left[1], None
+            left = next(first, None)
+        elif left is None or right[0] < left[0]:
+            yield None, right[1]
+            right = next(second, None)
+        else:
+            yield left[1], right[1]
+            left, right = next(first, None), next(second, None)
+
+
+def _slots(rates: Rates) -> Iterator[tuple[tuple[object, ...], range]]:
+    """The rows of each prefix and slot, under what they are ordered by."""
+    order = [each.preference[:-1] for each in rates.terms]  # without the date
+    keys, terms_at = rates.keys, rates.terms_at
+    start, count = 0, len(keys)
+    while start < count:
+        key, slot = keys[start], order[terms_at[start]]
+        end = start + 1
+        while end < count and keys[end] == key and order[terms_at[end]] == slot:
+            end += 1
+        yield (key, slot), range(start, end)
+        start = end
+
+
+_Row = tuple[Rates, int, Terms]
+"""Where a row is from, which it is there, and its terms, perhaps changed."""
+
+
+def _as_they_are(rates: Rates, rows: Iterable[int]) -> list[_Row]:
+    return [(rates, row, rates.terms[rates.terms_at[row]]) for row in rows]
+
+
+def _ended(rates: Rates, rows: Iterable[int], end: datetime) -> list[_Row]:
     """Give each older row the end that the file means for it; leave out those that have none of their time left."""
-    takes_over: dict[str, datetime] = {}
-    for rate in new_rows:
-        if rate.effective_to is None or rate.effective_to > now:
-            first = takes_over.get(rate.prefix)
-            takes_over[rate.prefix] = rate.effective_from if first is None else min(first, rate.effective_from)
-    earliest = min(takes_over.values(), default=now)
-    ended = []
-    for rate in old_rows:
-        end = takes_over.get(rate.prefix, earliest)
-        if rate.effective_to is not None and rate.effective_to <= end:
-            ended.append(rate)
-        elif end > max(now, rate.effective_from):
-            ended.append(msgspec.structs.replace(rate, effective_to=end))
+    ended: list[_Row] = []
+    for row in rows:
+        terms = rates.terms[rates.terms_at[row]]
+        if terms.effective_to is not None and terms.effective_to <= end:
+            ended.append((rates, row, terms))
+        elif end > terms.effective_from:
+            ended.append((rates, row, terms._replace(effective_to=end)))
     return ended
 
 
-def _without_past(rows: list[Rate], now: datetime) -> list[Rate]:
-    """Sort, and drop rows that are over, or behind a newer row of their prefix for as long as they last."""
-    rows.sort(key=attrgetter("effective_from"))
-    rows.sort(key=attrgetter("prefix"))
-    kept: list[Rate] = []
-    newer: Rate | None = None  # of this prefix, already in force, and the one that lasts longest
-    for rate in reversed(rows):
-        if newer is not None and newer.prefix != rate.prefix:
-            newer = None
-        if rate.effective_to is not None and rate.effective_to <= now:
+def _keep(kept: Rates, rows: list[_Row], now: datetime) -> None:
+    """Add rows of one slot, oldest first, without those that are over, or behind a newer one for as long as they last."""
+    if len(rows) > 1:
+        rows.sort(key=_start)
+    found: list[_Row] = []
+    newer: Terms | None = None  # already in force, and the one that lasts longest
+    for row in reversed(rows):
+        terms = row[2]
+        if not _lasts(terms, now) or (newer is not None and _lasts_as_long(newer, terms)):
             continue
-        if newer is not None and _lasts_as_long(newer, rate):
-            continue
-        kept.append(rate)
-        if rate.effective_from <= now:
-            newer = rate
-    kept.reverse()
-    return kept
+        found.append(row)
+        if terms.effective_from <= now:
+            newer = terms
+    for rates, place, terms in reversed(found):
+        label = rates.labels[rates.labels_at[place]]
+        kept.add(rates.keys[place], rates.nanos[place], kept.place(terms), label, rates.lines[place])
 
 
-def _lasts_as_long(newer: Rate, older: Rate) -> bool:
+_start: Callable[[_Row], datetime] = lambda row: row[2].effective_from  # noqa: E731 - a key
+
+
+def _lasts(terms: Terms, now: datetime) -> bool:
+    return terms.effective_to is None or terms.effective_to > now
+
+
+def _lasts_as_long(newer: Terms, older: Terms) -> bool:
     if newer.effective_to is None:
         return True
     return older.effective_to is not None and older.effective_to <= newer.effective_to
 
 
-def _in_force(rows: Iterable[Rate], at: datetime) -> dict[str, Rate]:
-    """Find the newest row in force of each prefix."""
-    found: dict[str, Rate] = {}
-    for rate in rows:
-        if rate.is_in_force(at):
-            other = found.get(rate.prefix)
-            if other is None or rate.effective_from >= other.effective_from:
-                found[rate.prefix] = rate
+def _in_force(rates: Rates, rows: Iterable[int], at: datetime) -> int | None:
+    """Find the newest row in force among those of one slot, which stand oldest first."""
+    found = None
+    for row in rows:
+        terms = rates.terms[rates.terms_at[row]]
+        if terms.effective_from <= at and (terms.effective_to is None or at < terms.effective_to):
+            found = row
     return found
 
 
-def _dearness(rate: Rate) -> tuple[int, ...]:
+def _dearness(price: _Price) -> tuple[int, ...]:
     """Order prices for a comparison. Equal only when every call costs the same under the same terms."""
-    if rate.is_blocked:
+    if price.is_blocked:
         return (1,)
+    rate = Rate(prefix="1", destination="", effective_from=_ANY_TIME, **price._asdict())
     return (
         0,
         charge_micros(rate, 60),
@@ -136,4 +329,8 @@ def _dearness(rate: Rate) -> tuple[int, ...]:
         rate.first_increment_s,
         rate.increment_s,
         -rate.grace_s,
+        -rate.included_s,
     )
+
+
+_ANY_TIME = datetime.min.replace(tzinfo=UTC)

@@ -93,7 +93,7 @@ def _read_rows(
         record.append("")
         texts = in_our_order(record)
         try:
-            rate, currency = cells.read(texts)
+            rate, currency = cells.read(line, texts)
         except _CellInvalid:
             faults += cells.faults(line, texts)
             continue
@@ -292,7 +292,7 @@ class _Cells:
         self._are_blocked = _Remembered(_read_is_blocked)
         self._currencies = _Remembered(_read_currency)
 
-    def read(self, texts: tuple[str, ...]) -> tuple[Rate, str]:
+    def read(self, line: int, texts: tuple[str, ...]) -> tuple[Rate, str]:
         """Return the rate and its currency, blank where it names none. Raises `_CellInvalid` at the first fault."""
         prefix, label, rate, fee, first, increment, start, minimum, grace, end, status, currency = texts
         rate_nanos = self._rates[rate]
@@ -317,6 +317,7 @@ class _Cells:
             effective_from=effective_from,
             effective_to=effective_to,
             is_blocked=is_blocked,
+            line=line,
         )
         return row, self._currencies[currency]
 

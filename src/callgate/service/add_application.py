@@ -61,6 +61,26 @@ def check_secret(secret: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NameApplication:
+    """The operator's own name for it."""
+
+    key: str
+    name: str
+
+    def keys(self) -> Keys:
+        return Keys(applications=(self.key,))
+
+    def run(self, books: Books) -> None:
+        """Raises `NotFound`, `Invalid`."""
+        row = books.applications.get(self.key)
+        if row is None:
+            raise NotFound(f"there is no application {self.key}")
+        if not self.name.isprintable() or not self.name.strip():
+            raise Invalid("name", repr(self.name[:80]), "printable characters")
+        books.applications.put(self.key, msgspec.structs.replace(row, name=self.name))
+
+
+@dataclass(frozen=True, kw_only=True)
 class SetApplication:
     """`words` are `NAME=VALUE`; without words the settings are returned as they are."""
 

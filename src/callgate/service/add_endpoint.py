@@ -18,6 +18,7 @@ from callgate.service.endpoint import (
     OF_CONNECTORS,
     PRIVATE_PREFIX,
     PUBLIC_PREFIX,
+    REMOVED,
     SECRET_BYTES,
     SECRET_PREFIX,
     SIGNING,
@@ -98,9 +99,32 @@ class SetEndpointState:
         return changed
 
 
+@dataclass(frozen=True, kw_only=True)
+class RemoveEndpoint:
+    """Forget an endpoint, but for its id: a call that is being settled by what was looked up before may yet queue a record
+    for it, and must not fail for that. What was queued is forgotten before, see `remove_endpoint`.
+    """
+
+    id: str
+
+    def keys(self) -> Keys:
+        return Keys(endpoints=(self.id,))
+
+    def run(self, books: Books) -> None:
+        """Raises `NotFound`; `Conflict` where it may still be sent something."""
+        endpoint = _known(books, self.id)
+        if endpoint.state is not EndpointState.DISABLED:
+            raise Conflict(f"endpoint {self.id} was enabled meanwhile")
+        nothing = Endpoint(
+            id=self.id, url="", types=(), allow_private=False, created_at=endpoint.created_at, sealed_secrets=(),
+            state=EndpointState.DISABLED, kind=REMOVED,
+        )  # fmt: skip
+        books.endpoints.put(self.id, nothing)
+
+
 def _known(books: Books, named: str) -> Endpoint:
     endpoint = books.endpoints.get(named)
-    if endpoint is None:
+    if endpoint is None or endpoint.kind == REMOVED:
         raise _unknown(named)
     return endpoint
 
@@ -127,7 +151,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 WEBHOOK_FOR_ALL = Wanted()
 
 
-async def add_endpoint(  # noqa: PLR0913 - what is said of an endpoint, and what it takes to check and keep it
+async def add_endpoint(  # noqa: PLR0913 - as below
     store: Store,
     url: str,
     types: Sequence[str],
@@ -138,7 +162,25 @@ async def add_endpoint(  # noqa: PLR0913 - what is said of an endpoint, and what
     resolve: Resolve,
     now: datetime,
 ) -> tuple[Endpoint, str]:
-    """Add an endpoint and return it with its secret: of an ed25519 pair the public half. Raises `Invalid`, `Conflict`.
+    """Add an endpoint and return it with its secret: of an ed25519 pair the public half. Raises `Invalid`, `Conflict`."""
+    job, secret = await new_endpoint(
+        store, url, types, wanted=wanted, allow_private=allow_private, seal=seal, resolve=resolve, now=now
+    )
+    return await store.perform(job), secret
+
+
+async def new_endpoint(  # noqa: PLR0913 - what is said of an endpoint, and what it takes to check and keep it
+    store: Store,
+    url: str,
+    types: Sequence[str],
+    *,
+    wanted: Wanted = WEBHOOK_FOR_ALL,
+    allow_private: bool,
+    seal: Seal,
+    resolve: Resolve,
+    now: datetime,
+) -> tuple[KeepEndpoint, str]:
+    """Check an endpoint and make it: the job that keeps it, and what the receiver needs to know. Raises `Invalid`, `Conflict`.
 
     `resolve` gives the addresses that a host has now, none when it is not known: the check here is for the operator, who
     sees at once what would be refused later. What is sent is checked when it is sent.
@@ -172,7 +214,7 @@ async def add_endpoint(  # noqa: PLR0913 - what is said of an endpoint, and what
         applications=wanted.applications,
         accounts=wanted.accounts,
     )
-    return await store.perform(KeepEndpoint(endpoint=endpoint)), shown(secret)
+    return KeepEndpoint(endpoint=endpoint), shown(secret)
 
 
 def _of_connector(types: tuple[RecordType, ...]) -> tuple[RecordType, ...]:
@@ -186,8 +228,17 @@ def _of_connector(types: tuple[RecordType, ...]) -> tuple[RecordType, ...]:
 async def rotate_endpoint(
     store: Store, named: str, *, seal: Seal, old_until: datetime, credentials: str | None = None
 ) -> str:
-    """Give an endpoint a new secret and return it: of an ed25519 pair the public half. A connector gets `credentials`, and
-    those before are dropped. Raises `NotFound`, `Invalid`.
+    """Give an endpoint a new secret and return it, as `new_rotation` makes it. Raises `NotFound`, `Invalid`."""
+    job, secret = await new_rotation(store, named, seal=seal, old_until=old_until, credentials=credentials)
+    await store.perform(job)
+    return secret
+
+
+async def new_rotation(
+    store: Store, named: str, *, seal: Seal, old_until: datetime, credentials: str | None = None
+) -> tuple[RotateEndpoint, str]:
+    """Make a new secret: the job that keeps it, and what is shown of it, of an ed25519 pair the public half. A connector gets
+    `credentials`, and those before are dropped. Raises `NotFound`, `Invalid`.
     """
     endpoint = await known_endpoint(store, named)
     is_webhook = endpoint.kind == WEBHOOK
@@ -195,8 +246,17 @@ async def rotate_endpoint(
         expected = "callgate endpoint rotate" if is_webhook else "callgate endpoint token"
         raise Invalid("endpoint", f"{named}, which is of kind {endpoint.kind}", f"for that one {expected}")
     secret = credentials or new_secret(endpoint.options.get(SIGNING, HMAC))
-    await store.perform(RotateEndpoint(id=named, sealed=seal(secret), old_until=old_until))
-    return shown(secret)
+    return RotateEndpoint(id=named, sealed=seal(secret), old_until=old_until), shown(secret)
+
+
+async def remove_endpoint(store: Store, named: str) -> None:
+    """Forget an endpoint and every delivery to it: first nothing more is queued, then what is there goes, then itself.
+
+    Raises `NotFound`, `Conflict`.
+    """
+    await store.perform(SetEndpointState(id=named, state=EndpointState.DISABLED))
+    await store.drop_deliveries(named)
+    await store.perform(RemoveEndpoint(id=named))
 
 
 async def known_endpoint(store: Store, named: str) -> Endpoint:

@@ -81,6 +81,8 @@ class AnswerInput:
         verdict = decide(facts)
         again = next(number for number, each in enumerate(verdict.trace) if each.step == "destination")
         call = _traced(call, (step, *verdict.trace[again:]))
+        if verdict.usage is not None:
+            books.usages.put(AccountKey(call.key.application, verdict.usage.account), verdict.usage)
         if verdict.refusal is not None:
             books.calls.put(call.key, call)  # what was held for the menu stays held: the caller is still there
             locale = self.application.settings.locale if verdict.text else ""
@@ -106,7 +108,9 @@ class AnswerInput:
             account=msgspec.structs.replace(account, status=Status.ACTIVE),
             wallet=void_hold(books.wallet(call.key.application, call.account), call.hold.amount_micros),
             deck=self.decks.get(account.deck),
+            usage=books.usages.get(AccountKey(call.key.application, call.account)),
             now=self.now,
+            shown=None if did is None else did.number,
             elastic=self.elastic,
             lists=self.lists,
             rules=self.rules,
@@ -119,8 +123,7 @@ class AnswerInput:
         assert facts.wallet is not None and call.hold is not None and verdict.dialled is not None, "it was let through"
         payer = AccountKey(facts.wallet.application, facts.wallet.account)
         books.wallets.put(payer, place_hold(facts.wallet, verdict.hold_micros))
-        cli = None if facts.did is None else facts.did.number
-        answer = self._say(say_connect(verdict.dialled, self.chosen, verdict.granted_s, cli))
+        answer = self._say(say_connect(verdict.dialled, self.chosen, verdict.granted_s, facts.shown))
         timer = begin(verdict.slice_s, self.now) if verdict.slice_s else None
         connected = msgspec.structs.replace(
             call,

@@ -44,12 +44,13 @@ class LostEnd(StrEnum):
 
 
 class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What `app set` sets. `trust` names what may prove a caller beyond the platform's own authentication: all of it can
-    be forged, so that nothing is trusted unless named. `freshness` is in seconds, either way. `warning` is what a caller
-    hears before the credit ends, in the language of `locale`; empty for our own words. `platform` is where the provider's
-    own interface is: a region of it, an URL, or empty for the provider's usual one. `in_app` is what a call to an app's user
-    costs, `conference` a minute in one, `sip` a minute to each domain: None, or a domain that is not there, refuses. `low_balance` is in micros of whatever
-    currency an account has: below that it is told that its balance is low; 0 for never.
+    """What `app set` sets. `trust` names what may prove a caller beyond the platform's own authentication: all of it
+    can be forged, so that nothing is trusted unless named. `freshness` is in seconds, either way. `warning` is what a
+    caller hears before the credit ends, in the language of `locale`; empty for our own words. `platform` is where the
+    provider's own interface is: a region of it, an URL, or empty for the provider's usual one. `in_app` is what a
+    call to an app's user costs, `conference` a minute in one, `sip` a minute to each domain: None, or a domain that
+    is not there, refuses. `low_balance` is in micros of whatever currency an account has: below that it is told that
+    its balance is low; 0 for never.
     """
 
     trust: tuple[str, ...] = ()

@@ -89,6 +89,8 @@ class Authorize:
         """Decide, and return the call's row; the hold of one that is let through is placed."""
         facts = self._facts(books, elastic)
         verdict = decide(facts)
+        if verdict.usage is not None and verdict.usage is not facts.usage:
+            books.usages.put(AccountKey(verdict.usage.application, verdict.usage.account), verdict.usage)
         call = Call(
             key=self.call.key,
             state=CallState.REFUSED,
@@ -99,6 +101,7 @@ class Authorize:
             fingerprint=self.call.fingerprint,
             refusal=verdict.refusal,
             trace=msgspec.json.encode(verdict.trace),
+            flags=(Flag.NEAR_LIMIT,) if verdict.is_near_limit else (),
             decided_at=self.now,
             resource=self.call.resource,
         )
@@ -126,8 +129,7 @@ class Authorize:
         assert facts.wallet is not None and verdict.dialled is not None, "nothing is granted without a wallet"
         payer = AccountKey(facts.wallet.application, facts.wallet.account)
         books.wallets.put(payer, place_hold(facts.wallet, verdict.hold_micros))
-        cli = self._screened_cli(books, payer.account)
-        connect = say_connect(verdict.dialled, self.call, verdict.granted_s, cli)
+        connect = say_connect(verdict.dialled, self.call, verdict.granted_s, facts.shown)
         timer = begin(verdict.slice_s, self.now) if verdict.slice_s else None
         return msgspec.structs.replace(
             call,
@@ -144,13 +146,16 @@ class Authorize:
     def _facts(self, books: Books, elastic: ElasticTerms) -> Facts:
         payer = self._payer(books)
         account = None if payer is None else books.accounts.get(payer)
+        shown = None if payer is None else self._screened_cli(books, payer.account)
         return Facts(
             call=self.call,
             application=self.application,
             account=account,
             wallet=None if payer is None else books.wallets.get(payer),
+            usage=None if payer is None else books.usages.get(payer),
             deck=None if account is None else self.decks.get(account.deck),
             now=self.now,
+            shown=shown,
             elastic=elastic,
             lists=self.lists,
             rules=self.rules,

@@ -5,6 +5,7 @@ it has run to its end.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -13,8 +14,10 @@ from callgate.ledger.hold import HoldState
 from callgate.ledger.transfer import Transfer
 from callgate.ledger.wallet import Movement, Wallet
 from callgate.policy.account import Account
+from callgate.policy.usage import Usage
 from callgate.protocol.call import CallKey
 from callgate.service.application import ApplicationRow
+from callgate.service.audit_entry import AuditEntry
 from callgate.service.delivery import Delivery
 from callgate.service.did import Did, DidKey
 from callgate.service.endpoint import Endpoint
@@ -46,15 +49,22 @@ class IdentityKey(NamedTuple):
 
 
 class DeckHead(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in force under a deck's name; `version` says which of its stored rows."""
+    """What is in force under a deck's name; `version` says which of its stored rows.
+
+    `row_count` is 0 where it is not known. `file` is the last that was imported, by whom and when.
+    """
 
     name: str
     currency: str
     version: int
+    row_count: int = 0
+    file: str = ""
+    imported_at: datetime | None = None
+    imported_by: str = ""
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
-    """What a job works on. With a call come its payer's account and wallet; with an identity, those of its owner."""
+    """What a job works on. With a call come its payer's account, wallet and usage; with an identity, those of its owner."""
 
     calls: tuple[CallKey, ...] = ()
     identities: tuple[IdentityKey, ...] = ()
@@ -121,6 +131,11 @@ class Shelf(Generic[K, V]):
     def put(self, key: K, row: V) -> None:
         self._set(key, row)
 
+    def steps(self) -> Iterator[tuple[K, V | None, V | None]]:
+        """What the running job has changed: the key, the row as it was before this job, and as it is now."""
+        for key, row in self._fresh.items():
+            yield key, self._changed[key] if key in self._changed else self._loaded.get(key), row
+
     def fresh(self) -> Iterable[V]:
         """What the running job has put."""
         return (row for row in self._fresh.values() if row is not None)
@@ -180,6 +195,10 @@ class Journal(Generic[V]):
     def undo(self) -> None:
         self._fresh.clear()
 
+    def fresh(self) -> Iterable[V]:
+        """What the running job has added."""
+        return tuple(self._fresh)
+
     def __iter__(self) -> Iterator[V]:
         return iter(self._kept)
 
@@ -196,6 +215,7 @@ class Books:
         self.identities: Shelf[IdentityKey, str] = Shelf(touched)  # to the id of the account
         self.accounts: Shelf[AccountKey, Account] = Shelf(touched)
         self.wallets: Shelf[AccountKey, Wallet] = Shelf(touched)
+        self.usages: Shelf[AccountKey, Usage] = Shelf(touched)
         self.applications: Shelf[str, ApplicationRow] = Shelf(touched)
         self.decks: Shelf[str, DeckHead] = Shelf(touched)
         self.moved: Shelf[tuple[str, str], Transfer] = Shelf(touched)  # by application and id; added through `move`
@@ -217,6 +237,7 @@ class Books:
         self.callbacks: Journal[Callback] = Journal(touched)
         self.list_changes: Journal[ListChange] = Journal(touched)
         self.records: Journal[CallRecord] = Journal(touched)
+        self.audit: Journal[AuditEntry] = Journal(touched)
         self.rules_versions: Journal[RulesVersion] = Journal(touched)
 
     def keep(self) -> None:
@@ -253,6 +274,12 @@ class Books:
         wallet = self.wallets.get(AccountKey(application, account))
         assert wallet is not None, f"account {account} has no wallet"
         return wallet
+
+    def usage(self, application: str, account: str) -> Usage:
+        """What an account that is known to exist has used of its limits."""
+        usage = self.usages.get(AccountKey(application, account))
+        assert usage is not None, f"account {account} has no usage"
+        return usage
 
 
 def _is_holding(call: Call | None, key: AccountKey) -> bool:

@@ -17,6 +17,7 @@ from callgate.service.application import Application, opened
 from callgate.service.books import DeckHead
 from callgate.service.did import Did, DidKey
 from callgate.service.endpoint import Endpoint, EndpointState, Receiver
+from callgate.service.load_deck import load_deck
 from callgate.service.number_list import ListHead, ListKey
 from callgate.service.number_lists import apply_changes, load_list
 from callgate.service.ports import Store
@@ -132,7 +133,7 @@ class Catalogs:
         for head in await self._store.deck_heads():
             before, deck = self._loaded_decks.get(head.name, (None, None))
             if deck is None or before != head:
-                deck = Deck(name=head.name, currency=head.currency, rows=await self._store.deck_rows(head))
+                deck = await load_deck(self._store, head)
                 self._loaded_decks[head.name] = (head, deck)
             decks[head.name] = deck
         return decks

@@ -4,21 +4,44 @@ The steps are those of `docs/reference/decision.md`, in their order; the first t
 each one saw.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from callgate.ledger.wallet import Wallet
-from callgate.money import format_micros
+from callgate.ledger.wallet import Wallet, funds_micros, spent_micros
+from callgate.money import format_micros, format_nanos
 from callgate.policy.account import Account
 from callgate.policy.judge import judge_account, judge_application, judge_caller
-from callgate.policy.limits import MAX_GRANT_S, longest_grant_s
+from callgate.policy.judge_limits import (
+    is_near_limit,
+    judge_block,
+    judge_calls,
+    judge_concurrent_calls,
+    judge_country,
+    judge_destinations,
+    judge_number_type,
+    judge_price,
+    judge_repeats,
+)
+from callgate.policy.limits import MAX_GRANT_S, Bounds, bounds_of
 from callgate.policy.number_list import NumberList, judge_lists, lists_of
+from callgate.policy.numbering import plan_of
 from callgate.policy.refusal import Refusal
 from callgate.policy.rules.judge import RuleSet, Ruling, judge_rules
 from callgate.policy.rules.rule import Effect
+from callgate.policy.spend import Room, Spent, room_left
+from callgate.policy.usage import (
+    Usage,
+    blocked_until,
+    calls_in_minute,
+    other_destinations,
+    repeats_in_hour,
+    spent_in_hour_micros,
+    with_attempt,
+    with_refusal,
+)
 from callgate.protocol.call import CallArrived, Endpoint, EndpointKind
 from callgate.rating.charge import affordable_duration_s, charge_micros
 from callgate.rating.deck import Deck
@@ -39,8 +62,9 @@ class Redirected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a decision may look at. `account` is who pays, None when nobody is known to; `wallet` is theirs. `redirected`: the
-    call's destination is not what was dialled. `did` is the rented number that was, and `rented` are all there are.
+    """What a decision may look at. `account` is who pays, None when nobody is known to; `wallet` and `usage` are theirs.
+    `redirected`: the call's destination is not what was dialled. `shown` is the number that the callee will see, None
+    where it sees none: a price may depend on it. `did` is the rented number that was called, `rented` are all there are.
     `elapsed_s`: how long the caller has been in a menu, which the platform may or may not count.
     """
 
@@ -50,6 +74,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     wallet: Wallet | None
     deck: Deck | None
     now: datetime
+    shown: str | None = None
+    usage: Usage | None = None  # none: nothing was used yet
     elastic: ElasticTerms = DEFAULT_TERMS
     lists: Sequence[NumberList] = ()
     rules: RuleSet | None = None
@@ -70,9 +96,11 @@ class Step(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What was decided. A call that is let through has a rate, a grant above 0 and the micros to hold.
 
-    `slice_s` is above 0 where the hold is for that time alone, and is to grow while the call goes on. `text` is what a rule
-    has the caller told before the call is refused; `is_rule_failed`: a binding rule could not be judged. `destination` is
-    where a rule has sent the call, None where none did; `dialled` is what the call is connected to.
+    `slice_s` is above 0 where the hold is for that time alone, and is to grow while the call goes on. `usage` is what the
+    payer has used of its limits now that this attempt is counted, None where nobody pays or the attempt does not count.
+    `text` is what a rule has the caller told before the call is refused; `is_rule_failed`: a binding rule could not be
+    judged. `destination` is where a rule has sent the call, None where none did;
+    `dialled` is what the call is connected to.
     """
 
     trace: tuple[Step, ...]
@@ -81,6 +109,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     granted_s: int = 0
     hold_micros: int = 0
     slice_s: int = 0
+    usage: Usage | None = None
+    is_near_limit: bool = False
     text: str = ""
     is_rule_failed: bool = False
     destination: Endpoint | None = None
@@ -94,78 +124,188 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return self.dialled.endpoint.kind is not EndpointKind.USER or self.rate.rate_nanos_per_min > 0
 
 
-def decide(facts: Facts) -> Verdict:  # noqa: C901 - a flat ladder of guards is read from the top, once
-    """Run the steps until one refuses; where none does, grant what the credit covers."""
-    trace: list[Step] = []
-
-    def refuses(step: str, refusal: Refusal | None, **saw: object) -> bool:
-        trace.append(Step(step, saw, refusal))
-        return refusal is not None
-
-    def refused() -> Verdict:
-        return Verdict(trace=tuple(trace), refusal=trace[-1].refusal)
-
-    call, application, account, wallet = facts.call, facts.application, facts.account, facts.wallet
-    if refuses("application", judge_application(application.status), status=application.status):
-        return refused()
-    is_unrouted = call.destination.kind is EndpointKind.DID and facts.did is None
-    if is_unrouted and refuses("destination", Refusal.NO_ROUTE, kind=call.destination.kind):
-        return refused()
-    if refuses("caller", judge_caller(account), user=call.user, origin=call.origin, account=account and account.id):
-        return refused()
-    assert account is not None and wallet is not None, "the step before has asked"
-    if refuses("account", judge_account(account.status), status=account.status):
-        return refused()
-    dialled, refusal, seen = judge_dialled(facts)
-    if refuses("destination", refusal, **seen):
-        return refused()
-    assert dialled is not None, "the step before has asked"
-    if dialled.endpoint != call.destination:
-        call = msgspec.structs.replace(call, destination=dialled.endpoint)
-        facts = msgspec.structs.replace(facts, call=call)
-    if dialled.tariff is None:
-        refusal, name = judge_lists(call.destination.address, lists_of(facts.lists, account.id))
-        if refuses("lists", refusal, on=name):
-            return refused()
-    rate = find_price(facts, dialled, account)
-    ruling = _NO_RULING
-    if facts.rules is not None:
-        ruling, refusal, saw = ask_rules(facts, facts.rules, rate)
-        if refuses("rules", refusal, **saw):
-            return msgspec.structs.replace(refused(), text=ruling.text, is_rule_failed=ruling.is_failed)
-        if ruling.decisive is not None:
-            return decide_elsewhere(facts, ruling, trace)
-    if refuses("rate", None if rate is not None else Refusal.NO_RATE, deck=account.deck, prefix=rate and rate.prefix):
-        return refused()
-    assert rate is not None, "the step before has asked"
-    affordable_s = affordable_duration_s(rate, wallet.available_micros, MAX_GRANT_S + facts.elapsed_s) - facts.elapsed_s
-    if refuses(
-        "credit",
-        None if affordable_s >= rate.first_increment_s else Refusal.INSUFFICIENT_CREDIT,
-        available=format_micros(wallet.available_micros),
-        affordable_s=affordable_s,
-        least_s=rate.first_increment_s,
-    ):
-        return refused()
-    longest_s = longest_grant_s(application.limits, account.limits)
-    longest_s = min([longest_s, *caps_of(facts, ruling)])
-    granted_s, slice_s = min(affordable_s, longest_s), 0
-    if account.is_elastic and dialled.has_limit and granted_s > facts.elastic.slice_s:
-        granted_s, slice_s = min(facts.elastic.max_s, longest_s), facts.elastic.slice_s
-    hold_micros = charge_micros(rate, (slice_s or granted_s) + facts.elapsed_s)
-    return Verdict(
-        trace=tuple(trace), rate=rate, granted_s=granted_s, hold_micros=hold_micros, slice_s=slice_s, dialled=dialled
-    )
+def decide(facts: Facts) -> Verdict:
+    """Climb the ladder until a step refuses; where none does, grant what credit and caps cover."""
+    ladder, trace = Ladder(facts), list[Step]()
+    for step in ladder.steps():
+        trace.append(step)
+        if step.refusal is not None:
+            return ladder.refused(tuple(trace), step.refusal)
+    if ladder.ruling.decisive is not None:
+        return decide_elsewhere(facts, ladder.ruling, trace)
+    return ladder.granted(tuple(trace))
 
 
 _NO_RULING = Ruling()
 
 
-def judge_dialled(facts: Facts) -> tuple[Dialled | None, Refusal | None, dict[str, object]]:
+class Ladder:
+    """The steps of one decision, in their order, and what they find out for those behind them.
+
+    A step is judged only once all before it have let the call through. Steps whose limit nobody set are left out.
+    """
+
+    __slots__ = ("affordable_s", "before", "bounds", "dialled", "facts", "is_near_limit", "rate", "ruling", "usage")
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.bounds: Bounds | None = None
+        self.before: Usage | None = None  # from step 8 on: what was used when the call came
+        self.usage: Usage | None = None  # and with this attempt in it
+        self.ruling = _NO_RULING
+        self.rate: Rate | None = None
+        self.dialled: Dialled | None = None  # from step 7 on
+        self.affordable_s = 0
+        self.is_near_limit = False
+
+    def steps(self) -> Iterator[Step]:
+        """Steps 2 to 13."""
+        facts, call, account = self.facts, self.facts.call, self.facts.account
+        yield Step("application", {"status": facts.application.status}, judge_application(facts.application.status))
+        asked: dict[str, Any] = {"user": call.user, "origin": call.origin, "account": account and account.id}
+        if call.destination.kind is EndpointKind.DID and facts.did is None:
+            yield Step("destination", {"kind": call.destination.kind}, Refusal.NO_ROUTE)
+        yield Step("caller", asked, judge_caller(account))
+        assert account is not None, "the step before has asked"
+        yield Step("account", {"status": account.status}, judge_account(account.status))
+        dialled, refusal, saw = judge_dialled(facts)
+        yield Step("destination", saw, refusal)
+        assert dialled is not None, "the step before has asked"
+        self.dialled = dialled
+        if dialled.endpoint != call.destination:
+            call = msgspec.structs.replace(call, destination=dialled.endpoint)
+            facts = self.facts = msgspec.structs.replace(facts, call=call)
+        yield from self._limits_before_the_price(account, dialled)
+        rate = self.rate = find_price(facts, dialled, account)
+        if facts.rules is not None:
+            self.ruling, refusal, saw = ask_rules(facts, facts.rules, rate)
+            yield Step("rules", saw, refusal)
+            if self.ruling.decisive is not None:
+                return  # the steps that are left are asked of the place where it sends the call
+        yield Step(
+            "rate",
+            {"deck": account.deck, "prefix": rate and rate.prefix},
+            None if rate is not None else Refusal.NO_RATE,
+        )
+        assert rate is not None, "the step before has asked"
+        if dialled.is_number:  # what an operator opens by hand is neither too dear nor called too often
+            yield from self._limits_by_the_price(rate)
+        yield from self._limits_by_windows(dialled)
+        yield from self._money(rate)
+
+    def _limits_before_the_price(self, account: Account, dialled: Dialled) -> Iterator[Step]:
+        """Step 8. From here on an attempt at a number counts, whatever becomes of it."""
+        facts = self.facts
+        before = self.before = facts.usage or Usage(application=account.application, account=account.id)
+        number = facts.call.destination.address
+        bounds = self.bounds = bounds_of(
+            facts.application.limits, account.limits, account.currency, is_verified=account.is_verified
+        )
+        self.usage = with_attempt(before, bounds, number, facts.now) if dialled.is_number else before
+        if before.blocked_until is not None:
+            yield Step("block", {"until": blocked_until(before)}, judge_block(before, facts.now))
+        if not dialled.is_number:
+            return
+        refusal, name = judge_lists(number, lists_of(facts.lists, account.id))
+        yield Step("lists", {"on": name}, refusal)
+        if bounds.countries is not None:
+            plan = plan_of(number)
+            yield Step("country", {"country": plan.country}, judge_country(bounds, plan))
+        if bounds.number_types is not None:
+            plan = plan_of(number)
+            yield Step("number_type", {"type": plan.kind}, judge_number_type(bounds, plan))
+
+    def _limits_by_the_price(self, rate: Rate) -> Iterator[Step]:
+        """Step 10."""
+        assert self.bounds is not None, "step 8 has asked"
+        if (ceiling := self.bounds.ceiling_price_micros) is not None:
+            saw = {
+                "per_minute": format_nanos(rate.rate_nanos_per_min),
+                "connect_fee": format_micros(rate.connect_fee_micros),
+                "ceiling": format_micros(ceiling),
+            }
+            refusal = judge_price(
+                self.bounds, rate.rate_nanos_per_min, rate.connect_fee_micros, rate.minimum_charge_micros
+            )
+            yield Step("price", saw, refusal)
+
+    def _limits_by_windows(self, dialled: Dialled) -> Iterator[Step]:
+        """Step 11."""
+        bounds, usage, wallet, now = self.bounds, self.before, self.facts.wallet, self.facts.now
+        assert bounds is not None and usage is not None and wallet is not None, "the steps before have asked"
+        number = self.facts.call.destination.address
+        if (most := bounds.concurrent_calls) is not None:
+            saw = {"up": wallet.hold_count, "most": most}
+            yield Step("concurrent_calls", saw, judge_concurrent_calls(bounds, wallet.hold_count))
+        if not dialled.is_number:
+            return
+        if (most := bounds.calls_per_minute) is not None:
+            saw = {"in_minute": calls_in_minute(usage, now), "most": most}
+            yield Step("calls", saw, judge_calls(bounds, usage, now))
+        if (most := bounds.destinations_per_hour) is not None:
+            saw = {"others_in_hour": other_destinations(usage, number, now), "most": most}
+            yield Step("destinations", saw, judge_destinations(bounds, usage, number, now))
+        if (most := bounds.repeats_per_hour) is not None:
+            saw = {"in_hour": repeats_in_hour(usage, number, now), "most": most}
+            yield Step("repeats", saw, judge_repeats(bounds, usage, number, now))
+        self.is_near_limit = is_near_limit(bounds, usage, now)
+
+    def _money(self, rate: Rate) -> Iterator[Step]:
+        """Steps 12 and 13: what the caps leave, then what is available of it."""
+        bounds, usage, wallet = self.bounds, self.before, self.facts.wallet
+        assert bounds is not None and usage is not None and wallet is not None, "the steps before have asked"
+        least_s = rate.first_increment_s if bounds.min_seconds is None else bounds.min_seconds
+        credit_micros = wallet.available_micros
+        if (room := room_of(bounds, usage, wallet, self.facts.now)) is not None:
+            within_caps_s = affordable_duration_s(rate, room.left_micros, MAX_GRANT_S)
+            saw = {"cap": room.cap, "left": format_micros(room.left_micros), "within_caps_s": within_caps_s}
+            yield Step("spend", saw, None if within_caps_s >= least_s else Refusal.SPEND_CAP_REACHED)
+            credit_micros = min(credit_micros, room.left_micros)
+        elapsed_s = self.facts.elapsed_s
+        self.affordable_s = affordable_duration_s(rate, credit_micros, MAX_GRANT_S + elapsed_s) - elapsed_s
+        saw = {
+            "available": format_micros(wallet.available_micros),
+            "affordable_s": self.affordable_s,
+            "least_s": least_s,
+        }
+        yield Step("credit", saw, None if self.affordable_s >= least_s else Refusal.INSUFFICIENT_CREDIT)
+
+    def refused(self, trace: tuple[Step, ...], refusal: Refusal) -> Verdict:
+        """A step refused; what the payer has used knows of it."""
+        usage = self.usage
+        if usage is not None and self.bounds is not None:
+            usage = with_refusal(usage, self.bounds, refusal, self.facts.now)
+        verdict = Verdict(trace=trace, refusal=refusal, usage=usage)
+        if refusal is not Refusal.RULE:
+            return verdict
+        return msgspec.structs.replace(verdict, text=self.ruling.text, is_rule_failed=self.ruling.is_failed)
+
+    def granted(self, trace: tuple[Step, ...]) -> Verdict:
+        """No step refused: the grant, and the hold for it."""
+        facts, rate, bounds, account = self.facts, self.rate, self.bounds, self.facts.account
+        assert rate is not None and bounds is not None and account is not None, "every step has asked"
+        longest_s = min([bounds.max_seconds, *caps_of(facts, self.ruling)])
+        granted_s, slice_s = min(self.affordable_s, longest_s), 0
+        assert self.dialled is not None, "every step has asked"
+        if account.is_elastic and self.dialled.has_limit and granted_s > facts.elastic.slice_s:
+            granted_s, slice_s = min(facts.elastic.max_s, longest_s), facts.elastic.slice_s
+        return Verdict(
+            trace=trace,
+            rate=rate,
+            granted_s=granted_s,
+            hold_micros=charge_micros(rate, (slice_s or granted_s) + facts.elapsed_s),
+            slice_s=slice_s,
+            usage=self.usage,
+            is_near_limit=self.is_near_limit,
+            dialled=self.dialled,
+        )
+
+
+def judge_dialled(facts: Facts) -> tuple[Dialled | None, Refusal | None, dict[str, Any]]:
     """Step 7: what the call would be connected to, or why to nothing, and for the trace where a route leads."""
     destination = facts.call.destination
     found = dial(destination, facts.did, facts.application.settings, facts.rented)
-    saw: dict[str, object] = {"kind": destination.kind}
+    saw: dict[str, Any] = {"kind": destination.kind}
     if destination.kind is EndpointKind.DID and facts.did is not None:
         saw["route"] = shown_route(facts.did.route)
     return (None, found, saw) if isinstance(found, Refusal) else (found, None, saw)
@@ -174,12 +314,27 @@ def judge_dialled(facts: Facts) -> tuple[Dialled | None, Refusal | None, dict[st
 def find_price(facts: Facts, dialled: Dialled, account: Account) -> Rate | None:
     """What the call is priced by: the deck, or what the operator has set for its kind; receiving it comes on top."""
     if dialled.tariff is None:
-        rate = find_rate(facts.deck, account, dialled.endpoint, facts.now)
+        rate = find_rate(facts.deck, account, dialled.endpoint, facts.now, facts.shown)
     else:
         rate = dialled.tariff.rate(dialled.name.partition(":")[0], account.currency)
     if rate is None or facts.did is None or facts.did.receive is None:
         return rate
     return facts.did.receive.on_top_of(rate, account.currency)
+
+
+def room_of(bounds: Bounds, usage: Usage, wallet: Wallet, now: datetime, held_by_call: int = 0) -> Room | None:
+    """What the caps on spending leave, None where there is none; see `policy.spend.room_left`."""
+    if not bounds.has_cap:
+        return None
+    today, this_month = spent_micros(wallet, now)
+    spent = Spent(
+        in_hour=spent_in_hour_micros(usage, now),
+        today=today,
+        this_month=this_month,
+        held=wallet.held_micros,
+        funds=funds_micros(wallet, now),
+    )
+    return room_left(bounds, spent, held_by_call)
 
 
 def ask_rules(facts: Facts, rules: RuleSet, rate: Rate | None) -> tuple[Ruling, Refusal | None, dict[str, object]]:
@@ -205,7 +360,7 @@ def ask_rules(facts: Facts, rules: RuleSet, rate: Rate | None) -> tuple[Ruling, 
 def decide_elsewhere(facts: Facts, ruling: Ruling, trace: list[Step]) -> Verdict:
     """Put another destination through the steps from the seventh on: this is the one place that does.
 
-    The hold is the one for the new destination; nothing was placed for the first.
+    The hold is the one for the new destination; nothing was placed for the first. It alone counts as called.
     """
     assert ruling.decisive is not None, "a rule has sent it there"
     destination = Endpoint(EndpointKind.NUMBER, ruling.decisive.to)
@@ -222,11 +377,14 @@ def caps_of(facts: Facts, ruling: Ruling) -> list[int]:
     return [cap_s for cap_s in caps if cap_s is not None]
 
 
-def find_rate(deck: Deck | None, account: Account, destination: Endpoint, at: datetime) -> Rate | None:
-    """What a call to a valid number is priced by. A blocked row is no price, and neither is one in another currency than
-    the account's.
+def find_rate(
+    deck: Deck | None, account: Account, destination: Endpoint, at: datetime, shown: str | None = None
+) -> Rate | None:
+    """What a call to a valid number that shows the callee that number is priced by.
+
+    A blocked row is no price, and neither is one in another currency than the account's.
     """
     if deck is None or deck.currency != account.currency:
         return None
-    rate = deck.rate_for(destination.address, at)
+    rate = deck.rate_for(destination.address, at, shown)
     return None if rate is None or rate.is_blocked else rate

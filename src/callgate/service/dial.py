@@ -40,6 +40,11 @@ class Dialled(msgspec.Struct, frozen=True, kw_only=True):
     menus: RunMenus | None = None
 
     @property
+    def is_number(self) -> bool:
+        """Whether it is a number of the telephone network, which decks price and lists are about."""
+        return self.menus is None and self.endpoint.kind is EndpointKind.NUMBER
+
+    @property
     def has_limit(self) -> bool:
         """Whether the platform itself ends it: else our timer must."""
         return self.menus is None and self.endpoint.kind in _LIMITED

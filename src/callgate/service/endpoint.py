@@ -31,6 +31,9 @@ PRIVATE_PREFIX, PUBLIC_PREFIX = "whsk_", "whpk_"
 WEBHOOK = "webhook"
 """The kind of endpoint that is no connector: records are posted to it as they are."""
 
+REMOVED = "removed"
+"""The kind of what is left of an endpoint that was removed: it is in no list, and nothing is sent there."""
+
 PER_S, SIGNING = "per_s", "signing"
 """Options of a webhook: deliveries a second, and how they are signed."""
 

@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 import msgspec
 
-from callgate.ledger.wallet import place_hold
+from callgate.ledger.wallet import grow_hold
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import LIVE
 from callgate.rating.charge import affordable_duration_s, charge_micros
@@ -62,7 +62,7 @@ class ExtendHold:
         if held_s <= elastic.held_s:
             return self._refuse(books, call, elastic, begins_at)
         hold = call.hold.grow(charge_micros(call.rate, held_s))
-        wallet = place_hold(wallet, hold.amount_micros - call.hold.amount_micros)
+        wallet = grow_hold(wallet, hold.amount_micros - call.hold.amount_micros)
         books.wallets.put(AccountKey(wallet.application, wallet.account), wallet)
         look_at = None if held_s >= call.granted_s else extend_at(held_s, elastic.slice_s, begins_at)
         extended = msgspec.structs.replace(elastic, held_s=held_s, look_at=look_at, is_refused=False)

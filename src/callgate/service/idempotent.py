@@ -35,13 +35,17 @@ def check_key(key: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Idempotent:
-    """Another job, done once. `render` makes the reply of its result, `refuse` that of its error."""
+    """Another job, done once. `render` makes the reply of its result, `refuse` that of its error.
+
+    `reveal` makes the body that is answered the first time and not kept, where the work makes a secret.
+    """
 
     job: Job[Any]
     asked: Asked
     now: datetime
     render: Callable[[Any], tuple[int, bytes]]
     refuse: Callable[[Error], tuple[int, bytes]]
+    reveal: Callable[[Any], bytes] | None = None
 
     def keys(self) -> Keys:
         return msgspec.structs.replace(self.job.keys(), replies=(self.asked.scope,))
@@ -53,11 +57,14 @@ class Idempotent:
             if kept.digest != self.asked.digest:
                 raise Conflict("this Idempotency-Key was used for another body before; use a new key for new work")
             return kept
+        revealed = None
         try:
-            status, body = self.render(self.job.run(books))
+            result = self.job.run(books)
+            status, body = self.render(result)
+            revealed = self.reveal(result) if self.reveal is not None else None
         except Error as error:
             books.undo()
             status, body = self.refuse(error)
         reply = Reply(scope=self.asked.scope, digest=self.asked.digest, status=status, body=body, at=self.now)
         books.replies.put(self.asked.scope, reply)
-        return reply
+        return reply if revealed is None else msgspec.structs.replace(reply, body=revealed)

@@ -9,6 +9,7 @@ from callgate.ledger.wallet import Wallet
 from callgate.money import format_micros, parse_currency
 from callgate.numbers import parse_e164
 from callgate.policy.account import Account
+from callgate.policy.usage import Usage
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}", re.ASCII)
@@ -90,6 +91,7 @@ class OpenAccount:
         )
         books.accounts.put(key, account)
         books.wallets.put(key, wallet)
+        books.usages.put(key, Usage(application=self.application, account=self.account))
         return OpenedAccount(account, wallet, tuple(sorted(identity.identity for identity in self._identities())))
 
     def _identities(self) -> tuple[IdentityKey, ...]:

@@ -8,8 +8,11 @@ from callgate.ledger.transfer import Transfer
 from callgate.ledger.verify import LedgerRows
 from callgate.ledger.wallet import Wallet
 from callgate.protocol.call import CallEnded, CallKey, CallOngoing
+from callgate.protocol.provider import CallbackUrls
 from callgate.rating.rate import Rate
+from callgate.rating.rates import Rates
 from callgate.service.application import ApplicationRow
+from callgate.service.audit_entry import AuditEntry
 from callgate.service.books import AccountKey, DeckHead, Job
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.did import Did
@@ -20,6 +23,7 @@ from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
+from callgate.service.watch import Watched
 
 T = TypeVar("T")
 
@@ -47,7 +51,16 @@ class RecordRange(NamedTuple):
     account: str | None = None
 
 
-class Store(Protocol):
+class AuditFilter(NamedTuple):
+    """Which lines of the audit log are wanted: all, unless named."""
+
+    application: str | None = None
+    who: str | None = None
+    kind: str | None = None
+    subject: str | None = None
+
+
+class Store(Watched, Protocol):
     """The books on one engine. `is_shared`: several servers may work on them at once, and must share what one alone may do."""
 
     is_shared: bool
@@ -87,7 +100,8 @@ class Store(Protocol):
 
     async def deck_heads(self) -> Sequence[DeckHead]: ...
 
-    async def deck_rows(self, head: DeckHead) -> Sequence[Rate]: ...
+    async def deck_rows(self, head: DeckHead) -> Rates:
+        """All rows of a version, sorted. Raises `StorageUnavailable` too where somebody is removing them."""
 
     async def next_deck_version(self) -> int:
         """A number that no version of any deck or list had before."""
@@ -124,8 +138,12 @@ class Store(Protocol):
     async def accounts(self, application: str, *, after: str, limit: int) -> Sequence[OpenedAccount]:
         """Accounts by id, those behind the id `after`."""
 
-    async def transfers(self, key: AccountKey, limit: int) -> tuple[Wallet, Sequence[Transfer]] | None:
-        """The account's wallet and the transfers on its ledger accounts, newest first, from one moment."""
+    async def transfers(
+        self, key: AccountKey, limit: int, *, behind: str | None = None
+    ) -> tuple[Wallet, Sequence[Transfer]] | None:
+        """The account's wallet and the transfers on its ledger accounts, newest first, from one moment; from behind the one
+        with the id `behind` on.
+        """
 
     async def accounts_on_deck(self, deck: str, other_than: str) -> Sequence[AccountKey]:
         """Accounts that are priced by this deck and whose currency is another than the one given."""
@@ -175,6 +193,12 @@ class Store(Protocol):
     async def forget_deliveries(self, before: datetime) -> None:
         """Remove what was delivered and had happened before this time, in portions, so that decisions go on between them."""
 
+    async def drop_deliveries(self, endpoint: str) -> None:
+        """Remove all that was queued for an endpoint, whatever became of it, in portions."""
+
+    async def audit_entries(self, wanted: AuditFilter, *, before: int | None, limit: int) -> Sequence[AuditEntry]:
+        """Lines of the audit log, newest first, those with ids below `before`."""
+
     async def has_tokens(self) -> bool: ...
 
     async def endpoints(self) -> Sequence[Endpoint]:
@@ -185,8 +209,18 @@ class Store(Protocol):
 
     async def delivery(self, named: str) -> Delivery | None: ...
 
-    async def deliveries(self, state: DeliveryState | None, limit: int) -> Sequence[Delivery]:
-        """Deliveries, those that were queued last first; without a state, in any."""
+    async def deliveries(
+        self,
+        state: DeliveryState | None,
+        limit: int,
+        *,
+        endpoint: str | None = None,
+        application: str | None = None,
+        behind: str | None = None,
+    ) -> Sequence[Delivery]:
+        """Deliveries, those that were queued last first, from behind the one with the id `behind` on; without a state, in
+        any.
+        """
 
     async def deliveries_since(self, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:
         """Ids and endpoints of deliveries of what happened since then, in the order in which they were queued."""
@@ -219,3 +253,13 @@ class Platform(Protocol):
 
     async def warn(self, call: CallKey, resource: str, text: str, locale: str) -> bool:
         """Speak to the caller of a live call; False when the platform knows no such call."""
+
+
+class ManagedPlatform(Platform, Protocol):
+    """A platform that also says, and is told, how its applications are set up."""
+
+    async def callback_urls(self, application: str) -> CallbackUrls:
+        """Return where the platform sends an application's callbacks."""
+
+    async def set_callback_urls(self, application: str, urls: CallbackUrls) -> None:
+        """Say where the platform is to send them. Raises `Invalid` for what is no URL."""

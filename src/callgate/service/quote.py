@@ -13,6 +13,7 @@ from callgate.policy.limits import MAX_GRANT_S
 from callgate.rating.charge import affordable_duration_s, billed_duration_s, charge_micros
 from callgate.rating.deck import Deck
 from callgate.service.books import AccountKey
+from callgate.service.load_deck import load_deck_named
 from callgate.service.ports import Store
 
 MAX_SECONDS = 1_000_000
@@ -60,15 +61,8 @@ async def quote_call(  # noqa: PLR0913 - what a quote depends on
         if found is None:
             raise NotFound(f"there is no account {payer.account} in application {payer.application}")
         deck, wallet = found.account.deck, found.wallet
-    priced_by = held[deck] if deck in held else await _read_deck(store, deck)
+    priced_by = held[deck] if deck in held else await load_deck_named(store, deck)
     return _quote(priced_by, number, seconds, wallet, now)
-
-
-async def _read_deck(store: Store, name: str) -> Deck:
-    head = next((head for head in await store.deck_heads() if head.name == name), None)
-    if head is None:
-        raise NotFound(f"there is no deck {name}; import one with: callgate rates import FILE --deck {name}")
-    return Deck(name=head.name, currency=head.currency, rows=await store.deck_rows(head))
 
 
 def _quote(deck: Deck, number: str, seconds: int, wallet: Wallet | None, now: datetime) -> QuoteReport:

@@ -14,6 +14,7 @@ from callgate.money import format_micros
 from callgate.rating.charge import charge_micros
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
+from callgate.service.load_deck import load_deck
 from callgate.service.ports import Store
 
 FAULTS_KEPT = 20
@@ -181,7 +182,7 @@ async def _read_prices(store: Store, claims: Claims, now: datetime) -> Prices:
         deck_name = decks_by_identity.get(identity)
         if deck_name is not None and deck_name not in decks and deck_name in heads:
             head = heads[deck_name]
-            decks[deck_name] = Deck(name=head.name, currency=head.currency, rows=await store.deck_rows(head))
+            decks[deck_name] = await load_deck(store, head)
         prices[identity, destination] = _price(decks.get(deck_name or ""), destination, now)
     return prices
 

@@ -24,6 +24,7 @@ class Flag(StrEnum):
     OVERRUN = "overrun"  # it cost more than was held
     PAYER_UNKNOWN = "payer_unknown"  # it ended without its start, and nobody can be charged
     LATE = "late"  # decided after the deadline and undone
+    NEAR_LIMIT = "near_limit"  # more calls in a minute than the operator wants to go unnoticed
     RULE_FAILED = "rule_failed"  # a rule of the operator could not be judged, so that the call was refused
     CREDIT_ENDED = "credit_ended"  # its hold could not be extended: we asked the platform to end it
 

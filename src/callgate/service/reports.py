@@ -13,7 +13,7 @@ from callgate.ledger.verify import Verdict, verify
 from callgate.ledger.wallet import Wallet
 from callgate.money import format_micros, format_nanos
 from callgate.policy.account import Account
-from callgate.policy.limits import Limits
+from callgate.policy.limits import account_defaults, filled, shown
 from callgate.policy.refusal import SENTENCES
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import LIVE
@@ -58,7 +58,8 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     owed: str
     deck: str
     identities: tuple[str, ...]
-    limits: Limits
+    verified: bool
+    limits: dict[str, Any]
     elastic: bool
     exposure: ExposureReport | None
     low_balance: str | None
@@ -207,7 +208,8 @@ def report_account(
         owed=format_micros(wallet.owed_micros),
         deck=account.deck,
         identities=identities,
-        limits=account.limits,
+        verified=account.is_verified,
+        limits=shown(filled(account.limits, account_defaults(account.currency, is_verified=account.is_verified))),
         elastic=account.is_elastic,
         exposure=_exposure(account, live),
         low_balance=None if account.low_balance_micros is None else format_micros(account.low_balance_micros),

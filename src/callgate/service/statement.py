@@ -1,12 +1,11 @@
 """An account's statement: its transfers, newest first, each with the balance after it. Never writes."""
 
-from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from callgate.ledger import accounts
 from callgate.ledger.transfer import Transfer
-from callgate.ledger.wallet import Wallet
 from callgate.money import format_micros
 from callgate.service.books import AccountKey
 from callgate.service.ports import Store
@@ -33,33 +32,60 @@ class StatementLine(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
+class StatementPosition(NamedTuple):
+    """A place in a statement: behind which transfer, and what stood before that one. Transfers never change, nor does this."""
+
+    transfer_id: str
+    posted_micros: int
+    owed_micros: int
+
+
 async def account_statement(store: Store, key: AccountKey, *, limit: int = RECENT) -> list[StatementLine] | None:
     """Return the newest lines, `limit` cut to `MAX_LIST`, or None when there is no such account."""
-    found = await store.transfers(key, min(limit, MAX_LIST))
-    return None if found is None else list(_lines(*found))
+    found = await statement_page(store, key, limit=min(limit, MAX_LIST))
+    return None if found is None else found[0]
 
 
-def _lines(wallet: Wallet, transfers: Sequence[Transfer]) -> Iterator[StatementLine]:
-    """Walk back from what stands now."""
-    posted_micros, owed_micros = wallet.posted_micros, wallet.owed_micros
-    own, owed = accounts.wallet(wallet.account), accounts.overruns_owed(wallet.account)
-    for transfer in transfers:
-        amount_micros = _moved_micros(transfer, own)
-        yield StatementLine(
-            transfer_id=transfer.id,
-            at=rfc3339(transfer.occasion.at),
-            kind=transfer.kind,
-            amount=format_micros(amount_micros),
-            posted=format_micros(posted_micros),
-            owed=format_micros(owed_micros),
-            currency=transfer.currency,
-            reference=transfer.occasion.subject,
-            call_id=transfer.occasion.call_id,
-            who=transfer.occasion.who,
-            why=transfer.occasion.why,
-        )
-        posted_micros -= amount_micros
-        owed_micros += _moved_micros(transfer, owed)
+async def statement_page(
+    store: Store, key: AccountKey, *, limit: int, behind: StatementPosition | None = None
+) -> tuple[list[StatementLine], StatementPosition | None] | None:
+    """Return lines and where the next page begins, None on the last one; or None when there is no such account."""
+    found = await store.transfers(key, limit + 1, behind=None if behind is None else behind.transfer_id)
+    if found is None:
+        return None
+    wallet, transfers = found
+    place = behind or StatementPosition("", wallet.posted_micros, wallet.owed_micros)
+    lines = []
+    for transfer in transfers[:limit]:
+        lines.append(_line(transfer, place, wallet.account))
+        place = _before(transfer, place, wallet.account)
+    return lines, place if len(transfers) > limit else None
+
+
+def _line(transfer: Transfer, after: StatementPosition, account: str) -> StatementLine:
+    own = accounts.wallet(account)
+    return StatementLine(
+        transfer_id=transfer.id,
+        at=rfc3339(transfer.occasion.at),
+        kind=transfer.kind,
+        amount=format_micros(_moved_micros(transfer, own)),
+        posted=format_micros(after.posted_micros),
+        owed=format_micros(after.owed_micros),
+        currency=transfer.currency,
+        reference=transfer.occasion.subject,
+        call_id=transfer.occasion.call_id,
+        who=transfer.occasion.who,
+        why=transfer.occasion.why,
+    )
+
+
+def _before(transfer: Transfer, after: StatementPosition, account: str) -> StatementPosition:
+    """Walk back over one transfer."""
+    return StatementPosition(
+        transfer.id,
+        after.posted_micros - _moved_micros(transfer, accounts.wallet(account)),
+        after.owed_micros + _moved_micros(transfer, accounts.overruns_owed(account)),
+    )
 
 
 def _moved_micros(transfer: Transfer, name: str) -> int:

@@ -11,10 +11,11 @@ from typing import NamedTuple, TypeVar
 
 from callgate.ledger.accounts import is_of_house
 from callgate.service.books import Books, Shelf
-from callgate.storage import did_rows, list_rows, rows, rule_rows
+from callgate.storage import did_rows, list_rows, rows, rule_rows, usage_rows
+from callgate.storage.audit_rows import AUDIT, from_audit_entry
 from callgate.storage.rows import Row
 
-K = TypeVar("K")
+K = TypeVar("K", bound=str | tuple[str, ...])
 V = TypeVar("V")
 
 
@@ -27,6 +28,7 @@ class Verb(Enum):
     ADD = auto()  # there was none under this key; where there is one by now, the database must refuse
     CHANGE = auto()  # there was one
     ADD_UP = auto()  # what is not the key is added to what is there
+    REMOVE = auto()  # rows are keys alone
 
 
 class Change(NamedTuple):
@@ -40,23 +42,24 @@ class Change(NamedTuple):
 
 
 def changes_of(books: Books) -> Iterator[Change]:
-    """Only tables in which something changed. What was removed is not among them, see `removals_of`."""
+    """Only tables in which something changed. What is removed goes last, children before those that they refer to."""
     yield from _of(books.applications, "applications", rows.APPLICATION, rows.APPLICATION_KEY, rows.from_application)
     yield from _of(books.accounts, "accounts", rows.ACCOUNT, rows.ACCOUNT_KEY, rows.from_account)
     yield from _of(books.wallets, "wallets", rows.WALLET, rows.WALLET_KEY, rows.from_wallet)
+    yield from _of(books.usages, "usages", usage_rows.USAGE, usage_rows.USAGE_KEY, usage_rows.from_usage)
     yield from _of_identities(books)
     yield from _of(books.decks, "decks", rows.DECK, rows.DECK_KEY, rows.from_deck_head)
     yield from _of(books.tokens, "tokens", rows.TOKEN, rows.TOKEN_KEY, rows.from_token)
     yield from _of(books.replies, "replies", rows.REPLY, rows.REPLY_KEY, rows.from_reply)
     yield from _of(books.leases, "leases", rows.LEASE, rows.LEASE_KEY, rows.from_lease)
-    yield from _of(books.lists, "lists", list_rows.LIST, list_rows.LIST_KEY, list_rows.from_list)
-    if books.list_changes:
-        changed = [list_rows.from_list_change(each) for each in books.list_changes]
-        yield Change(Verb.ADD, "list_changes", list_rows.LIST_CHANGE, (), changed)
     yield from _of(books.rules, "rules", rule_rows.RULES, rule_rows.RULES_KEY, rule_rows.from_rules)
     if books.rules_versions:
         written = [rule_rows.from_rules_version(each) for each in books.rules_versions]
         yield Change(Verb.ADD, "rules_versions", rule_rows.RULES_VERSION, (), written)
+    yield from _of(books.lists, "lists", list_rows.LIST, list_rows.LIST_KEY, list_rows.from_list)
+    if books.list_changes:
+        changed = [list_rows.from_list_change(each) for each in books.list_changes]
+        yield Change(Verb.ADD, "list_changes", list_rows.LIST_CHANGE, (), changed)
     yield from _of(books.dids, "dids", did_rows.DID, did_rows.DID_KEY, did_rows.from_did)
     yield from _of(books.inputs, "inputs", did_rows.INPUT, did_rows.INPUT_KEY, did_rows.from_answered)
     yield from _of_calls(books)
@@ -69,30 +72,18 @@ def changes_of(books: Books) -> Iterator[Change]:
     yield from _of(books.deliveries, "deliveries", rows.DELIVERY, rows.DELIVERY_KEY, rows.from_delivery)
     if books.callbacks:
         yield Change(Verb.ADD, "callbacks", rows.CALLBACK, (), [rows.from_callback(each) for each in books.callbacks])
+    if books.audit:
+        yield Change(Verb.ADD, "audit_log", AUDIT, (), [from_audit_entry(each) for each in books.audit])
+    yield from _removed(books.tokens, "tokens", rows.TOKEN_KEY)
+    yield from _removed(books.identities, "identities", rows.IDENTITY_KEY)
+    yield from _removed(books.lists, "lists", list_rows.LIST_KEY)
+    yield from _removed(books.dids, "dids", did_rows.DID_KEY)
 
 
 def changes_configuration(books: Books) -> bool:
     """Whether servers must look again at what they look up outside the lock."""
     configured = (books.applications, books.decks, books.endpoints, books.rules, books.lists, books.dids)
     return any(shelf.changes() or shelf.removed() for shelf in configured)
-
-
-class Removal(NamedTuple):
-    """Rows to delete, by their keys."""
-
-    table: str
-    key: tuple[str, ...]
-    rows: Sequence[Row]
-
-
-def removals_of(books: Books) -> Iterator[Removal]:
-    """Only tables from which something is removed."""
-    if removed := books.tokens.removed():
-        yield Removal("tokens", rows.TOKEN_KEY, [(digest,) for digest in removed])
-    if gone := books.lists.removed():
-        yield Removal("lists", list_rows.LIST_KEY, [tuple(key) for key in gone])
-    if returned := books.dids.removed():
-        yield Removal("dids", did_rows.DID_KEY, [tuple(key) for key in returned])
 
 
 def _of(
@@ -109,6 +100,15 @@ def _of(
     if len(added) < len(changed):
         known = [to_row(row) for name, row in changed.items() if not shelf.is_new(name)]
         yield Change(Verb.CHANGE, table, columns, key, known)
+
+
+def _removed(shelf: Shelf[K, V], table: str, key: tuple[str, ...]) -> Iterator[Change]:
+    """Keys of one word are words, others tuples. What the database never had needs no removing."""
+    found = sorted(
+        (name,) if isinstance(name, str) else tuple(name) for name in shelf.removed() if not shelf.is_new(name)
+    )
+    if found:
+        yield Change(Verb.REMOVE, table, key, key, found)
 
 
 def _of_identities(books: Books) -> Iterator[Change]:

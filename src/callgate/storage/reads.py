@@ -3,33 +3,39 @@
 Statements keep to what every engine understands; placeholders are question marks.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from callgate.errors import StorageUnavailable
 from callgate.ledger.transfer import Transfer
 from callgate.ledger.wallet import Wallet
 from callgate.protocol.call import CallKey
-from callgate.rating.rate import Rate
+from callgate.rating.rates import Rates
 from callgate.service.application import ApplicationRow
+from callgate.service.audit_entry import AuditEntry
 from callgate.service.books import AccountKey, DeckHead
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.did import Did
-from callgate.service.endpoint import Endpoint
+from callgate.service.endpoint import REMOVED, Endpoint
 from callgate.service.number_list import ListChange, ListHead
 from callgate.service.open_account import OpenedAccount
-from callgate.service.ports import CallPosition, RecordPosition, RecordRange
+from callgate.service.ports import AuditFilter, CallPosition, RecordPosition, RecordRange
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
-from callgate.storage import did_rows, list_rows, rows, rule_rows
+from callgate.storage import deck_rows, did_rows, list_rows, rows, rule_rows
+from callgate.storage.audit_rows import AUDIT, to_audit_entry
+from callgate.storage.deck_rows import add_page, to_rates
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_one
+from callgate.storage.watch_reads import WatchReads
 
 
-class Reads(ABC):
+class Reads(WatchReads, ABC):
     """The half of `service.ports.Store` that never writes."""
 
     order_written: str
@@ -50,9 +56,17 @@ class Reads(ABC):
         statement = f"{select('decks', rows.DECK)} ORDER BY name"
         return [rows.to_deck_head(row) for row in await self.fetch(statement)]
 
-    async def deck_rows(self, head: DeckHead) -> Sequence[Rate]:
-        statement = f"{select('rates', rows.RATE[2:])} WHERE deck = ? AND version = ?"
-        return [rows.to_rate(row) for row in await self.fetch(statement, head.name, head.version)]
+    async def deck_rows(self, head: DeckHead) -> Rates:
+        rates = Rates()
+        for (content,) in await self.fetch(_PAGES, head.name, head.version):
+            try:
+                add_page(rates, content)
+            except ValueError as error:
+                raise StorageUnavailable(f"deck {head.name}: {error}; import it again") from error
+            await asyncio.sleep(0)  # a page takes a millisecond, and others have work too
+        if not rates:
+            rates = to_rates(await self.fetch(_ROWS_OF_BEFORE, head.name, head.version))
+        return rates
 
     # -- lists ---------------------------------------------------------------------------------------------------------
 
@@ -111,12 +125,16 @@ class Reads(ABC):
             (SELECT id FROM accounts WHERE application = ? AND id > ? ORDER BY id LIMIT ?) ORDER BY a.id, i.identity"""  # noqa: S608 - names are ours
         return _opened(await self.fetch(statement, application, application, after, limit))
 
-    async def transfers(self, key: AccountKey, limit: int) -> tuple[Wallet, Sequence[Transfer]] | None:
+    async def transfers(
+        self, key: AccountKey, limit: int, *, behind: str | None = None
+    ) -> tuple[Wallet, Sequence[Transfer]] | None:
+        written = self.order_written
+        place = f"AND {written} < (SELECT {written} FROM transfers WHERE application = ? AND id = ?)" if behind else ""  # noqa: S608
         statement = f"""SELECT {_of("w", rows.WALLET)}, {_of("t", rows.TRANSFER)} FROM wallets AS w LEFT JOIN
-            (SELECT {", ".join(rows.TRANSFER)}, {self.order_written} AS written FROM transfers
-             WHERE application = ? AND account = ? ORDER BY {self.order_written} DESC LIMIT ?) AS t
+            (SELECT {", ".join(rows.TRANSFER)}, {written} AS written FROM transfers
+             WHERE application = ? AND account = ? {place} ORDER BY {written} DESC LIMIT ?) AS t
             ON TRUE WHERE w.application = ? AND w.account = ? ORDER BY t.written DESC"""  # noqa: S608 - names are ours
-        found = await self.fetch(statement, *key, limit, *key)
+        found = await self.fetch(statement, *key, *((key.application, behind) if behind else ()), limit, *key)
         if not found:
             return None
         width = len(rows.WALLET)
@@ -207,6 +225,14 @@ class Reads(ABC):
         statement = f"{select('tokens', rows.TOKEN)} ORDER BY created_at, digest"
         return [rows.to_token(row) for row in await self.fetch(statement)]
 
+    async def audit_entries(self, wanted: AuditFilter, *, before: int | None, limit: int) -> Sequence[AuditEntry]:
+        named = [(name, value) for name, value in zip(AuditFilter._fields, wanted, strict=True) if value is not None]
+        conditions = [f"{name} = ?" for name, _ in named] + (["id < ?"] if before is not None else [])
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        values = [value for _, value in named] + ([before] if before is not None else [])
+        statement = f"{select('audit_log', ('id', *AUDIT))}{where} ORDER BY id DESC LIMIT ?"
+        return [to_audit_entry(row) for row in await self.fetch(statement, *values, limit)]
+
     async def has_tokens(self) -> bool:
         return bool(await self.fetch("SELECT 1 FROM tokens LIMIT 1"))
 
@@ -217,8 +243,8 @@ class Reads(ABC):
     # -- the outbox ----------------------------------------------------------------------------------------------------
 
     async def endpoints(self) -> Sequence[Endpoint]:
-        statement = f"{select('endpoints', rows.ENDPOINT)} ORDER BY created_at, id"
-        return [rows.to_endpoint(row) for row in await self.fetch(statement)]
+        statement = f"{select('endpoints', rows.ENDPOINT)} WHERE kind <> ? ORDER BY created_at, id"
+        return [rows.to_endpoint(row) for row in await self.fetch(statement, REMOVED)]
 
     async def due_deliveries(self, endpoint: str, now: datetime, limit: int) -> Sequence[str]:
         statement = """SELECT id FROM deliveries
@@ -229,10 +255,23 @@ class Reads(ABC):
         found = await self.fetch(_DELIVERY, named)
         return rows.to_delivery(found[0]) if found else None
 
-    async def deliveries(self, state: DeliveryState | None, limit: int) -> Sequence[Delivery]:
-        where = f" WHERE {_in(state)}" if state is not None else ""
+    async def deliveries(
+        self,
+        state: DeliveryState | None,
+        limit: int,
+        *,
+        endpoint: str | None = None,
+        application: str | None = None,
+        behind: str | None = None,
+    ) -> Sequence[Delivery]:
+        conditions = [_in(state)] if state is not None else []
+        values = [value for value in (endpoint, application, behind) if value is not None]
+        conditions += ["endpoint = ?"] if endpoint is not None else []
+        conditions += ["application = ?"] if application is not None else []
+        conditions += ["number < (SELECT number FROM deliveries WHERE id = ?)"] if behind is not None else []
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         statement = f"{select('deliveries', rows.DELIVERY)}{where} ORDER BY number DESC LIMIT ?"
-        return [rows.to_delivery(row) for row in await self.fetch(statement, limit)]
+        return [rows.to_delivery(row) for row in await self.fetch(statement, *values, limit)]
 
     async def deliveries_since(self, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:
         statement = f"""{select("deliveries", ("id", "endpoint"))}
@@ -249,6 +288,8 @@ _NO_LIMIT = 2**62
 _ASKED_AT_ONCE = 500
 """Entries of a list that one statement asks for."""
 
+_PAGES = "SELECT content FROM deck_pages WHERE deck = ? AND version = ? ORDER BY number"
+_ROWS_OF_BEFORE = f"{select('rates', deck_rows.RATE)} WHERE deck = ? AND version = ?"
 _CALL = select_one("calls", rows.CALL, rows.CALL_KEY)
 _TOKEN = select_one("tokens", rows.TOKEN, rows.TOKEN_KEY)
 _DELIVERY = select_one("deliveries", rows.DELIVERY, rows.DELIVERY_KEY)

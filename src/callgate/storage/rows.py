@@ -186,6 +186,7 @@ def to_call(row: Row) -> Call:
 WALLET_KEY = ("application", "account")
 WALLET = (
     *WALLET_KEY, "currency", "posted_micros", "held_micros", "credit_limit_micros", "owed_micros", "record_count",
+    "hold_count", "day", "day_funds_micros", "day_spent_micros", "month", "month_spent_micros",
 )  # fmt: skip
 
 
@@ -200,6 +201,7 @@ def to_wallet(row: Row) -> Wallet:
 ACCOUNT_KEY = ("application", "id")
 ACCOUNT = (
     *ACCOUNT_KEY, "currency", "status", "deck", "limits", "is_elastic", "low_balance_micros", "alerts",
+    "is_verified",
 )  # fmt: skip
 
 
@@ -214,11 +216,12 @@ def from_account(account: Account) -> Row:
         int(account.is_elastic),
         account.low_balance_micros,
         _encode(account.alerts).decode(),
+        int(account.is_verified),
     )
 
 
 def to_account(row: Row) -> Account:
-    application, account, currency, status, deck, limits, is_elastic, low_balance_micros, alerts = row
+    application, account, currency, status, deck, limits, is_elastic, low_balance_micros, alerts, is_verified = row
     return Account(
         application=application,
         id=account,
@@ -229,6 +232,7 @@ def to_account(row: Row) -> Account:
         is_elastic=bool(is_elastic),
         low_balance_micros=low_balance_micros,
         alerts=_decode_alerts(alerts) if alerts != "{}" else NONE_YET,
+        is_verified=bool(is_verified),
     )
 
 
@@ -268,49 +272,24 @@ IDENTITY = (*IDENTITY_KEY, "account")
 
 
 DECK_KEY = ("name",)
-DECK = (*DECK_KEY, "currency", "version")
+DECK = (*DECK_KEY, "currency", "version", "row_count", "file", "imported_at", "imported_by")
 
 
 def from_deck_head(head: DeckHead) -> Row:
-    return msgspec.structs.astuple(head)
-
-
-def to_deck_head(row: Row) -> DeckHead:
-    return DeckHead(**dict(zip(DECK, row, strict=True)))
-
-
-RATE = (
-    "deck", "version", "prefix", "effective_from", "effective_to", "destination", "rate_nanos_per_min",
-    "connect_fee_micros", "first_increment_s", "increment_s", "minimum_charge_micros", "grace_s", "is_blocked",
-)  # fmt: skip
-
-
-def from_rate(deck: str, version: int, rate: Rate) -> Row:
     return (
-        deck,
-        version,
-        rate.prefix,
-        to_us(rate.effective_from),
-        _to_us(rate.effective_to),
-        rate.destination,
-        rate.rate_nanos_per_min,
-        rate.connect_fee_micros,
-        rate.first_increment_s,
-        rate.increment_s,
-        rate.minimum_charge_micros,
-        rate.grace_s,
-        int(rate.is_blocked),
+        head.name,
+        head.currency,
+        head.version,
+        head.row_count,
+        head.file,
+        _to_us(head.imported_at),
+        head.imported_by,
     )
 
 
-def to_rate(row: Row) -> Rate:
-    named = dict(zip(RATE[2:], row, strict=True))
-    named |= {
-        "effective_from": from_us(named["effective_from"]),
-        "effective_to": _from_us(named["effective_to"]),
-        "is_blocked": bool(named["is_blocked"]),
-    }
-    return Rate(**named)
+def to_deck_head(row: Row) -> DeckHead:
+    named = dict(zip(DECK, row, strict=True))
+    return DeckHead(imported_at=_from_us(named.pop("imported_at")), **named)
 
 
 CALLBACK = (*CALL_KEY, "at", "name", "body", "answer", "note")
@@ -389,16 +368,31 @@ def to_record(row: Row) -> CallRecord:
 
 
 TOKEN_KEY = ("digest",)
-TOKEN = (*TOKEN_KEY, "name", "role", "hint", "created_at")
+TOKEN = (*TOKEN_KEY, "name", "role", "hint", "created_at", "application", "expires_at", "last_used_at")
 
 
 def from_token(token: Token) -> Row:
-    return (token.digest, token.name, token.role, token.hint, to_us(token.created_at))
+    return (
+        token.digest,
+        token.name,
+        token.role,
+        token.hint,
+        to_us(token.created_at),
+        token.application,
+        _to_us(token.expires_at),
+        _to_us(token.last_used_at),
+    )
 
 
 def to_token(row: Row) -> Token:
-    digest, name, role, hint, created_at = row
-    return Token(digest=digest, name=name, role=Role(role), hint=hint, created_at=from_us(created_at))
+    named = dict(zip(TOKEN, row, strict=True))
+    named |= {
+        "role": Role(named["role"]),
+        "created_at": from_us(named["created_at"]),
+        "expires_at": _from_us(named["expires_at"]),
+        "last_used_at": _from_us(named["last_used_at"]),
+    }
+    return Token(**named)
 
 
 ENDPOINT_KEY = ("id",)

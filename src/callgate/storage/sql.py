@@ -26,11 +26,6 @@ def insert(table: str, columns: Sequence[str], count: int = 1) -> str:
 
 
 @cache
-def delete(table: str, key: Sequence[str]) -> str:
-    return f"DELETE FROM {table} WHERE {' AND '.join(f'{name} = ?' for name in key)}"  # noqa: S608 - names are ours
-
-
-@cache
 def upsert(table: str, columns: Sequence[str], key: Sequence[str], count: int = 1) -> str:
     changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
     return f"{insert(table, columns, count)} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
@@ -41,6 +36,11 @@ def add_up(table: str, columns: Sequence[str], key: Sequence[str], count: int = 
     """What is not the key is added to what is there."""
     changed = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in columns if name not in key)
     return f"{insert(table, columns, count)} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
+
+
+@cache
+def delete(table: str, key: Sequence[str], count: int = 1) -> str:
+    return f"DELETE FROM {table} WHERE ({', '.join(key)}) IN (VALUES {_marks(len(key), count)})"  # noqa: S608 - names are ours
 
 
 def _marks(columns: int, count: int) -> str:

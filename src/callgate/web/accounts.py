@@ -20,10 +20,10 @@ from callgate.service.set_account import SetAccount
 from callgate.service.set_limits import SetAccountLimits
 from callgate.service.set_status import SetAccountStatus
 from callgate.service.statement import account_statement
-from callgate.service.token import Role, Token
+from callgate.service.token import Role
 from callgate.service.top_up import TopUp
 from callgate.web.charts import balance_chart
-from callgate.web.desk import AnyRequest, AtDesk, Desk, Form
+from callgate.web.desk import AnyRequest, AtDesk, Desk, Form, name_of
 from callgate.web.formats import money
 from callgate.web.forms import Filled
 from callgate.web.lists import Listed, as_file, form_of, given, paths, query
@@ -136,7 +136,7 @@ async def top_up(desk: AtDesk, request: AnyRequest, account: FromPath[str], data
                 reference=form["reference"].strip(),
                 why=form["why"].strip(),
                 now=desk.clock(),
-                who=_name(who),
+                who=name_of(who),
             )
         )
     except StorageUnavailable:
@@ -163,7 +163,7 @@ async def adjust(desk: AtDesk, request: AnyRequest, account: FromPath[str], data
                 why=form["why"].strip(),
                 reference=form["reference"].strip(),
                 now=desk.clock(),
-                who=_name(who),
+                who=name_of(who),
             )
         )
     except StorageUnavailable:
@@ -215,17 +215,19 @@ async def set_account(desk: AtDesk, request: AnyRequest, account: FromPath[str],
 
 @post("/accounts/{account:str}/limits")
 async def set_limits(desk: AtDesk, request: AnyRequest, account: FromPath[str], data: Form) -> Response[Any]:
-    """Set limits: every one by its name, an empty field lifts it."""
+    """Set the limits that were changed: each by its name, a field that was emptied lifts it."""
     await desk.at_least(request, Role.ADMIN)
     form, key = Filled(data), _key(desk, request, account)
     report = await _report(desk, key)
-    words = tuple(f"{name}={form[name].strip() or 'none'}" for name in report.limits.__struct_fields__)
+    before = _limits_to_fill(report)
+    changed = [name for name, value in before.items() if name in data and form[name].strip() != value]
+    words = tuple(f"{name}={form[name].strip() or 'none'}" for name in changed)
     try:
         await desk.store.perform(SetAccountLimits(application=key.application, account=account, words=words))
     except StorageUnavailable:
         raise
     except Error as error:
-        fields = {name: name for name in report.limits.__struct_fields__}
+        fields = {name: name for name in report.limits}
         blamed = form.blame(error, fields, next(iter(fields)))
         return await _account_page(desk, request, account, {"limits": blamed})
     return desk.done(request, _path(*key), "The limits hold from the next call on.")
@@ -262,7 +264,7 @@ _FIGURES = ("available", "held", "posted", "owed", "credit_limit")
 def _first_forms(report: AccountReport, now: datetime) -> dict[str, Filled]:
     """Every form of the page as it is shown the first time."""
     reference = f"web-{now:%Y%m%d}-{secrets.token_hex(4)}"
-    limits = {name: "" if value is None else str(value) for name, value in _limits_of(report)}
+    limits = _limits_to_fill(report)
     settings = {"credit_limit": report.credit_limit, "deck": report.deck, "elastic": "on" if report.elastic else "off"}
     return {
         "top_up": Filled(reference=reference),
@@ -279,7 +281,19 @@ def _before(start: str) -> str:
 
 
 def _limits_of(report: AccountReport) -> list[tuple[str, Any]]:
-    return [(name, getattr(report.limits, name)) for name in report.limits.__struct_fields__]
+    """Each limit with its words, None where there is none."""
+    shown = _limits_to_fill(report)
+    return [
+        (name, None if value is None else shown[name] or "nothing is allowed") for name, value in report.limits.items()
+    ]
+
+
+def _limits_to_fill(report: AccountReport) -> dict[str, str]:
+    """Each limit as it stands in its field."""
+    return {
+        name: "" if value is None else ",".join(value) if isinstance(value, list) else str(value)
+        for name, value in report.limits.items()
+    }
 
 
 async def _report(desk: Desk, key: AccountKey) -> AccountReport:
@@ -295,11 +309,6 @@ def _key(desk: Desk, request: AnyRequest, account: str) -> AccountKey:
 
 def _path(application: str, account: str) -> str:
     return f"accounts/{account}?app={application}"
-
-
-def _name(who: Token) -> str:
-    """How the books name somebody who works with the dashboard."""
-    return f"web:{who.name}"
 
 
 def _said_of(hung_up: HungUp) -> str:

@@ -16,15 +16,20 @@ from litestar.types import Message, Scope
 
 from callgate.errors import NotFound, StorageUnavailable
 from callgate.service.catalog import Catalogs
-from callgate.service.ports import Platform, Store
+from callgate.service.ports import ManagedPlatform, Store
+from callgate.settings import Settings
+from callgate.vault import Vault
 from callgate.web.accounts import account_routes
+from callgate.web.applications import application_routes
 from callgate.web.calls import call_routes
+from callgate.web.deliveries import delivery_routes
 from callgate.web.desk import AtDesk, Desk, SignedOut
+from callgate.web.health import show_health
 from callgate.web.live import LiveDesk, live_routes
 from callgate.web.session import SessionSigner
 from callgate.web.sign_in import sign_in, sign_out
 
-MAX_FORM_BYTES = 16_384
+MAX_FORM_BYTES = 32_768
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -45,18 +50,30 @@ FOR_EVER = "public, max-age=31536000, immutable"
 def build_dashboard(  # noqa: PLR0913 - all that pages are about
     store: Store,
     catalogs: Catalogs,
-    platform: Platform,
+    platform: ManagedPlatform,
     *,
-    secret_key: bytes,
+    vault: Vault,
+    settings: Settings,
     clock: Callable[[], datetime],
     is_open: bool,
     stopping: asyncio.Event,
 ) -> Litestar:
     """Make the app. `is_open` signs every browser of this machine in; `stopping` ends the streams that pages hold open."""
-    desk = Desk(store, catalogs, platform, SessionSigner(secret_key), clock, is_open, stopping)
+    sessions = SessionSigner(settings.secret_key.encode())
+    desk = Desk(store, catalogs, platform, vault, settings, sessions, clock, is_open, stopping)
     live = LiveDesk(desk)
     return Litestar(
-        [*live_routes, *call_routes, *account_routes, sign_in, sign_out, send_asset],
+        [
+            *live_routes,
+            *call_routes,
+            *account_routes,
+            *delivery_routes,
+            *application_routes,
+            show_health,
+            sign_in,
+            sign_out,
+            send_asset,
+        ],
         dependencies={
             "desk": Provide(lambda: desk, sync_to_thread=False),
             "live": Provide(lambda: live, sync_to_thread=False),

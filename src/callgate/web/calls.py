@@ -1,69 +1,116 @@
 """Calls: the list of all that were heard of, and the page of one."""
 
-import base64
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, unquote
 
-import msgspec
 from litestar import Response, get, post
-from litestar.exceptions import ClientException, NotFoundException
+from litestar.exceptions import NotFoundException
 
-from callgate.errors import Conflict, NotFound, PlatformFailed
+from callgate.errors import Conflict, Invalid, NotFound, PlatformFailed
 from callgate.logs import log
+from callgate.policy.refusal import Refusal
 from callgate.protocol.call import CallKey
+from callgate.protocol.life import LIVE
+from callgate.service.endpoint import RecordType
 from callgate.service.hang_up import hang_up_call
-from callgate.service.ports import CallPosition
-from callgate.service.records import Call
-from callgate.service.reports import report_call
+from callgate.service.queue_record import delivery_id
+from callgate.service.records import CallRecord
+from callgate.service.reports import DeliveryReport, report_call, report_delivery, report_record
 from callgate.service.token import Role
-from callgate.web.desk import AnyRequest, AtDesk, Form
-from callgate.web.forms import sentence_of
+from callgate.service.watch import CallFilter, Found
+from callgate.web.desk import AnyRequest, AtDesk, Desk, Form
+from callgate.web.formats import words
+from callgate.web.forms import Filled, sentence_of
+from callgate.web.ladder import ladder_of
 from callgate.web.lists import Listed, as_file, form_of, given, paths, query
-from callgate.web.pages import indented
 from callgate.web.view import view_line
 
 SHOWN = 50
 
+OUTCOMES = (
+    ("live", "up now"),
+    ("connected", "connected"),
+    ("refused", "refused"),
+    ("flagged", "flagged"),
+    *((refusal.value, f"refused: {words(refusal.value)}") for refusal in Refusal),
+)
+"""What the list can be limited to, and how that is called."""
+
 
 @get(paths("/calls"))
 async def list_calls(desk: AtDesk, request: AnyRequest) -> Response[Any]:
-    """Calls, newest first. Filters: `app`, `account`, and `state`, which may be `live`."""
+    """Calls, newest first. Filters: `number`, a part of either side; `account`, `app`, `outcome`, `since`, `until`."""
     await desk.who(request)
-    filters = given(request, ("app", "account", "state", "before"))
-    found = await desk.store.calls(
-        desk.application(filters["app"]) if filters["app"] else None,
-        account=filters["account"] or None,
-        only_live=filters["state"] == "live",
-        before=read_position(filters.pop("before")),
-        limit=SHOWN + 1,
-    )
+    filters = given(request, ("number", "account", "outcome", "since", "until", "app", "before"))
+    form, now = Filled(filters), desk.clock()
+    try:
+        wanted = _wanted(filters, now)
+        before = read_time(filters["before"], "before", now)
+    except Invalid as error:
+        form.blame(error, {"since": "since", "until": "until"}, "since")
+        return _calls_page(desk, request, form, Found((), None), None)
+    found = await desk.store.search_calls(wanted, before=before, limit=SHOWN)
+    following = query(request, before=found.looked_until.isoformat()) if found.looked_until is not None else None
+    if kind := form_of(request):
+        return as_file(kind, [report_call(call, now) for call in found.calls], following, "calls")
+    return _calls_page(desk, request, form, found, following)
+
+
+def _calls_page(desk: Desk, request: AnyRequest, form: Filled, found: Found, following: str | None) -> Response[str]:
     now = desk.clock()
-    reports = [report_call(call, now) for call in found[:SHOWN]]
-    following = query(request, before=write_position(found[SHOWN - 1])) if len(found) > SHOWN else None
-    if form := form_of(request):
-        return as_file(form, reports, following, "calls")
+    lines = [view_line(report_call(call, now)) for call in found.calls]
+    names = ("number", "account", "outcome", "since", "until", "app")
     return desk.page(
         "calls.html",
         request,
-        listed=Listed([view_line(report) for report in reports], following, filters),
+        listed=Listed(lines, following, {name: form[name] for name in names}),
+        form=form,
+        looked_until=None if found.looked_until is None else found.looked_until.isoformat(),
+        is_cut=len(lines) < SHOWN,
         applications=tuple(desk.applications),
-        same=query(request),
+        outcomes=OUTCOMES,
+        same=query(request, before=None),
+        status_code=422 if form.is_faulty else 200,
     )
 
 
-def write_position(call: Call) -> str:
-    """Where the next page begins, as it stands in an URL."""
-    return base64.urlsafe_b64encode(msgspec.json.encode((call.decided_at, call.key))).decode().rstrip("=")
+def _wanted(filters: Mapping[str, str], now: datetime) -> CallFilter:
+    """Raises `Invalid` for a time that is none."""
+    return CallFilter(
+        application=filters["app"] or None,
+        account=filters["account"] or None,
+        fragment=fragment_of(filters["number"]),
+        outcome=filters["outcome"],
+        since=read_time(filters["since"], "since", now),
+        until=read_time(filters["until"], "until", now),
+    )
 
 
-def read_position(text: str) -> CallPosition | None:
-    """Raises `ClientException` for what this page did not write."""
+def fragment_of(text: str) -> str:
+    """What is looked for of a number as somebody wrote it: without the blanks and punctuation between its digits."""
+    bare = text.translate(_PUNCTUATION)
+    return bare if bare.removeprefix("+").isdigit() else text
+
+
+_PUNCTUATION = str.maketrans("", "", " -().\u00a0")
+
+
+def read_time(text: str, where: str, now: datetime) -> datetime | None:
+    """Read a time, or how long ago: `2h`, `7d`; without a zone it is UTC. Raises `Invalid`."""
     if not text:
         return None
+    if (ago := re.fullmatch(r"([0-9]{1,5})([mhd])", text)) is not None:
+        return now - timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[ago[2]]: int(ago[1])})
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=CallPosition)
-    except (ValueError, msgspec.MsgspecError):
-        raise ClientException(detail="This page does not begin anywhere: `before` is not one of ours.") from None
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(
+            where, repr(text[:40]), "a time such as 2026-11-28T12:00, or how long ago, such as 2h or 7d"
+        ) from None
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 @get("/calls/{call_id:path}")
@@ -77,20 +124,42 @@ async def show_call(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     call = await desk.store.call(key)
     if call is None:
         raise NotFoundException(detail="There is no such call in this application.")
-    report = report_call(call, desk.clock())
-    callbacks = [
-        {"at": heard.at.isoformat(), "name": heard.name, "note": heard.note}
-        | {"sent": indented(heard.body), "answer": indented(heard.answer)}
-        for heard in await desk.store.callbacks(key)
+    now = desk.clock()
+    report = report_call(call, now)
+    records = await desk.store.records_of_call(key)
+    return desk.page(
+        "call.html",
+        request,
+        call=report,
+        line=view_line(report),
+        ladder=ladder_of(call, await desk.store.callbacks(key)),
+        transfers=await desk.store.transfers_of_call(key),
+        records=[report_record(record) for record in records],
+        deliveries=await _deliveries(desk, records),
+        is_live=call.state in LIVE,
+    )
+
+
+async def _deliveries(desk: Desk, records: Sequence[CallRecord]) -> list[DeliveryReport]:
+    """What was sent of a call's records, and to whom: a delivery is named after its endpoint, kind and record."""
+    names = [
+        delivery_id(endpoint.id, kind, record.record_id)
+        for endpoint in await desk.store.endpoints()
+        for record in records
+        for kind in RecordType
     ]
-    return desk.page("call.html", request, call=report, line=view_line(report), callbacks=callbacks)
+    found = [await desk.store.delivery(name) for name in names]
+    return [report_delivery(delivery) for delivery in found if delivery is not None]
 
 
 @post("/hang-up")
 async def hang_up(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any]:
-    """Ask the platform to end a call that is up. `back` is `live` for the first page, else it leads to the call's own."""
+    """Ask the platform to end a call that is up: `call` is its application, a slash and its id. `back` is `live` for the first
+    page, else it leads to the call's own.
+    """
     who = await desk.at_least(request, Role.OPERATOR)
-    key = CallKey(data.get("app", ""), data.get("call", ""))
+    application, _, call_id = data.get("call", "").partition("/")
+    key = CallKey(application, call_id)
     facts = {"application": key.application, "call_id": key.call_id, "who": who.name}
     try:
         await hang_up_call(desk.store, desk.platform, key)

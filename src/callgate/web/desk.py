@@ -22,8 +22,10 @@ from callgate.logs import log
 from callgate.rating.deck import Deck
 from callgate.service.application import Application
 from callgate.service.catalog import Catalogs
-from callgate.service.ports import Platform, Store
+from callgate.service.ports import ManagedPlatform, Store
 from callgate.service.token import Role, Token
+from callgate.settings import Settings
+from callgate.vault import Vault
 from callgate.web.navigation import navigation
 from callgate.web.origin import is_from_our_page, is_loopback_host
 from callgate.web.pages import Pages, root_of
@@ -52,7 +54,9 @@ class Desk:
 
     store: Store
     catalogs: Catalogs
-    platform: Platform
+    platform: ManagedPlatform
+    vault: Vault
+    settings: Settings
     sessions: SessionSigner
     clock: Callable[[], datetime]
     is_open: bool
@@ -182,6 +186,11 @@ class Desk:
 
     def problem(self, request: AnyRequest, status: int, detail: str) -> Response[str]:
         return self.page("problem.html", request, status_code=status, status=status, detail=detail)
+
+
+def name_of(who: Token) -> str:
+    """How the books name somebody who works with the dashboard."""
+    return f"web:{who.name}"
 
 
 AtDesk = NamedDependency[Desk]

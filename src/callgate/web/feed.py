@@ -8,7 +8,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 
+import msgspec
+
 from callgate.errors import StorageUnavailable
+from callgate.web.view import change_of
 
 LOOK_S = 0.7
 """How often the store is looked at for changes."""
@@ -19,7 +22,10 @@ HEART_BEAT_S = 10.0
 MAX_WATCHERS = 64
 """Streams open at once: each holds a connection, and browsers open one a tab."""
 
-Parts = Mapping[str, str]
+Part = str | dict[str, str]
+"""A piece of the page: all of it, or the rows of a table by their keys, in order."""
+
+Parts = Mapping[str, Part]
 """Pieces of the page by the id of the element that each fills."""
 
 
@@ -55,7 +61,7 @@ class Feed:
         if self.is_full:
             return
         loop = asyncio.get_running_loop()
-        sent: dict[str, str] = {}
+        sent: dict[str, Part] = {}
         beats_at = loop.time()
         self._watchers += 1
         try:
@@ -65,10 +71,10 @@ class Feed:
                         return
                     yield encode_event("clock", self._clock().isoformat())
                     beats_at = loop.time() + HEART_BEAT_S
-                for name, html in (await self.parts()).items():
-                    if sent.get(name) != html:
-                        yield encode_event(name, html)
-                        sent[name] = html
+                for name, part in (await self.parts()).items():
+                    if name not in sent or sent[name] != part:
+                        yield encode_change(name, sent.get(name), part)
+                        sent[name] = part
                 await self._pause()
         except StorageUnavailable:
             return  # the page says that it has lost us, and comes back
@@ -82,6 +88,15 @@ class Feed:
                 await self._stopping.wait()
         except TimeoutError:
             return
+
+
+def encode_change(name: str, before: Part | None, part: Part) -> bytes:
+    """The event that brings a part from what a watcher has to what it is now. Of rows, only those that are others by now."""
+    if isinstance(part, str):
+        return encode_event(name, part)
+    if not isinstance(before, dict):
+        return encode_event(name, msgspec.json.encode({"all": list(part.items())}).decode())
+    return encode_event(name, msgspec.json.encode(change_of(before, part)._asdict()).decode())
 
 
 def encode_event(name: str, data: str) -> bytes:

@@ -1,5 +1,7 @@
 """The first page: calls that are up and calls that were, as they change."""
 
+import asyncio
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from litestar import Response, get
@@ -7,40 +9,66 @@ from litestar.di import NamedDependency
 from litestar.exceptions import NotAuthorizedException, ServiceUnavailableException
 from litestar.response import Stream
 
-from callgate.service.reports import MAX_LIST, call_reports
+from callgate.service.records import Call
+from callgate.service.reports import report_call
+from callgate.service.watch import LiveCall
 from callgate.web.desk import AnyRequest, AtDesk, Desk
-from callgate.web.feed import Feed, Parts
-from callgate.web.view import COUNTED, View, view_calls
+from callgate.web.feed import Feed, Part
+from callgate.web.view import SHOWN_LIVE, SHOWN_RECENT, WINDOW, Line, counters_of, live_line, recent_lines
 
-PARTS = ("counters", "recent", "live")
-"""The parts of the page that change while it is watched: each has its template, and an element of that id. A call that
-ends is told of among the recent ones before it leaves those that are up, so that it is never on neither list.
-"""
+DRAWN_AT_ONCE = 50
+"""Rows that are drawn before callbacks have a turn: two milliseconds or so."""
+
+FIRST_ROWS = 100
+"""Rows that the page has before its stream brings all of them."""
 
 
 class LiveDesk:
-    """What is shown of now, drawn once for all who watch."""
+    """What is shown of now, drawn once for all who watch: a row is drawn again when its call has changed, and only then."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._drawn: Parts = {}
-        self._drawn_view: View | None = None
+        self._live: dict[str, tuple[LiveCall, str]] = {}
+        self._recent: dict[str, tuple[Line, str]] = {}
         self.feed = Feed(self.look, desk.clock, desk.stopping)
 
-    async def view(self) -> View:
+    async def look(self) -> Mapping[str, Part]:
+        """The parts that change. A call that ends is told of among the recent ones before it leaves those that are up, so
+        that it is never on neither list.
+        """
         now = self._desk.clock()
-        live = await call_reports(self._desk.store, now, only_live=True, limit=MAX_LIST)
-        newest = await call_reports(self._desk.store, now, limit=COUNTED)
-        return view_calls(live, newest, now, live_limit=MAX_LIST)
+        live = await self._desk.store.live_calls(SHOWN_LIVE)
+        recent = await self._desk.store.recent_calls(SHOWN_RECENT)
+        counters = counters_of(live, await self._desk.store.tallies(now - WINDOW), now)
+        return {
+            "counters": self._desk.pages.render("counters.html", counters=counters, root="./"),
+            "recent": await self._draw_recent(recent),
+            "live": await self._draw_live(live),
+        }
 
-    async def look(self) -> Parts:
-        """The parts that change, for those who watch; drawn again only when there is something else to be seen."""
-        view = await self.view()
-        if view != self._drawn_view:
-            pages = self._desk.pages
-            self._drawn = {name: pages.render(f"{name}.html", view=view, root="./", now=None) for name in PARTS}
-            self._drawn_view = view
-        return self._drawn
+    async def _draw_live(self, calls: Iterable[LiveCall]) -> dict[str, str]:
+        before, self._live = self._live, {}
+        fresh = 0
+        for call in calls:
+            key = f"{call.key.application}/{call.key.call_id}"
+            known = before.get(key)
+            if known is None or known[0] is not call:
+                known = (call, self._desk.pages.render("live_row.html", line=live_line(call), root="./"))
+                fresh += 1
+                if fresh % DRAWN_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            self._live[key] = known
+        return {key: html for key, (_, html) in self._live.items()}
+
+    async def _draw_recent(self, calls: Iterable[Call]) -> dict[str, str]:
+        before, self._recent = self._recent, {}
+        now = self._desk.clock()
+        for line in recent_lines(report_call(call, now) for call in calls):
+            known = before.get(line.key)
+            if known is None or known[0] != line:
+                known = (line, self._desk.pages.render("recent_row.html", line=line, root="./"))
+            self._recent[line.key] = known
+        return {key: html for key, (_, html) in self._recent.items()}
 
 
 AtLive = NamedDependency[LiveDesk]
@@ -50,7 +78,9 @@ AtLive = NamedDependency[LiveDesk]
 async def show_live(desk: AtDesk, live: AtLive, request: AnyRequest) -> Response[str]:
     """Calls that are up, and those that were."""
     await desk.who(request)
-    return desk.page("live_page.html", request, view=await live.view())
+    parts = await live.feed.parts()
+    rows = {name: list(part.values())[:FIRST_ROWS] for name, part in parts.items() if isinstance(part, dict)}
+    return desk.page("live.html", request, counters=parts["counters"], rows=rows)
 
 
 @get("/live")

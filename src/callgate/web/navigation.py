@@ -37,6 +37,19 @@ _GROUPS: tuple[tuple[str, tuple[Place, ...]], ...] = (
             Place("accounts", "Accounts", "M3 8h18v11H3zM3 8l2-3h14l2 3M16 13.5h2"),
         ),
     ),
+    (
+        "Connections",
+        (
+            Place("applications", "Applications", "M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM16.5 13.5v6M13.5 16.5h6"),
+            Place("deliveries", "Deliveries", "M3 11.5 21 4l-5 16-4.5-6.5zM11.5 13.5 21 4"),
+        ),
+    ),
+    (
+        "House",
+        (
+            Place("health", "Health", "M12 20s-8-4.9-8-10.5A4.5 4.5 0 0 1 12 7a4.5 4.5 0 0 1 8 2.5C20 15.1 12 20 12 20z"),
+        ),
+    ),
 )  # fmt: skip
 
 

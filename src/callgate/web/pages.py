@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from callgate.money import format_micros
 from callgate.web import formats
 from callgate.web.view import seconds_left
 
@@ -47,6 +47,7 @@ class Pages:
             "number": formats.number,
             "country": formats.country,
             "money": formats.money,
+            "micros": format_micros,
             "words": formats.words,
             "seconds_left": seconds_left,
             "segment": lambda text: quote(text, safe=""),
@@ -59,14 +60,6 @@ class Pages:
 def root_of(raw_path: bytes) -> str:
     """Return the relative way from a page to the first one: `./` from `/`, `../` from `/calls/ID`."""
     return "../" * (raw_path.count(b"/") - 1) or "./"
-
-
-def indented(body: bytes) -> str:
-    """Lay JSON out to be read, its numbers digit by digit as they came; what is not JSON is shown as it is."""
-    try:
-        return msgspec.json.format(body, indent=2).decode()
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return body.decode(errors="replace")
 
 
 def _read_assets(folder: Path) -> dict[str, Asset]:

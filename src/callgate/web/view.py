@@ -1,27 +1,32 @@
-"""What the page shows, from what the reports say. Plain functions; two equal values look the same on the screen.
+"""What pages show of calls, from what the books and the reports say. Plain functions; two equal values look the same.
 
 No row changes by itself as seconds pass, so that those who watch are sent what happened to calls and no more: what counts
 down, counts down in the browser.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
+from callgate.money import NANOS_PER_MICRO, format_micros
+from callgate.policy.refusal import SENTENCES, Refusal
 from callgate.protocol.life import LIVE, CallState
-from callgate.service.reports import CallReport
+from callgate.service.reports import CallReport, rfc3339
+from callgate.service.watch import LiveCall, Tally
 from callgate.web.formats import Money, money
 
-COUNTED = 240
-"""Newest calls that are looked at for the counters of the last minute and the list of recent calls."""
-
-SHOWN_LIVE = 100
+SHOWN_LIVE = 2_500
 SHOWN_RECENT = 50
+SHOWN_REFUSALS = 4
 
 WINDOW = timedelta(minutes=1)
+SECONDS = 60
+"""Of `WINDOW`."""
+
+PULSE_HEIGHT = 24
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -33,7 +38,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One call in a table. `ends_at` is when the grant of an answered call is used up."""
+    """One call in a table. `at` is when it ended, or was decided where it has not."""
 
     call_id: str
     application: str
@@ -45,50 +50,98 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     granted_s: int
     answered_at: str | None
     outcome: Outcome
-    talked_s: int | None
-    billed_s: int | None
-    held: Money | None
-    charge: Money | None
-    flags: tuple[str, ...]
+    talked_s: int | None = None
+    billed_s: int | None = None
+    held: Money | None = None
+    charge: Money | None = None
+    flags: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return f"{self.application}/{self.call_id}"
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures at the top. `is_more`: there are more calls than were looked at, so that counts of them are a floor."""
+    """The figures at the top. `is_more_live`: there are more calls than were looked at, so that figures of them are a floor.
+    `burn` is what answered calls cost together a minute. `pulse` are paths of bars, one a second: let through, refused.
+    """
 
     live: int
     is_more_live: bool
     held: tuple[Money, ...]
+    burn: tuple[Money, ...]
     decided: int
+    per_second: str
     refused: int
-    is_more_decided: bool
+    refusals: tuple[tuple[Outcome, int], ...]
+    pulse: tuple[str, str]
 
 
-class View(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that moves on the page."""
-
-    counters: Counters
-    live: tuple[Line, ...]
-    recent: tuple[Line, ...]
-
-
-def view_calls(live: Sequence[CallReport], newest: Sequence[CallReport], now: datetime, *, live_limit: int) -> View:
-    """Arrange the calls that are up and the newest of all; `live_limit` is how many of those that are up were asked for."""
-    recent = [call for call in newest if call.state not in LIVE]
-    recent.sort(key=lambda call: call.ended_at or call.decided_at, reverse=True)
-    fresh = [call for call in newest if datetime.fromisoformat(call.decided_at) > now - WINDOW]
-    counters = Counters(
+def counters_of(live: Sequence[LiveCall], tallies: Iterable[Tally], now: datetime) -> Counters:
+    """Count the calls that are up, and what was decided within the last minute."""
+    last = int(now.timestamp())
+    passed, refused = [0] * SECONDS, [0] * SECONDS
+    reasons: Counter[Refusal] = Counter()
+    for tally in tallies:
+        place = tally.second - last + SECONDS - 1
+        if not 0 <= place < SECONDS:
+            continue
+        (passed if tally.refusal is None else refused)[place] += tally.calls
+        if tally.refusal is not None:
+            reasons[tally.refusal] += tally.calls
+    decided = sum(passed) + sum(refused)
+    return Counters(
         live=len(live),
-        is_more_live=len(live) == live_limit,
-        held=_sum_by_currency(live),
-        decided=sum(1 for call in fresh if call.decision is not None),
-        refused=sum(1 for call in fresh if is_refused(call)),
-        is_more_decided=len(fresh) == COUNTED,
+        is_more_live=len(live) == SHOWN_LIVE,
+        held=_sums((call.currency, call.held_micros) for call in live),
+        burn=_sums(
+            (call.currency, call.rate_nanos_per_min // NANOS_PER_MICRO) for call in live if call.answered_at is not None
+        ),
+        decided=decided,
+        per_second=f"{sum((passed[place] + refused[place]) for place in range(SECONDS - 11, SECONDS - 1)) / 10:.1f}",
+        refused=sum(refused),
+        refusals=tuple((refusal_outcome(reason), calls) for reason, calls in reasons.most_common(SHOWN_REFUSALS)),
+        pulse=_bars(passed, refused),
     )
-    return View(
-        counters=counters,
-        live=tuple(view_line(call) for call in live[:SHOWN_LIVE]),
-        recent=tuple(view_line(call) for call in recent[:SHOWN_RECENT]),
+
+
+def _bars(passed: Sequence[int], refused: Sequence[int]) -> tuple[str, str]:
+    """A bar a second: what was let through stands on what was refused."""
+    most = max(1, *(through + no for through, no in zip(passed, refused, strict=True)))
+
+    def path(values: Sequence[int], grounds: Sequence[int]) -> str:
+        parts = []
+        for place, (value, ground) in enumerate(zip(values, grounds, strict=True)):
+            if value:
+                low, high = PULSE_HEIGHT * ground / most, PULSE_HEIGHT * value / most
+                parts.append(f"M{place * 2} {PULSE_HEIGHT - low:.1f}v-{high:.1f}h1.5v{high:.1f}z")
+        return "".join(parts)
+
+    return path(passed, refused), path(refused, [0] * len(refused))
+
+
+def live_line(call: LiveCall) -> Line:
+    """A call that is up, as a row."""
+    return Line(
+        call_id=call.key.call_id,
+        application=call.key.application,
+        account=call.account,
+        caller=call.caller,
+        destination=call.destination,
+        decided_at=rfc3339(call.decided_at),
+        at=rfc3339(call.decided_at),
+        granted_s=call.granted_s,
+        answered_at=None if call.answered_at is None else rfc3339(call.answered_at),
+        outcome=TALKING if call.state is CallState.ANSWERED else RINGING,
+        held=money(format_micros(call.held_micros), call.currency),
     )
+
+
+def recent_lines(calls: Iterable[CallReport]) -> list[Line]:
+    """The calls that are over, the one that ended last first."""
+    over = [call for call in calls if call.state not in LIVE]
+    over.sort(key=lambda call: call.ended_at or call.decided_at, reverse=True)
+    return [view_line(call) for call in over[:SHOWN_RECENT]]
 
 
 def view_line(call: CallReport) -> Line:
@@ -120,8 +173,13 @@ def seconds_left(line: Line, now: datetime | None) -> int:
     return min(line.granted_s, max(0, line.granted_s - talked_s))
 
 
-def is_refused(call: CallReport) -> bool:
-    return call.decision is not None and call.decision.refusal is not None
+TALKING = Outcome("talking", "good")
+RINGING = Outcome("ringing", "plain")
+
+
+def refusal_outcome(refusal: str) -> Outcome:
+    """A refusal by its name, with the sentence that explains it."""
+    return Outcome(refusal.replace("_", " "), "bad", SENTENCES.get(Refusal(refusal), ""))
 
 
 def outcome_of(call: CallReport) -> Outcome:
@@ -132,9 +190,9 @@ def outcome_of(call: CallReport) -> Outcome:
         case CallState.PARKED, _:
             return Outcome("end without a start", "odd", "Its end came before its start, which is waited for.")
         case CallState.ARRIVED, _:
-            return Outcome("ringing", "plain")
+            return RINGING
         case CallState.ANSWERED, _:
-            return Outcome("talking", "good")
+            return TALKING
         case _, "answered":
             return Outcome("connected", "good")
         case _, result:
@@ -142,9 +200,37 @@ def outcome_of(call: CallReport) -> Outcome:
             return Outcome(words, "plain", "It was let through, and nobody talked.")
 
 
-def _sum_by_currency(calls: Sequence[CallReport]) -> tuple[Money, ...]:
-    sums: dict[str, Decimal] = defaultdict(Decimal)
-    for call in calls:
-        if call.hold is not None:
-            sums[call.currency or ""] += Decimal(call.hold)
-    return tuple(money(f"{amount:f}", currency) for currency, amount in sorted(sums.items()))
+class Change(NamedTuple):
+    """How one list of rows becomes another: keys of rows that leave; rows that come or changed, each with the key of the row
+    that it stands before, in an order in which that one is there already.
+    """
+
+    gone: list[str]
+    put: list[tuple[str, str, str | None]]
+
+
+def change_of(before: dict[str, str], after: dict[str, str]) -> Change:
+    """Compare rows by key, in their order. A row that is another by now, or follows another, is put anew."""
+    gone = [key for key in before if key not in after]
+    kept = iter([key for key in before if key in after])
+    place = {key: number for number, key in enumerate(kept)}
+    put: list[tuple[str, str, str | None]] = []
+    following: str | None = None
+    lowest = len(place)
+    for key in reversed(after):
+        was = place.get(key, -1)
+        is_in_order = 0 <= was < lowest
+        if is_in_order:
+            lowest = was
+        if not is_in_order or before[key] != after[key]:
+            put.append((key, after[key], following))
+        following = key
+    return Change(gone, put)
+
+
+def _sums(amounts: Iterable[tuple[str, int]]) -> tuple[Money, ...]:
+    """Amounts in micros by currency, never across them."""
+    sums: dict[str, int] = defaultdict(int)
+    for currency, micros in amounts:
+        sums[currency] += micros
+    return tuple(money(format_micros(micros), currency) for currency, micros in sorted(sums.items()))

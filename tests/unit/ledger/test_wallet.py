@@ -87,7 +87,7 @@ def test_a_hold_that_is_not_covered_is_our_own_bug(amount: int) -> None:
 
 def test_a_hold_of_nothing_is_covered_by_nothing() -> None:
     """A call may be free."""
-    assert place_hold(wallet(), 0) == wallet()
+    assert place_hold(wallet(), 0) == msgspec.structs.replace(wallet(), hold_count=1)
 
 
 def test_a_hold_may_reach_into_the_credit_limit() -> None:

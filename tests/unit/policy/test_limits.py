@@ -3,7 +3,7 @@
 import pytest
 
 from callgate.errors import Invalid
-from callgate.policy.limits import Limits, change_limits, longest_grant_s
+from callgate.policy.limits import UNLIMITED, Limits, bounds_of, change_limits
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,8 @@ from callgate.policy.limits import Limits, change_limits, longest_grant_s
 )
 def test_limits_of_both_must_hold(application: int | None, account: int | None, longest: int) -> None:
     """The smaller one counts, and never more than the platform's four hours."""
-    assert longest_grant_s(Limits(max_seconds=application), Limits(max_seconds=account)) == longest
+    both = (Limits(max_seconds=application), Limits(max_seconds=account))
+    assert bounds_of(*both, "USD", is_verified=False).max_seconds == longest
 
 
 @pytest.mark.parametrize(
@@ -32,12 +33,13 @@ def test_limits_of_both_must_hold(application: int | None, account: int | None, 
         (["max_seconds=060"], 60),
         (["max_seconds=none"], None),
         (["max_seconds=5", "max_seconds=7"], 7),
-        (["open"], None),
     ],
 )
 def test_words_set_and_lift(words: list[str], max_seconds: int | None) -> None:
-    """`none` lifts one, `open` all; the last word of a name counts."""
+    """`none` lifts one, `open` all, `defaults` puts all back; the last word of a name counts."""
     assert change_limits(Limits(max_seconds=90), words) == Limits(max_seconds=max_seconds)
+    assert change_limits(Limits(max_seconds=90), ["open"]) == UNLIMITED
+    assert change_limits(Limits(max_seconds=90), ["defaults"]) == Limits()
 
 
 @pytest.mark.parametrize(

@@ -134,3 +134,69 @@ def test_rows_are_lean() -> None:
 def make_many(count: int, like: Rate) -> Deck:
     rows = (msgspec.structs.replace(like, prefix=str(10_000 + n), rate_nanos_per_min=10**12 + n) for n in range(count))
     return Deck(name="large", currency="USD", rows=rows)
+
+
+def like(rate: Rate, **fields: object) -> Rate:
+    return msgspec.structs.replace(rate, **fields)
+
+
+def test_longest_origin_wins() -> None:
+    """Rows for callers of one country stand beside the row for all; a number that is not shown has the latter."""
+    anybody = make_rate("46", 9)
+    swedes, mobiles = (
+        like(anybody, origin="46", rate_nanos_per_min=3),
+        like(anybody, origin="4670", rate_nanos_per_min=2),
+    )
+    deck = make_deck(mobiles, anybody, swedes)
+    found = [
+        deck.rate_for("+46812345678", MAY, caller) for caller in (None, "+4915112345", "+46812345", "+46701234567")
+    ]
+    assert found == [anybody, anybody, swedes, mobiles]
+
+
+def test_origin_comes_before_date_and_after_prefix() -> None:
+    """A longer prefix for all is nearer than a shorter one for few; of one prefix the origin counts, then the date."""
+    swedes = like(make_rate("48", 4), origin="46")
+    deck = make_deck(make_rate("467"), like(make_rate("46"), origin="46"), make_rate("48", 5, MARCH), swedes)  # fmt: skip
+    by_prefix = deck.rate_for("+46712345678", MAY, "+46812345")
+    by_origin = deck.rate_for("+48712345678", MAY, "+46812345")
+    assert by_prefix is not None and (by_prefix.prefix, by_prefix.origin) == ("467", "")
+    assert by_origin is not None and by_origin.rate_nanos_per_min == 4
+
+
+@pytest.mark.parametrize(
+    ("caller", "number", "found"),
+    [
+        ("+12125550100", "+15185550100", "intra"),  # New York to New York
+        ("+12125550100", "+13105550100", "inter"),  # New York to California
+        ("+442071234567", "+13105550100", "indeterminate"),
+        (None, "+13105550100", "indeterminate"),
+        ("+18005550100", "+13105550100", "indeterminate"),  # toll free: in no state
+    ],
+)
+def test_prices_within_and_between_states(caller: str | None, number: str, found: str) -> None:
+    """By the area codes of both numbers; what cannot be told is neither."""
+    deck = make_deck(*(like(make_rate("1"), origin=each) for each in ("intra", "inter", "indeterminate")))
+    rate = deck.rate_for(number, MAY, caller)
+    assert rate is not None and rate.origin == found
+
+
+def test_price_of_one_number_alone() -> None:
+    """A row for numbers as long as its prefix is for that number; one for another length is passed over."""
+    prefix = make_rate("46701")
+    whole, longer = like(prefix, number_length=5), like(prefix, number_length=7)
+    deck = make_deck(prefix, longer, whole)
+    assert [deck.rate_for(number, MAY) for number in ("+46701", "+467012", "+4670123")] == [whole, prefix, longer]
+
+
+def test_price_by_the_hour_of_the_week() -> None:
+    """In the zone of the deck, on days from 1 for Monday; other hours have the row for all hours."""
+    office = like(make_rate("46", 9), hours="12345 08:00-18:00 Europe/Stockholm")
+    night = like(make_rate("47", 9), hours="5 22:00-06:00 UTC")
+    deck = make_deck(make_rate("46"), office, make_rate("47"), night)
+    friday = datetime(2026, 5, 1, tzinfo=UTC)
+    found = {hour: deck.rate_for("+46123456", friday.replace(hour=hour)) for hour in (5, 6, 15, 16)}
+    assert {hour: rate and rate.rate_nanos_per_min for hour, rate in found.items()} == {5: 1, 6: 9, 15: 9, 16: 1}
+    nights = [friday.replace(hour=21), friday.replace(hour=22), friday.replace(day=2, hour=5), friday.replace(hour=5)]
+    rates = [deck.rate_for("+47123456", at) for at in nights]
+    assert [rate and rate.rate_nanos_per_min for rate in rates] == [1, 9, 9, 1]

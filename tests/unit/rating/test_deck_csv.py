@@ -43,6 +43,7 @@ def test_canonical_file() -> None:
             first_increment_s=30,
             increment_s=6,
             effective_from=datetime(2026, 12, 1, tzinfo=UTC),
+            line=2,
         ),
         Rate(
             prefix="4670",
@@ -52,6 +53,7 @@ def test_canonical_file() -> None:
             first_increment_s=1,
             increment_s=1,
             effective_from=datetime(2026, 12, 1, 5, tzinfo=UTC),
+            line=3,
         ),
     ]
 

@@ -6,7 +6,7 @@ import pytest
 
 from callgate.errors import AmountInvalid, Conflict, Invalid, NotFound
 from callgate.policy.account import Status
-from callgate.policy.limits import Limits
+from callgate.policy.limits import UNLIMITED, Limits
 from callgate.service.application import ApplicationSettings
 from callgate.service.books import AccountKey, Books, DeckHead, Keys
 from callgate.service.open_account import OpenAccount, parse_account_id, parse_identity
@@ -191,7 +191,7 @@ def test_limits_of_an_account_shorten_its_calls(house: "House") -> None:
     assert limits == Limits(max_seconds=90)
     assert house.granted_s(house.hear(house.arrived()).answer) == 90
     assert house.perform(SetAccountLimits(application="app", account="alice", words=())) == limits
-    assert house.perform(SetAccountLimits(application="app", account="alice", words=("open",))) == Limits()
+    assert house.perform(SetAccountLimits(application="app", account="alice", words=("open",))) == UNLIMITED
     with pytest.raises(NotFound, match="no account bob"):
         house.perform(SetAccountLimits(application="app", account="bob", words=words))
 

@@ -132,7 +132,7 @@ def test_of_two_reasons_the_earlier_step_wins(facts: Facts, first: str, second: 
     ("changes", "refusal"),
     [
         ({"account": {"status": Status.CLOSED}}, "account_closed"),
-        ({"call": {"destination": Endpoint(EndpointKind.USER, "bob")}}, "no_route"),
+        ({"call": {"destination": Endpoint(EndpointKind.SIP, "bob@example.com")}}, "no_route"),
         ({"call": {"destination": Endpoint(EndpointKind.NUMBER, "+33123456789")}}, "no_rate"),
         ({"call": {"destination": Endpoint(EndpointKind.NUMBER, "+447911123456")}}, "no_rate"),
         ({"account": {"currency": "EUR"}}, "no_rate"),
@@ -225,3 +225,27 @@ def test_a_trace_can_be_written_down(facts: Facts) -> None:
     for changes in [{}, *(changes for changes, _, _ in BREAKS.values())]:
         written: Iterable[Any] = msgspec.json.decode(msgspec.json.encode(decide(changed(facts, **changes)).trace))
         assert all(set(step) == {"step", "saw", "refusal"} for step in written)
+
+
+def test_the_rate_says_which_line_of_which_file_it_is_from(facts: Facts) -> None:
+    """And of which deck: it is stored with the call."""
+    rate = Rate(
+        prefix="46", destination="Sweden", rate_nanos_per_min=1, connect_fee_micros=0, first_increment_s=60, increment_s=60,
+        effective_from=datetime(2026, 1, 1, tzinfo=UTC), deck="standard", file="deck.csv", line=7,
+    )  # fmt: skip
+    verdict = decide(msgspec.structs.replace(facts, deck=Deck(name="standard", currency="USD", rows=[rate])))
+    assert verdict.rate == rate
+
+
+def test_a_price_may_depend_on_the_number_that_is_shown(facts: Facts) -> None:
+    """The longest origin wins; who shows none pays the price for any."""
+    anybody = Rate(
+        prefix="46", destination="", rate_nanos_per_min=9, connect_fee_micros=0, first_increment_s=60, increment_s=60,
+        effective_from=datetime(2026, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    swedes = msgspec.structs.replace(anybody, origin="46", rate_nanos_per_min=1)
+    deck = Deck(name="standard", currency="USD", rows=[swedes, anybody])
+    found = [
+        decide(msgspec.structs.replace(facts, deck=deck, shown=shown)).rate for shown in (None, "+4670123456", "+4670")
+    ]
+    assert found == [anybody, swedes, swedes]

@@ -17,7 +17,7 @@ def bring(house: "House", *prices: str, currency: str = "USD", name: str = "stan
     """Import a deck that prices prefixes 460, 461 and so on."""
     rows = [house.rate(f"46{number}", price) for number, price in enumerate(prices)]
     words = {"mode": ImportMode.REPLACE, "is_dry_run": False} | words
-    return house.run(import_deck(house.store, name, currency, rows, now=house.now, **words))
+    return house.run(import_deck(house.store, name, currency, rows, now=house.now, **words)).change
 
 
 def prices(house: "House") -> dict[str, int]:

@@ -1,20 +1,27 @@
 """Routes of accounts: who pays, and what they paid in."""
 
 import secrets
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Response, get, patch, post
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
 from callgate.errors import NotFound
 from callgate.http.api.access import may_configure, may_look, may_operate
-from callgate.http.api.desk import ApiRequest, TheDesk
+from callgate.http.api.desk import ApiRequest, Desk, TheDesk
+from callgate.http.api.etags import IfMatch, account_tag, tag_of_account, tagged
 from callgate.http.api.paging import Cursor, Limit, Page, page, read_cursor
 from callgate.money import format_micros, parse_micros
-from callgate.service.books import AccountKey
+from callgate.policy.account import Status
+from callgate.service.books import AccountKey, Job
 from callgate.service.open_account import OpenAccount
 from callgate.service.reports import AccountReport, account_report, report_account
+from callgate.service.set_account import SetAccount
+from callgate.service.set_identities import SetIdentities
+from callgate.service.set_limits import SetAccountLimits
+from callgate.service.set_status import SetAccountStatus
+from callgate.service.together import Together
 from callgate.service.top_up import ToppedUp, TopUp
 
 InApp = Annotated[
@@ -34,6 +41,18 @@ class NewAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     credit_limit: str = "0"
     identities: tuple[str, ...] = ()
     deck: str = "standard"
+
+
+class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is left out stays as it is. `identities` are all that it has afterwards. An account with open holds cannot be closed,
+    and a credit limit not be cut below what is held.
+    """
+
+    status: Literal["active", "suspended", "closed"] | None = None
+    credit_limit: str | None = None
+    deck: str | None = None
+    elastic: bool | None = None
+    identities: Annotated[tuple[str, ...], msgspec.Meta(max_length=100)] | None = None
 
 
 class NewTopUp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,13 +98,52 @@ async def create_account(
 
 
 @get("/accounts/{account:str}", guards=[may_look])
-async def show_account(desk: TheDesk, account: FromPath[str], app: InApp = None) -> AccountReport:
-    """Show an account and its money."""
-    application = desk.application(app)
-    report = await account_report(desk.store, AccountKey(application, account))
-    if report is None:
-        raise NotFound(f"there is no account {account} in application {application}")
-    return report
+async def show_account(desk: TheDesk, account: FromPath[str], app: InApp = None) -> Response[AccountReport]:
+    """Show an account and its money. Its `ETag` tells what is configured: money that moves does not change it."""
+    return await _shown(desk, AccountKey(desk.application(app), account))
+
+
+async def _shown(desk: Desk, key: AccountKey) -> Response[AccountReport]:
+    found = await desk.store.account(key)
+    report = await account_report(desk.store, key)
+    if report is None or found is None:
+        raise NotFound(f"there is no account {key.account} in application {key.application}")
+    return tagged(report, account_tag(found.account, found.wallet))
+
+
+@patch("/accounts/{account:str}", guards=[may_configure])
+async def change_account(
+    request: ApiRequest,
+    desk: TheDesk,
+    account: FromPath[str],
+    data: JSONBody[AccountChange],
+    app: InApp = None,
+    if_match: IfMatch = None,
+) -> Response[AccountReport]:
+    """Change what is set for an account: all of what is named, or nothing."""
+    del if_match  # read by the desk; named here for the reference
+    key = AccountKey(desk.application(app), account)
+    jobs: list[Job[Any]] = [SetAccountLimits(application=key.application, account=account, words=())]
+    if words := _words_of(data):
+        jobs.append(SetAccount(application=key.application, account=account, words=words))
+    if data.status is not None:
+        jobs.append(SetAccountStatus(application=key.application, account=account, status=Status(data.status)))
+    if data.identities is not None:
+        found = await desk.store.account(key)
+        known = found.identities if found is not None else ()
+        jobs.append(
+            SetIdentities(application=key.application, account=account, known=known, identities=data.identities)
+        )
+    await desk.do(
+        request, Together(name="change_account", jobs=jobs), lambda _: None, status=200, tag=tag_of_account(key)
+    )
+    return await _shown(desk, key)
+
+
+def _words_of(data: AccountChange) -> tuple[str, ...]:
+    elastic = None if data.elastic is None else "on" if data.elastic else "off"
+    named = {"credit_limit": data.credit_limit, "deck": data.deck, "elastic": elastic}
+    return tuple(f"{name}={value}" for name, value in named.items() if value is not None)
 
 
 @post("/accounts/{account:str}/topups", guards=[may_operate])

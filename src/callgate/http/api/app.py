@@ -3,18 +3,34 @@
 from typing import Any
 
 from litestar import Litestar, MediaType, Request, Response, Router, get
+from litestar.datastructures import MutableScopeHeaders
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import Message, Scope
 
 from callgate import __version__
 from callgate.errors import Error
-from callgate.http.api.accounts import create_account, list_accounts, show_account, top_up_account
+from callgate.http.api.accounts import change_account, create_account, list_accounts, show_account, top_up_account
+from callgate.http.api.applications import add_application, change_application, list_applications, show_application
+from callgate.http.api.audit import list_audit
 from callgate.http.api.calls import hang_up, list_calls, show_call
 from callgate.http.api.cdrs import list_records
+from callgate.http.api.deliveries import list_deliveries, resend_deliveries, resend_delivery
 from callgate.http.api.desk import Desk
+from callgate.http.api.dids import add_did, list_dids, remove_did
+from callgate.http.api.endpoints import (
+    add_endpoint,
+    change_endpoint,
+    drop_endpoint,
+    list_endpoints,
+    rotate_secret,
+    show_endpoint,
+    test_endpoint,
+)
+from callgate.http.api.events import stream_events
 from callgate.http.api.faults import on_bug, on_error, on_http_error
 from callgate.http.api.lists import (
     add_entries,
@@ -24,16 +40,28 @@ from callgate.http.api.lists import (
     remove_entry,
     show_list,
 )
+from callgate.http.api.money import adjust_account, refund_call, show_statement
 from callgate.http.api.quotes import show_quote
+from callgate.http.api.reference import describe_api, page_of, policy_of_page
+from callgate.http.api.tokens import create_token, list_tokens, revoke_token
 from callgate.service.asyncapi import describe
 
 MAX_BODY_BYTES = 65_536
+"""Of every body, but for routes that say `request_max_body_size` themselves."""
+
+HEADERS = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}
+"""On every answer that does not say otherwise."""
 
 
 @get("/openapi.json", include_in_schema=False)
 async def show_openapi(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
     """The reference for programs; open to everybody."""
-    return Response(request.app.openapi_schema.to_schema(), media_type=MediaType.JSON)
+    return Response(_described(request.app), media_type=MediaType.JSON)
 
 
 @get("/asyncapi.json", include_in_schema=False)
@@ -42,24 +70,61 @@ async def show_asyncapi() -> Response[dict[str, Any]]:
     return Response(describe(), media_type=MediaType.JSON)
 
 
+@get("/api/docs", include_in_schema=False)
+async def show_docs(request: Request[Any, Any, Any]) -> Response[str]:
+    """The reference for people; open to everybody."""
+    page = page_of(_described(request.app))
+    return Response(page, media_type=MediaType.HTML, headers={"content-security-policy": policy_of_page()})
+
+
+def _described(app: Litestar) -> dict[str, Any]:
+    """Made once: routes do not change."""
+    if "described" not in app.opt:
+        app.opt["described"] = describe_api(app)
+    found: dict[str, Any] = app.opt["described"]
+    return found
+
+
+async def provide_desk(request: Request[Any, Any, Any]) -> Desk:
+    """The desk, for who asks."""
+    desk: Desk = request.app.opt["desk"]
+    return desk.at(request.scope.get("auth"))
+
+
+async def add_headers(message: Message, _: Scope) -> None:
+    """What every answer says, errors included."""
+    if message["type"] == "http.response.start":
+        headers = MutableScopeHeaders.from_message(message)
+        for name, value in HEADERS.items():
+            headers.setdefault(name, value)
+
+
 def build_api(desk: Desk) -> Litestar:
     """The API over the books that the desk stands for."""
     version_1 = Router(
         "/api/v1",
         route_handlers=[
-            list_accounts, create_account, show_account, top_up_account,
+            list_applications, add_application, show_application, change_application,
+            list_accounts, create_account, show_account, change_account,
+            top_up_account, adjust_account, refund_call, show_statement,
             show_quote,
-            list_calls, show_call, hang_up,
+            list_calls, show_call, hang_up, stream_events,
             list_records,
+            list_dids, add_did, remove_did,
             list_lists, put_list, show_list, delete_list, add_entries, remove_entry,
+            list_deliveries, resend_delivery, resend_deliveries,
+            list_endpoints, add_endpoint, show_endpoint, change_endpoint, drop_endpoint, rotate_secret, test_endpoint,
+            list_tokens, create_token, revoke_token,
+            list_audit,
             show_openapi, show_asyncapi,
         ],
         security=[{"token": []}],
     )  # fmt: skip
     return Litestar(
-        [version_1],
-        dependencies={"desk": Provide(lambda: desk, sync_to_thread=False)},
+        [version_1, show_docs],
+        dependencies={"desk": Provide(provide_desk)},
         exception_handlers={Error: on_error, HTTPException: on_http_error, Exception: on_bug},
+        before_send=[add_headers],
         openapi_config=OpenAPIConfig(
             title="Callgate",
             version=__version__,

@@ -31,7 +31,7 @@ async def list_calls(
     """List calls, newest first, without their callbacks."""
     now = desk.clock()
     calls = await desk.store.calls(
-        desk.application(app) if app is not None else None,
+        desk.scope(app),
         account=account,
         only_live=in_state == "live",
         before=_read_position(cursor),
@@ -61,6 +61,7 @@ async def hang_up(request: ApiRequest, desk: TheDesk, call_id: FromPath[str], ap
         log.warning("call.not_hung_up", **facts, error=str(error))
         raise
     log.info("call.hung_up", **facts)
+    await desk.note("hang_up", "call", call_id, key.application)
     return report_call(call, desk.clock())
 
 

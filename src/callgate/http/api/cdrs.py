@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from callgate.http.api.access import may_look
 from callgate.http.api.accounts import InApp
 from callgate.http.api.desk import ApiRequest, Desk, TheDesk
 from callgate.http.api.paging import Cursor, Limit, Page, page, read_cursor
+from callgate.http.api.times import aware
 from callgate.service.export import MEDIA_TYPES, FileFormat, lines, position_of
 from callgate.service.parquet import write_parquet
 from callgate.service.ports import RecordPosition, RecordRange
@@ -50,9 +51,9 @@ async def list_records(
     """
     now = desk.clock()
     wanted = RecordRange(
-        since=_aware(since) or now - USUAL,
-        until=_aware(until) or now,
-        application=desk.application(app) if app is not None else None,
+        since=aware(since) or now - USUAL,
+        until=aware(until) or now,
+        application=desk.scope(app),
         account=account,
     )
     form = in_format or _accepted(request)
@@ -86,11 +87,6 @@ def _accepted(request: ApiRequest) -> FileFormat | None:
             if kind == media_type.partition(";")[0]:
                 return form
     return None
-
-
-def _aware(at: datetime | None) -> datetime | None:
-    """Without a zone it is UTC."""
-    return at if at is None or at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def _position(record: CallRecord) -> str:

@@ -1,23 +1,35 @@
-"""What every route works with: the books, the platforms, the time, and the application and token that a request is about."""
+"""What every route works with: the books, the platforms, the time, and the application and token that a request is about.
 
+There is one desk for the whole API, and a copy of it for each request (`at`), whose store writes in the audit log who changed
+what, and which keeps a token that is bound to an application inside of it.
+"""
+
+import asyncio
+import copy
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from litestar import Request, Response
 from litestar.datastructures import State
 from litestar.di import NamedDependency
+from litestar.exceptions import PermissionDeniedException
 
 from callgate.errors import Error, NotFound
 from callgate.http.api.faults import explain
+from callgate.http.api.pace import Pace
 from callgate.rating.deck import Deck
-from callgate.service.books import Job
+from callgate.service.audit_entry import Actor, AuditEntry, Via
+from callgate.service.audited import NoteAction, audited
+from callgate.service.books import Books, Job
 from callgate.service.catalog import Catalogs
 from callgate.service.idempotent import Asked, Idempotent, check_key
+from callgate.service.matched import Matched
 from callgate.service.ports import Platform, Store
 from callgate.service.token import Token
+from callgate.service.token_use import TokenUses
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -25,51 +37,138 @@ R = TypeVar("R")
 ApiRequest = Request[Any, Token, State]
 
 
-class Desk:
-    """One for the whole API."""
+class Tools(NamedTuple):
+    """What routes of configuration need beyond the books, from rooms that this one does not see.
 
-    def __init__(self, store: Store, catalogs: Catalogs, platform: Platform, clock: Callable[[], datetime]) -> None:
+    `seal` and `unseal` encrypt secrets; `resolve` gives the addresses of a host; `check_connector` reads what is said of a
+    connector (kind, URL, options, token) and returns its URL and secret; `try_endpoint` says what does not work, or nothing.
+    """
+
+    seal: Callable[[str], bytes]
+    unseal: Callable[[bytes], str]
+    resolve: Callable[[str], Awaitable[Sequence[str]]]
+    check_connector: Callable[[str, str, Mapping[str, str], str], tuple[str, str]]
+    try_endpoint: Callable[[str], Awaitable[str]]
+
+
+class Desk:
+    """`per_s` is how many requests a second a token may make, 0 for as many as it likes."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalogs: Catalogs,
+        platform: Platform,
+        clock: Callable[[], datetime],
+        *,
+        tools: Tools | None = None,
+        per_s: float = 0.0,
+        uses: TokenUses | None = None,
+        stopping: asyncio.Event | None = None,
+    ) -> None:
         self.store = store
         self.platform = platform
         self.clock = clock
+        self.pace = Pace(per_s)
+        self.uses = uses if uses is not None else TokenUses()
+        self.stopping = stopping if stopping is not None else asyncio.Event()
+        self.streams: set[object] = set()  # those that are open
+        self.token: Token | None = None
         self._catalogs = catalogs
+        self._tools = tools
+
+    @property
+    def tools(self) -> Tools:
+        assert self._tools is not None, "a desk of configuration has its tools"
+        return self._tools
+
+    def at(self, token: Token | None) -> "Desk":
+        """The desk for one request. What is changed at it is this token's doing."""
+        if token is None:
+            return self
+        mine = copy.copy(self)
+        mine.token = token
+        mine.store = audited(self.store, Actor(who=f"token:{token.name}", via=Via.API), self.clock)
+        return mine
 
     @property
     def decks(self) -> Mapping[str, Deck]:
         """The decks that calls are priced by now."""
         return self._catalogs.now.decks
 
-    def application(self, named: str | None) -> str:
-        """Return the key of the application that is meant; it need not be named while there is only one.
+    async def refresh(self) -> None:
+        """An application was added: the next request may name it."""
+        await self._catalogs.refresh()
 
-        Raises `NotFound`.
+    def application(self, named: str | None) -> str:
+        """Return the key of the application that is meant; it need not be named while there is only one, or where the token
+        is bound to one.
+
+        Raises `NotFound`, and 403 where the token is bound to another.
         """
         keys = self._catalogs.now.applications
+        named = self.scope(named)
         if named is not None and named in keys:
             return named
         if named is None and len(keys) == 1:
             return next(iter(keys))
-        known = ", ".join(keys) or "none"
+        known = ", ".join(keys if self.scope(None) is None else ()) or "none"
         raise NotFound(f"say which application: {'it is not named' if named is None else named}; there are: {known}")
 
-    async def do(self, request: ApiRequest, job: Job[T], render: Callable[[T], R], *, status: int) -> Response[R]:
+    def scope(self, named: str | None) -> str | None:
+        """Return the key of the application that a list is limited to; None for all. Raises 403 as `application` does."""
+        bound = self.token.application if self.token is not None else None
+        if bound is not None and named not in (None, bound):
+            raise PermissionDeniedException(f"this token is bound to application {bound}")
+        return bound or named
+
+    async def do(
+        self,
+        request: ApiRequest,
+        job: Job[T],
+        render: Callable[[T], R],
+        *,
+        status: int,
+        secret: Callable[[T], R] | None = None,
+        tag: Callable[[Books], str | None] | None = None,
+    ) -> Response[R]:
         """Do a job once for its `Idempotency-Key`, where the request has one, and answer with what it rendered.
 
-        The response holds the bytes of an `R`, so that a repeat gets the same ones.
+        The response holds the bytes of an `R`, so that a repeat gets the same ones; `secret` renders what only the first
+        one gets, and is not kept. `tag` makes the entity tag of what the job changes: with it `If-Match` is judged.
         """
-        key = request.headers.get("idempotency-key")
+        if tag is not None and (wanted := request.headers.get("if-match")) is not None:
+            job = Matched(job=job, wanted=wanted, tag=tag)
+        key = request.headers.get("idempotency-key") if request.method == "POST" else None
         if key is None:
-            return _reply(status, msgspec.json.encode(render(await self.store.perform(job))))
+            result = await self.store.perform(job)
+            return _reply(status, msgspec.json.encode((secret or render)(result)))
         scope = f"{request.auth.digest} {request.method} {request.url.path} {check_key(key)}"
+        asked = request.url.query.encode() + b"\n" + await request.body()
         once = Idempotent(
             job=job,
-            asked=Asked(scope, hashlib.sha256(await request.body()).hexdigest()),
+            asked=Asked(scope, hashlib.sha256(asked).hexdigest()),
             now=self.clock(),
             render=lambda result: (status, msgspec.json.encode(render(result))),
             refuse=_refusal,
+            reveal=None if secret is None else lambda result: msgspec.json.encode(secret(result)),
         )
         kept = await self.store.perform(once)
         return _reply(kept.status, kept.body)
+
+    async def note(self, action: str, kind: str, subject: str, application: str = "") -> None:
+        """Write in the audit log what was done outside of the books."""
+        assert self.token is not None, "every route that does something has a guard"
+        entry = AuditEntry(
+            at=self.clock(),
+            who=f"token:{self.token.name}",
+            via=Via.API,
+            action=action,
+            kind=kind,
+            subject=subject,
+            application=application,
+        )
+        await self.store.perform(NoteAction(entry=entry))
 
 
 TheDesk = NamedDependency[Desk]

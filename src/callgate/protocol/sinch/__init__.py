@@ -81,9 +81,17 @@ if TYPE_CHECKING:
         warn,
     )
     from callgate.protocol.sinch.rules import Fault
+    from callgate.protocol.sinch.setup import (
+        CONFIGURATION,
+        ask_callback_urls,
+        read_callback_urls,
+        read_set,
+        set_callback_urls,
+    )
     from callgate.protocol.sinch.token import registration_token
 
 __all__ = [
+    "CONFIGURATION",
     "REGIONS",
     "Ace",
     "Action",
@@ -131,6 +139,7 @@ __all__ = [
     "UnknownEvent",
     "answer",
     "ask",
+    "ask_callback_urls",
     "base_url",
     "check",
     "check_owner",
@@ -142,10 +151,13 @@ __all__ = [
     "prove",
     "put_out",
     "read",
+    "read_callback_urls",
     "read_done",
+    "read_set",
     "read_told",
     "registration_token",
     "rest",
+    "set_callback_urls",
     "sign",
     "signature_of",
     "signing_key",
@@ -165,6 +177,9 @@ _LATER = {
     "check": "allowed",
     "diagnose": "doctor",
     "prompts": "prompts",
+    **dict.fromkeys(
+        ("CONFIGURATION", "ask_callback_urls", "read_callback_urls", "read_set", "set_callback_urls"), "setup"
+    ),
     "registration_token": "token",
     "rest": "rest",
     **dict.fromkeys(("REGIONS", "ask", "base_url", "hang_up", "put_out", "read_done", "read_told", "warn"), "orders"),

@@ -53,8 +53,8 @@ from callgate.protocol.sinch.callbacks import (
 from callgate.protocol.sinch.prompts import tts
 from callgate.protocol.sinch.signature import signing_key
 from callgate.protocol.sinch.svaml import (
-    Action,
     Address,
+    AnyAction,
     ConnectConf,
     ConnectMxp,
     ConnectPstn,
@@ -151,7 +151,7 @@ def answer(event: CallEvent, decision: Decision) -> WireReply:
     raise DecisionUnsupported(f"{type(decision).__name__} is no answer to {event.name}")
 
 
-def _action(event: CallArrived | CallInput, decision: Decision) -> Action | None:
+def _action(event: CallArrived | CallInput, decision: Decision) -> AnyAction | None:
     """What a caller who waits is led to; None for decisions that lead nowhere."""
     match decision:
         case Connect():

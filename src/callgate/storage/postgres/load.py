@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from callgate.protocol.call import CallKey
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys
-from callgate.storage import rows
+from callgate.storage import rows, usage_rows
 from callgate.storage.alone import ALONE
 from callgate.storage.postgres.session import Connection
 from callgate.storage.postgres.statements import (
@@ -25,6 +25,7 @@ from callgate.storage.postgres.statements import (
 _CALL = slice(1, 1 + len(rows.CALL))
 _ACCOUNT = slice(_CALL.stop, _CALL.stop + len(rows.ACCOUNT))
 _WALLET = slice(_ACCOUNT.stop, _ACCOUNT.stop + len(rows.WALLET))
+_USAGE = slice(_WALLET.stop, _WALLET.stop + len(usage_rows.USAGE))
 
 
 async def load(connection: Connection, statements: Statements, books: Books, keys: Keys) -> None:
@@ -51,6 +52,7 @@ async def _load_calls(connection: Connection, statements: Statements, books: Boo
     for account_key in keys.accounts:
         books.accounts.load(account_key, None)
         books.wallets.load(account_key, None)
+        books.usages.load(account_key, None)
     named = [*_arrays(keys.calls, 2), *_arrays(keys.identities, 2), *_arrays(keys.accounts, 2)]
     if keys.deliveries:
         named.append(keys.deliveries)
@@ -63,8 +65,10 @@ async def _load_calls(connection: Connection, statements: Statements, books: Boo
                 books.identities.load(IdentityKey(row[1], row[2]), row[4])
             case kind if kind == ACCOUNT_ROW:
                 account = rows.to_account(row[_ACCOUNT])
-                books.accounts.load(AccountKey(account.application, account.id), account)
-                books.wallets.load(AccountKey(account.application, account.id), rows.to_wallet(row[_WALLET]))
+                opened_key = AccountKey(account.application, account.id)
+                books.accounts.load(opened_key, account)
+                books.wallets.load(opened_key, rows.to_wallet(row[_WALLET]))
+                books.usages.load(opened_key, usage_rows.to_usage(row[_USAGE]))
 
 
 def _arrays(keys: Sequence[Sequence[str]], width: int) -> list[Sequence[str]]:

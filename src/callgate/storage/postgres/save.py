@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from callgate.service.books import Books
-from callgate.storage.changes import changes_configuration, changes_of, removals_of
+from callgate.storage.changes import changes_configuration, changes_of
 from callgate.storage.postgres.session import Connection
 from callgate.storage.postgres.statements import STEP_FORWARD, Statements
 
@@ -11,17 +11,13 @@ from callgate.storage.postgres.statements import STEP_FORWARD, Statements
 async def save(connection: Connection, statements: Statements, books: Books, writer: str, batch: int) -> bool:
     """Write it, and that this batch of this writer is committed. False, and nothing is written, where nothing changed."""
     changes = list(changes_of(books))
-    removals = list(removals_of(books))
-    if not changes and not removals and not books.is_probed:
+    if not changes and not books.is_probed:
         return False
     values: list[object] = [writer, batch]
     for change in changes:
         values += _columns(change.rows)
-    for removal in removals:
-        values += _columns(removal.rows)
     shapes = tuple(change[:4] for change in changes)
-    gone = tuple(removal[:2] for removal in removals)
-    await connection.fetch(statements.save(shapes, gone, changes_configuration(books)), *values)
+    await connection.fetch(statements.save(shapes, changes_configuration(books)), *values)
     if deliveries := books.deliveries.changes():
         lanes = sorted({delivery.lane for delivery in deliveries.values()})
         await connection.execute(STEP_FORWARD, *_columns(lanes))

@@ -7,17 +7,17 @@ an update that leaves keys alone, so that nobody who adds a row that refers to a
 from collections.abc import Sequence
 from functools import cache
 
-from callgate.storage import rows
+from callgate.storage import rows, usage_rows
 from callgate.storage.changes import Verb
 
 Shape = tuple[Verb, str, tuple[str, ...], tuple[str, ...]]
 """A change without its rows: verb, table, columns, key."""
 
-Gone = tuple[str, tuple[str, ...]]
-"""A removal without its rows: table, key."""
-
 CALL_ROW, IDENTITY_ROW, ACCOUNT_ROW = range(3)
 """What the first column of a loaded row says that it is."""
+
+
+_OPENED_WIDTH = len(rows.ACCOUNT) + len(rows.WALLET) + len(usage_rows.USAGE)
 
 
 class Statements:
@@ -52,22 +52,25 @@ class Statements:
                 UNION SELECT application, account FROM named
                 UNION SELECT application, account FROM {self._wanted(5, "application", "account")} {lanes}),
             opened AS MATERIALIZED (
-                SELECT {_of("a", rows.ACCOUNT)}, {", ".join(f"w.{name} AS w_{name}" for name in rows.WALLET)} FROM payers AS p
+                SELECT {_of("a", rows.ACCOUNT)}, {", ".join(f"w.{name} AS w_{name}" for name in rows.WALLET)},
+                {", ".join(f"u.{name} AS u_{name}" for name in usage_rows.USAGE)} FROM payers AS p
                 JOIN accounts AS a ON a.application = p.application AND a.id = p.account
                 JOIN wallets AS w ON w.application = p.application AND w.account = p.account
-                ORDER BY a.application, a.id FOR NO KEY UPDATE OF a, w)
+                JOIN usages AS u ON u.application = p.application AND u.account = p.account
+                ORDER BY a.application, a.id FOR NO KEY UPDATE OF a, w, u)
             SELECT {CALL_ROW}, {", ".join(rows.CALL)}, {self._nothing("accounts", rows.ACCOUNT)},
-                {self._nothing("wallets", rows.WALLET)} FROM called
+                {self._nothing("wallets", rows.WALLET)}, {self._nothing("usages", usage_rows.USAGE)} FROM called
             UNION ALL SELECT {IDENTITY_ROW}, application, identity,
-                {", ".join(["NULL", "account", *["NULL"] * (len(rows.CALL) - 4 + len(rows.ACCOUNT) + len(rows.WALLET))])}
+                {", ".join(["NULL", "account", *["NULL"] * (len(rows.CALL) - 4 + _OPENED_WIDTH)])}
                 FROM named
             UNION ALL SELECT {ACCOUNT_ROW}, {self._nothing("calls", rows.CALL)}, {", ".join(rows.ACCOUNT)},
-                {", ".join(f"w_{name}" for name in rows.WALLET)} FROM opened"""
+                {", ".join(f"w_{name}" for name in rows.WALLET)},
+                {", ".join(f"u_{name}" for name in usage_rows.USAGE)} FROM opened"""
 
-    def _save(self, shapes: tuple[Shape, ...], removals: tuple[Gone, ...], configuration: bool) -> str:  # noqa: FBT001 - a cache's key
+    def _save(self, shapes: tuple[Shape, ...], configuration: bool) -> str:  # noqa: FBT001 - a cache's key
         """All changes of a batch, and that it is committed: one statement.
 
-        Placeholders: writer and number of the batch, then the arrays of each change in order, then the keys of what is removed.
+        Placeholders: writer and number of the batch, then the arrays of each change in order.
         What all nodes write to comes last, when all else is written, and always in the same order: the house's accounts, then
         the feed. So nobody who holds them waits for anybody.
         """
@@ -77,11 +80,6 @@ class Statements:
             before = [f"s{each}" for each in range(number)] if verb is Verb.ADD_UP or table == "callbacks" else []
             parts += self._part(f"s{number}", shape, place, before)
             place += len(columns)
-        for number, (table, key) in enumerate(removals):
-            same = " AND ".join(f"t.{name} = v.{name}" for name in key)
-            values = self._values(table, key, place)
-            parts.append(f"r{number} AS (DELETE FROM {table} AS t USING {values} WHERE {same} RETURNING 1)")
-            place += len(key)
         if configuration:
             parts.append("configured AS (UPDATE configuration SET version = version + 1 RETURNING 1)")
         return f"""WITH {", ".join(parts)}{"," if parts else ""}
@@ -109,6 +107,9 @@ class Statements:
             changed = ", ".join(f"{each} = v.{each}" for each in columns if each not in key)
             same = " AND ".join(f"t.{each} = v.{each}" for each in key)
             return [f"{name} AS (UPDATE {table} AS t SET {changed} FROM {values} WHERE {same} RETURNING 1)"]
+        if verb is Verb.REMOVE:
+            same = " AND ".join(f"t.{each} = v.{each}" for each in key)
+            return [f"{name} AS (DELETE FROM {table} AS t USING {values} WHERE {same} RETURNING 1)"]
         added = ", ".join(f"{each} = {table}.{each} + excluded.{each}" for each in columns if each not in key)
         return [
             f"""{name} AS (INSERT INTO {table} ({", ".join(columns)}) SELECT {_of("v", columns)} FROM {values}

@@ -11,10 +11,12 @@ import asyncpg
 from callgate.errors import StorageUnavailable
 from callgate.ledger.verify import LedgerRows
 from callgate.rating.rate import Rate
+from callgate.rating.rates import sorted_rates
 from callgate.service.books import DeckHead, Job
 from callgate.service.signature_fault import SignatureFault
 from callgate.storage import list_rows, rows
 from callgate.storage.batch import OnStep, Waiting, commit_batch, pass_on
+from callgate.storage.deck_rows import DROP_PORTIONS, PAGE, from_rates
 from callgate.storage.postgres.reading import Readers
 from callgate.storage.postgres.session import (
     check_schema,
@@ -35,7 +37,7 @@ from callgate.storage.schema import SCHEMA
 T = TypeVar("T")
 
 STAGE_PORTION = 2_000
-"""Rows of a deck written in one transaction."""
+"""Rows removed in one transaction."""
 
 STAGE_LIST_PORTION = 10_000
 """Entries of a list, which are smaller."""
@@ -138,15 +140,13 @@ class PostgresStore(Reads):
         return await self._number("UPDATE configuration SET deck_versions = deck_versions + 1 RETURNING deck_versions")
 
     async def stage_deck(self, head: DeckHead, rates: Iterable[Rate]) -> None:
-        staged = (rows.from_rate(head.name, head.version, rate) for rate in rates)
-        while portion := list(islice(staged, STAGE_PORTION)):
-            await self._add("rates", rows.RATE, portion)
+        for page in from_rates(head, sorted_rates(rates)):
+            await self._add("deck_pages", PAGE, [page])
 
     async def drop_deck_rows(self, head: DeckHead) -> None:
-        statement = """DELETE FROM rates WHERE (deck, version, prefix, effective_from) IN
-            (SELECT deck, version, prefix, effective_from FROM rates WHERE deck = ? AND version = ? LIMIT ?) RETURNING 1"""
-        while await self.fetch(statement, head.name, head.version, STAGE_PORTION):
-            pass
+        for statement, count in DROP_PORTIONS:
+            while await self.fetch(f"{statement} RETURNING 1", head.name, head.version, count):
+                pass
 
     async def stage_list(self, version: int, entries: Iterable[int]) -> None:
         staged = ((version, entry) for entry in entries)
@@ -173,6 +173,10 @@ class PostgresStore(Reads):
         while len(await self.fetch(_FORGET_DELIVERIES, rows.to_us(before), STAGE_PORTION)) == STAGE_PORTION:
             pass
 
+    async def drop_deliveries(self, endpoint: str) -> None:
+        while len(await self.fetch(_DROP_DELIVERIES, endpoint, STAGE_PORTION)) == STAGE_PORTION:
+            pass
+
     async def _add(self, table: str, columns: tuple[str, ...], added: list[Row]) -> None:
         assert self._statements is not None, "the store is not open"
         statement = self._statements.add(table, columns)
@@ -185,5 +189,7 @@ _FORGET_FAULTS = """DELETE FROM signature_faults WHERE is_known = ?
 _FORGET_REPLIES = "DELETE FROM replies WHERE scope IN (SELECT scope FROM replies WHERE at < ? LIMIT ?)"
 _FORGET_DELIVERIES = """DELETE FROM deliveries WHERE number IN
     (SELECT number FROM deliveries WHERE state = 'delivered' AND occurred_at < ? LIMIT ?) RETURNING 1"""
+_DROP_DELIVERIES = """DELETE FROM deliveries WHERE number IN
+    (SELECT number FROM deliveries WHERE endpoint = ? LIMIT ?) RETURNING 1"""
 _FORGET_WRITERS = "DELETE FROM commits WHERE at < now() - INTERVAL '1 day'"
 """Writers that ended without saying so. One that has been idle for a day gets its line anew with its next batch."""

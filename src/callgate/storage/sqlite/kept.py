@@ -1,4 +1,4 @@
-"""Rows that were read before and are still as they were: who an identity is, accounts with their wallets.
+"""Rows that were read before and are still as they were: who an identity is, accounts with their wallets and usages.
 
 Valid for as long as no other process has written to the file, which SQLite tells for the price of one small statement.
 """
@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from callgate.ledger.wallet import Wallet
 from callgate.policy.account import Account
+from callgate.policy.usage import Usage
 from callgate.service.books import AccountKey, Books, IdentityKey
 
 KEPT_COUNT = 20_000
@@ -19,6 +20,7 @@ class Opened(NamedTuple):
 
     account: Account | None
     wallet: Wallet | None
+    usage: Usage | None
 
 
 class Kept:
@@ -40,8 +42,11 @@ class Kept:
     def renew(self, books: Books) -> None:
         """What the batch changed is committed."""
         self.identities.update(books.identities.changes())
-        changed = books.wallets.changes().keys() | books.accounts.changes().keys()
-        self.accounts.update({key: Opened(books.accounts.get(key), books.wallets.get(key)) for key in changed})
+        changed = books.wallets.changes().keys() | books.accounts.changes().keys() | books.usages.changes().keys()
+        self.accounts.update(
+            {key: Opened(books.accounts.get(key), books.wallets.get(key), books.usages.get(key)) for key in changed}
+        )
+        self.identities.update(dict.fromkeys(books.identities.removed()))
         for kept in (self.identities, self.accounts):
             for _ in range(len(kept) - KEPT_COUNT):
                 del kept[next(iter(kept))]  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from callgate.protocol.call import CallKey
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys
-from callgate.storage import rows
+from callgate.storage import rows, usage_rows
 from callgate.storage.alone import ALONE
 from callgate.storage.rows import Row
 from callgate.storage.sql import select_many
@@ -68,18 +68,23 @@ def _load_identities(db: sqlite3.Connection, books: Books, keys: Sequence[Identi
 
 
 def _load_accounts(db: sqlite3.Connection, books: Books, keys: Sequence[AccountKey], kept: Kept) -> None:
-    """Accounts with their wallets."""
+    """Accounts with their wallets and usages."""
     missing = [key for key in keys if key not in kept.accounts]
     if missing:
         accounts = {
             row[:2]: rows.to_account(row) for row in _rows(db, "accounts", rows.ACCOUNT, rows.ACCOUNT_KEY, missing)
         }
         wallets = {row[:2]: rows.to_wallet(row) for row in _rows(db, "wallets", rows.WALLET, rows.WALLET_KEY, missing)}
-        kept.accounts.update({key: Opened(accounts.get(key), wallets.get(key)) for key in missing})
+        usages = {
+            row[:2]: usage_rows.to_usage(row)
+            for row in _rows(db, "usages", usage_rows.USAGE, usage_rows.USAGE_KEY, missing)
+        }
+        kept.accounts.update({key: Opened(accounts.get(key), wallets.get(key), usages.get(key)) for key in missing})
     for key in keys:
         opened = kept.accounts[key]
         books.accounts.load(key, opened.account)
         books.wallets.load(key, opened.wallet)
+        books.usages.load(key, opened.usage)
 
 
 def _rows(

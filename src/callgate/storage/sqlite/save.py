@@ -4,7 +4,7 @@ import sqlite3
 from itertools import chain
 
 from callgate.service.books import Books
-from callgate.storage.changes import Change, Verb, changes_configuration, changes_of, removals_of
+from callgate.storage.changes import Change, Verb, changes_configuration, changes_of
 from callgate.storage.sql import add_up, delete, insert, upsert
 from callgate.storage.sqlite.load import portions
 
@@ -12,8 +12,6 @@ from callgate.storage.sqlite.load import portions
 def save(db: sqlite3.Connection, books: Books) -> None:
     for change in changes_of(books):
         _write(db, change)
-    for removal in removals_of(books):
-        db.executemany(delete(removal.table, removal.key), removal.rows)
     if deliveries := books.deliveries.changes():
         db.executemany(_STEP_FORWARD, {delivery.lane for delivery in deliveries.values()})
     if changes_configuration(books):
@@ -33,6 +31,8 @@ def _write(db: sqlite3.Connection, change: Change) -> None:
                 db.execute(upsert(table, columns, key, len(portion)), values)
             case Verb.ADD_UP:
                 db.execute(add_up(table, columns, key, len(portion)), values)
+            case Verb.REMOVE:
+                db.execute(delete(table, key, len(portion)), values)
 
 
 _STEP_FORWARD = """UPDATE deliveries SET state = 'next'

@@ -8,16 +8,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Protocol, TypeVar
 
 from callgate.errors import StorageUnavailable
 from callgate.ledger.verify import LedgerRows
 from callgate.rating.rate import Rate
+from callgate.rating.rates import sorted_rates
 from callgate.service.books import Books, DeckHead, Job
 from callgate.service.signature_fault import SignatureFault
 from callgate.storage import list_rows, rows
 from callgate.storage.batch import OnStep, Step, Waiting, commit_batch, named_by, pass_on
+from callgate.storage.deck_rows import DROP_PORTIONS, PAGE, from_rates
 from callgate.storage.ledger import ledger_rows
 from callgate.storage.queue import Commit, Queue, Writer
 from callgate.storage.reads import Reads
@@ -36,7 +39,7 @@ READERS = 4
 """Threads that read beside the writer."""
 
 STAGE_PORTION = 2_000
-"""Rows of a deck written in one transaction: about 10 ms, so that decisions go on between them."""
+"""Rows removed in one transaction: about 10 ms, so that decisions go on between them."""
 
 
 STAGE_LIST_PORTION = 10_000
@@ -233,16 +236,14 @@ class SqliteStore(Reads):
         return await self._write(lambda db: int(db.execute(statement).fetchone()[0]))
 
     async def stage_deck(self, head: DeckHead, rates: Iterable[Rate]) -> None:
-        staged = (rows.from_rate(head.name, head.version, rate) for rate in rates)
-        while portion := list(islice(staged, STAGE_PORTION)):
-            await self._add("rates", rows.RATE, portion)
+        for page in from_rates(head, sorted_rates(rates)):
+            await self._add("deck_pages", PAGE, [page])
 
     async def drop_deck_rows(self, head: DeckHead) -> None:
-        statement = """DELETE FROM rates WHERE (deck, version, prefix, effective_from) IN
-            (SELECT deck, version, prefix, effective_from FROM rates WHERE deck = ? AND version = ? LIMIT ?)"""
-        portion = (head.name, head.version, STAGE_PORTION)
-        while await self._write(lambda db: db.execute(statement, portion).rowcount):
-            pass
+        for statement, count in DROP_PORTIONS:
+            remove = partial(_count, statement, (head.name, head.version, count))
+            while await self._write(remove):
+                pass
 
     async def stage_list(self, version: int, entries: Iterable[int]) -> None:
         staged = ((version, entry) for entry in entries)
@@ -272,6 +273,12 @@ class SqliteStore(Reads):
         while await self._write(lambda db: db.execute(statement, portion).rowcount) == STAGE_PORTION:
             pass
 
+    async def drop_deliveries(self, endpoint: str) -> None:
+        statement = """DELETE FROM deliveries WHERE number IN
+            (SELECT number FROM deliveries WHERE endpoint = ? LIMIT ?)"""
+        while await self._write(lambda db: db.execute(statement, (endpoint, STAGE_PORTION)).rowcount) == STAGE_PORTION:
+            pass
+
     async def _add(self, table: str, columns: tuple[str, ...], added: list[Row]) -> None:
         await self._write(lambda db: db.executemany(insert(table, columns), added).rowcount)
 
@@ -293,5 +300,12 @@ _DROP_LIST_ENTRIES = """DELETE FROM list_entries WHERE (version, entry) IN
     (SELECT version, entry FROM list_entries WHERE version = ? LIMIT ?)"""
 _DROP_LIST_CHANGES = """DELETE FROM list_changes WHERE (version, revision, entry) IN
     (SELECT version, revision, entry FROM list_changes WHERE version = ? LIMIT ?)"""
+
+
+def _count(statement: str, values: tuple[object, ...], db: sqlite3.Connection) -> int:
+    """Run a statement and return how many rows it touched."""
+    return db.execute(statement, values).rowcount
+
+
 _FORGET_FAULTS = """DELETE FROM signature_faults WHERE is_known = ?
     AND id NOT IN (SELECT id FROM signature_faults WHERE is_known = ? ORDER BY id DESC LIMIT ?)"""

@@ -5,10 +5,12 @@ import { clock, countDown } from "./page.js";
 
 const RETRY_MS = 5_000;
 
-const parts = ["counters", "recent", "live"].map((id) => document.getElementById(id)).filter(Boolean);
-const sources = new WeakMap(); // what the server sent for a row or cell, before times were made local
+const tables = ["recent", "live"].map((id) => document.getElementById(id));
+const counters = document.getElementById("counters");
+const rows = new Map(tables.map((table) => [table, new Map([...table.children].map((row) => [row.dataset.key, row]))]));
+const waiting = []; // changes that come while somebody points at a row: nothing may move under the hand
+let isHeld = false;
 
-for (const part of parts) for (const row of part.children) remember(row);
 watch();
 
 // -- what the server tells --------------------------------------------------------------------------------------------
@@ -39,7 +41,11 @@ function watch() {
       if (stream?.readyState === EventSource.CLOSED) retry = setTimeout(tryAgain, RETRY_MS);
     };
     stream.addEventListener("clock", (event) => (clock.aheadMs = Date.parse(event.data) - Date.now()));
-    for (const part of parts) stream.addEventListener(part.id, (event) => fill(part, event.data));
+    stream.addEventListener("counters", (event) => {
+      counters.innerHTML = event.data;
+      localise(counters);
+    });
+    for (const table of tables) stream.addEventListener(table.id, (event) => take(table, JSON.parse(event.data)));
   };
 
   // A stream that was turned away does not say why: ask, and let a session that is over show the sign-in page.
@@ -68,45 +74,60 @@ function watch() {
   follow();
 }
 
-// -- rows -------------------------------------------------------------------------------------------------------------
-
-function remember(row) {
-  sources.set(row, row.outerHTML);
-  for (const cell of row.children) sources.set(cell, cell.outerHTML);
+for (const table of tables) {
+  table.addEventListener("pointerover", (event) => (isHeld = event.pointerType === "mouse" && event.target.closest(".do") !== null));
+  table.addEventListener("pointerleave", () => {
+    isHeld = false;
+    for (const [held, change] of waiting.splice(0)) apply(held, change);
+  });
 }
 
-// Bring a part to what the server sent, touching only what differs, so that focus, selection and scrolling stay.
-function fill(part, html) {
-  const template = document.createElement("template");
-  template.innerHTML = html;
-  const keyOf = (row, index) => row.dataset.key ?? String(index);
-  const present = new Map([...part.children].map((row, index) => [keyOf(row, index), row]));
-  const wanted = [...template.content.children].map((row, index) => {
-    const known = present.get(keyOf(row, index));
-    present.delete(keyOf(row, index));
-    remember(row);
-    if (!known) row.classList.add("fresh");
-    return known ? patched(known, row) : row;
+// -- rows -------------------------------------------------------------------------------------------------------------
+
+function take(table, change) {
+  if (isHeld || waiting.length) {
+    waiting.push([table, change]);
+    for (const key of change.gone ?? []) rows.get(table).get(key)?.classList.add("over");
+    if (isHeld) return;
+    for (const [held, earlier] of waiting.splice(0)) apply(held, earlier);
+  } else apply(table, change);
+}
+
+// Bring a table to what the server has, touching only what differs, so that focus, selection and scrolling stay.
+function apply(table, { all, gone = [], put = [] }) {
+  const known = rows.get(table);
+  if (all) {
+    const wanted = new Set(all.map(([key]) => key));
+    gone = [...known.keys()].filter((key) => !wanted.has(key));
+    put = all.map(([key, html], index) => [key, html, all[index + 1]?.[0] ?? null]).reverse();
+  }
+  for (const key of gone) {
+    const row = known.get(key);
+    known.delete(key);
+    if (row) leave(row);
+  }
+  const sent = document.createElement("template");
+  sent.innerHTML = put.map(([, html]) => html).join("");
+  [...sent.content.children].forEach((row, index) => {
+    const [key, , following] = put[index];
+    const before = known.get(key);
+    const isSame = before?.isEqualNode(row);
+    localise(row);
+    if (!before) {
+      if (!all) row.classList.add("fresh");
+      known.set(key, row);
+      table.insertBefore(row, known.get(following) ?? null);
+    } else if (!isSame) refill(before, row);
+    if (before && before.nextElementSibling !== (known.get(following) ?? null)) table.insertBefore(before, known.get(following) ?? null);
   });
-  for (const gone of present.values()) leave(gone);
-  wanted.forEach((row, index) => {
-    if (part.children[index] !== row) part.insertBefore(row, part.children[index] ?? null);
-  });
-  localise(part);
   countDown();
 }
 
-function patched(row, sent) {
-  if (sources.get(row) === sources.get(sent)) return row;
-  row.className = sent.className;
+// The row stays, and with it what has the focus in it; only cells that are others by now are filled anew.
+function refill(row, sent) {
   [...sent.children].forEach((cell, index) => {
-    const known = row.children[index];
-    if (sources.get(known) === sources.get(cell)) return;
-    known.innerHTML = cell.innerHTML;
-    sources.set(known, sources.get(cell));
+    if (!row.children[index].isEqualNode(cell)) row.children[index].innerHTML = cell.innerHTML;
   });
-  sources.set(row, sources.get(sent));
-  return row;
 }
 
 // A call that ends moves from one table to the other: who had it in focus goes with it.

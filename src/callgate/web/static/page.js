@@ -23,3 +23,13 @@ const here = document.querySelector(".side [aria-current]");
 const menu = document.querySelector(".side nav");
 if (here && menu.scrollWidth > menu.clientWidth) menu.scrollLeft = here.offsetLeft - menu.clientWidth / 2 + here.offsetWidth / 2;
 document.querySelector("[aria-invalid='true']")?.focus();
+
+// A link that can be shared: the page's own address.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  if (!navigator.clipboard) continue;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.dataset.copy || location.href);
+    button.textContent = "Copied";
+  });
+}

@@ -1,12 +1,12 @@
 """Rented numbers and where their calls go; what a call was connected to; what was answered to inputs in menus.
 
-Revision 0012, after 0011.
+Revision 0015, after 0014.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0012"
-down_revision = "0011"
+revision = "0015"
+down_revision = "0014"
 
 STATEMENTS = (
     """

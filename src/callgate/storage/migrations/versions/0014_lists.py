@@ -1,12 +1,12 @@
 """Deny and allow lists: their heads, their entries as integers, and what was changed since those were written.
 
-Revision 0011, after 0010.
+Revision 0014, after 0013.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0011"
-down_revision = "0010"
+revision = "0014"
+down_revision = "0013"
 
 STATEMENTS = (
     """

@@ -1,0 +1,94 @@
+"""What people look at: calls that are up, how the last minute went, calls that are searched for. Read in small pieces, so that
+looking does not slow deciding.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from callgate.ledger.transfer import Transfer
+from callgate.policy.refusal import Refusal
+from callgate.protocol.call import CallKey
+from callgate.protocol.life import CallState
+from callgate.service.delivery import Delivery, DeliveryState
+from callgate.service.records import Call, CallRecord
+
+
+class LiveCall(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown of a call that is up. `rate_nanos_per_min` is what it costs while it lasts."""
+
+    key: CallKey
+    state: CallState
+    account: str
+    caller: str
+    destination: str
+    granted_s: int
+    decided_at: datetime
+    answered_at: datetime | None
+    held_micros: int
+    rate_nanos_per_min: int
+    currency: str
+
+
+class Tally(NamedTuple):
+    """How many calls were decided within one second, and how; `refusal` is None for those that were let through."""
+
+    second: int
+    refusal: Refusal | None
+    calls: int
+
+
+class CallFilter(NamedTuple):
+    """Which calls are searched for. `fragment` is part of a number or a name on either side. `outcome` is the name of a
+    refusal, or `connected`, `refused`, `live`, `flagged`; empty for any. `since` and `until` are times of decisions.
+    """
+
+    application: str | None = None
+    account: str | None = None
+    fragment: str = ""
+    outcome: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def is_sieve(self) -> bool:
+        """Whether calls have to be looked through, one by one, for those that are wanted."""
+        return bool(self.fragment or self.outcome not in ("", "live") or self.account or self.application)
+
+
+class Found(NamedTuple):
+    """Calls that were found, newest first. `looked_until` is how far back was looked, None for all the way; a search stops
+    after so many calls that even the largest database answers at once.
+    """
+
+    calls: Sequence[Call]
+    looked_until: datetime | None
+
+
+class Watched(Protocol):
+    """What the books show to people who look. Part of `service.ports.Store`."""
+
+    async def live_calls(self, limit: int) -> Sequence[LiveCall]:
+        """Calls that are up, newest first."""
+
+    async def recent_calls(self, limit: int) -> Sequence[Call]:
+        """The calls that ended last, and those refused last: at most `limit` of each, in no order."""
+
+    async def tallies(self, since: datetime) -> Sequence[Tally]:
+        """Decisions since then, by second and refusal."""
+
+    async def search_calls(self, wanted: CallFilter, *, before: datetime | None, limit: int) -> Found:
+        """Calls that were decided before that time, newest first: at most `limit`, or as many as were found in a bounded
+        look back. Calls of the same microsecond as the last one come with it.
+        """
+
+    async def delivery_page(self, state: DeliveryState | None, *, before: str, limit: int) -> Sequence[Delivery]:
+        """Deliveries, those that were queued last first, behind the one with the id `before`; empty for the first page."""
+
+    async def transfers_of_call(self, key: CallKey) -> Sequence[Transfer]:
+        """Money that a call moved, in the order in which it moved."""
+
+    async def records_of_call(self, key: CallKey) -> Sequence[CallRecord]:
+        """A call's record and its corrections, oldest first."""

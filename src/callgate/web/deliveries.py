@@ -1,0 +1,109 @@
+"""Deliveries: records on their way to their receivers, what went wrong with them, and sending them again."""
+
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+
+from callgate.errors import Conflict, Error, Invalid, NotFound
+from callgate.logs import log
+from callgate.service.add_endpoint import SetEndpointState
+from callgate.service.delivery import DeliveryState
+from callgate.service.endpoint import EndpointState
+from callgate.service.reports import endpoint_reports, report_delivery
+from callgate.service.resend import resend_one, resend_since
+from callgate.service.token import Role
+from callgate.web.calls import read_time
+from callgate.web.desk import AnyRequest, AtDesk, Desk, Form
+from callgate.web.forms import Filled, sentence_of
+from callgate.web.ladder import indented
+from callgate.web.lists import Listed, as_file, form_of, given, paths, query
+
+SHOWN = 50
+
+
+@get(paths("/deliveries"))
+async def list_deliveries(desk: AtDesk, request: AnyRequest) -> Response[Any]:
+    """Deliveries, those queued last first, in any `state` or one; and the endpoints that they go to."""
+    await desk.who(request)
+    return await _list(desk, request, Filled(since="24h"))
+
+
+async def _list(desk: Desk, request: AnyRequest, recover: Filled) -> Response[Any]:
+    filters = given(request, ("state", "before"))
+    if filters["state"] not in ("", *DeliveryState):
+        filters["state"] = ""
+    state = DeliveryState(filters["state"]) if filters["state"] else None
+    found = await desk.store.delivery_page(state, before=filters.pop("before"), limit=SHOWN + 1)
+    items = [report_delivery(delivery) for delivery in found[:SHOWN]]
+    following = query(request, before=items[-1].id) if len(found) > SHOWN else None
+    if form := form_of(request):
+        return as_file(form, items, following, "deliveries")
+    return desk.page(
+        "deliveries.html",
+        request,
+        listed=Listed(items, following, filters),
+        endpoints=await endpoint_reports(desk.store),
+        states=tuple(state.value for state in DeliveryState),
+        recover=recover,
+        same=query(request, before=None),
+        status_code=422 if recover.is_faulty else 200,
+    )
+
+
+@get("/deliveries/{delivery:str}")
+async def show_delivery(desk: AtDesk, request: AnyRequest, delivery: FromPath[str]) -> Response[str]:
+    """One delivery: what it says, how often it was tried, and what was answered."""
+    await desk.who(request)
+    found = await desk.store.delivery(delivery)
+    if found is None:
+        raise NotFoundException(detail="There is no such delivery, or it was delivered long ago and forgotten.")
+    return desk.page("delivery.html", request, delivery=report_delivery(found), body=indented(found.body))
+
+
+@post("/deliveries/recover")
+async def recover(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any]:
+    """Send again all that was given up since a time."""
+    who = await desk.at_least(request, Role.OPERATOR)
+    form, now = Filled(data), desk.clock()
+    try:
+        since = read_time(form["since"].strip() or "24h", "since", now) or now
+        count = await resend_since(desk.store, DeliveryState.PARKED, since, now)
+    except (Invalid, Conflict) as error:
+        return await _list(desk, request, form.blame(error, {}, "since"))
+    log.info("deliveries.recovered", count=count, who=who.name)
+    records = "1 parked record is" if count == 1 else f"{count:,} parked records are"
+    return desk.done(request, "deliveries", f"{records} on the way again.")
+
+
+@post("/deliveries/{delivery:str}/resend")
+async def resend(desk: AtDesk, request: AnyRequest, delivery: FromPath[str]) -> Response[Any]:
+    """Send one again: with the same id, body and sequence, so that its receiver knows a repeat."""
+    who = await desk.at_least(request, Role.OPERATOR)
+    try:
+        await resend_one(desk.store, delivery, desk.clock())
+    except Conflict as error:
+        return desk.done(request, f"deliveries/{delivery}", f"Not sent: {sentence_of(error)}")
+    log.info("delivery.resent", delivery=delivery, who=who.name)
+    return desk.done(request, f"deliveries/{delivery}", "It is on the way again.")
+
+
+@post("/endpoints/{endpoint:str}/state")
+async def set_endpoint_state(desk: AtDesk, request: AnyRequest, endpoint: FromPath[str], data: Form) -> Response[Any]:
+    """Stop sending to an endpoint, or start again."""
+    await desk.at_least(request, Role.ADMIN)
+    state = EndpointState.DISABLED if data.get("state") == EndpointState.DISABLED else EndpointState.ACTIVE
+    try:
+        await desk.store.perform(SetEndpointState(id=endpoint, state=state))
+    except NotFound:
+        raise
+    except Error as error:
+        return desk.done(request, "deliveries", sentence_of(error))
+    told = (
+        "is sent nothing more; what waits for it stays" if state is EndpointState.DISABLED else "is sent records again"
+    )
+    return desk.done(request, "deliveries", f"Endpoint {endpoint} {told}.")
+
+
+delivery_routes = (list_deliveries, show_delivery, recover, resend, set_endpoint_state)

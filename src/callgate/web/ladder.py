@@ -1,0 +1,87 @@
+"""The ladder of a call: what was asked, what was answered, and what the gate did between, in the order of time."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from callgate.money import format_micros
+from callgate.service.records import Call, Callback
+
+MAX_GIST = 90
+
+
+class Rung(NamedTuple):
+    """One step. `kind` is `said` for a callback with its answer, `done` for what the gate did."""
+
+    kind: str
+    at: str
+    name: str
+    gist: str
+    tone: str = "plain"
+    note: str = ""
+    sent: str = ""
+    answer: str = ""
+    answer_gist: str = ""
+    digest: str = ""
+
+
+def ladder_of(call: Call, callbacks: Sequence[Callback]) -> list[Rung]:
+    """Callbacks, and what the books say became of the call, oldest first."""
+    rungs = [(heard.at, 0, _said(heard)) for heard in callbacks] + [(at, 1, rung) for at, rung in _done(call)]
+    return [rung for _, _, rung in sorted(rungs, key=lambda each: each[:2])]
+
+
+def _said(heard: Callback) -> Rung:
+    digest = base64.b64encode(hashlib.md5(heard.body, usedforsecurity=False).digest()).decode() if heard.body else ""
+    return Rung(
+        "said",
+        heard.at.isoformat(),
+        heard.name,
+        gist(heard.body),
+        note=heard.note,
+        sent=indented(heard.body),
+        answer=indented(heard.answer),
+        answer_gist=gist(heard.answer),
+        digest=digest,
+    )
+
+
+def _done(call: Call) -> list[tuple[datetime, Rung]]:
+    money = call.currency or ""
+    done: list[tuple[datetime, Rung]] = []
+    if call.refusal is not None:
+        done.append((call.decided_at, _rung(call.decided_at, f"refused: {call.refusal.replace('_', ' ')}", "bad")))
+    elif call.hold is not None:
+        held = f"{format_micros(call.hold.amount_micros)} {money} held for {call.granted_s:,} s"
+        done.append((call.hold.placed_at, _rung(call.hold.placed_at, held, "good")))
+    if call.ended_at is not None and call.charge_micros is not None:
+        billed = f", {call.billed_s:,} s billed" if call.billed_s else ""
+        charged = f"settled: {format_micros(call.charge_micros)} {money}{billed}"
+        at = max(call.ended_at, call.decided_at)
+        done.append((at, _rung(at, charged, "good")))
+    return done
+
+
+def _rung(at: datetime, gist_: str, tone: str) -> Rung:
+    return Rung("done", at.isoformat(), "", gist_, tone)
+
+
+def gist(body: bytes) -> str:
+    """The first words of a body, on one line."""
+    try:
+        text = msgspec.json.format(body, indent=-1).decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        text = body.decode(errors="replace")
+    return text if len(text) <= MAX_GIST else f"{text[:MAX_GIST]}…"
+
+
+def indented(body: bytes) -> str:
+    """Lay JSON out to be read, its numbers digit by digit as they came; what is not JSON is shown as it is."""
+    try:
+        return msgspec.json.format(body, indent=2).decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return body.decode(errors="replace")
