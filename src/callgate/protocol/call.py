@@ -160,6 +160,12 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True):
     cli: str | None = None
 
 
+class JoinConference(msgspec.Struct, frozen=True, kw_only=True):
+    """Put the call into a conference, which exists from its first participant on."""
+
+    conference: str
+
+
 class GoOn(msgspec.Struct, frozen=True):
     """Let the call go on as it is."""
 
@@ -175,4 +181,27 @@ class Acknowledge(msgspec.Struct, frozen=True):
     """Heard; nothing to say."""
 
 
-Decision = Connect | GoOn | HangUp | Acknowledge
+class PlaceCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that the provider is asked to place: ring `number`, then put whoever answers into `conference`, or speak
+    `text` where there is none.
+
+    `custom` comes back with every event of the call. `cli` is the number that is shown, None for none. `max_duration_s` ends
+    a call in a conference; what is spoken ends by itself, and no provider takes a limit for it. `locale` may be empty.
+    """
+
+    number: str
+    custom: str
+    max_duration_s: int
+    cli: str | None = None
+    text: str = ""
+    conference: str = ""
+    greeting: str = ""
+    locale: str = ""
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the provider itself ends the call after `max_duration_s`."""
+        return bool(self.conference)
+
+
+Decision = Connect | JoinConference | GoOn | HangUp | Acknowledge

@@ -74,6 +74,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None  # none: nothing was used yet
     elastic: ElasticTerms = DEFAULT_TERMS
     lists: Sequence[NumberList] = ()
+    longest_s: int = MAX_GRANT_S  # that the call is wanted for
+    ticket: str = ""  # of the call: `good`, or why it proves nothing; empty where it carries none
     rules: RuleSet | None = None
     redirected: Redirected | None = None
 
@@ -146,6 +148,8 @@ class Ladder:
         facts, call, account = self.facts, self.facts.call, self.facts.account
         yield Step("application", {"status": facts.application.status}, judge_application(facts.application.status))
         asked: dict[str, Any] = {"user": call.user, "origin": call.origin, "account": account and account.id}
+        if facts.ticket:
+            asked["ticket"] = facts.ticket
         yield Step("caller", asked, judge_caller(account))
         assert account is not None, "the step before has asked"
         yield Step("account", {"status": account.status}, judge_account(account.status))
@@ -253,7 +257,7 @@ class Ladder:
         """No step refused: the grant, and the hold for it."""
         facts, rate, bounds, account = self.facts, self.rate, self.bounds, self.facts.account
         assert rate is not None and bounds is not None and account is not None, "every step has asked"
-        longest_s = min([bounds.max_seconds, *caps_of(facts, self.ruling)])
+        longest_s = min([bounds.max_seconds, facts.longest_s, *caps_of(facts, self.ruling)])
         granted_s, slice_s = min(self.affordable_s, longest_s), 0
         if account.is_elastic and granted_s > facts.elastic.slice_s:
             granted_s, slice_s = min(facts.elastic.max_s, longest_s), facts.elastic.slice_s

@@ -75,7 +75,9 @@ if TYPE_CHECKING:
         ask,
         base_url,
         hang_up,
+        place,
         read_done,
+        read_placed,
         read_told,
         warn,
     )
@@ -146,11 +148,13 @@ __all__ = [
     "hang_up",
     "header",
     "owner",
+    "place",
     "prompts",
     "prove",
     "read",
     "read_callback_urls",
     "read_done",
+    "read_placed",
     "read_set",
     "read_told",
     "registration_token",
@@ -180,7 +184,9 @@ _LATER = {
     ),
     "registration_token": "token",
     "rest": "rest",
-    **dict.fromkeys(("REGIONS", "ask", "base_url", "hang_up", "read_done", "read_told", "warn"), "orders"),
+    **dict.fromkeys(
+        ("REGIONS", "ask", "base_url", "hang_up", "place", "read_done", "read_placed", "read_told", "warn"), "orders"
+    ),
 }
 """The module of each name that is loaded later."""
 

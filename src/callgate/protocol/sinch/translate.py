@@ -28,6 +28,7 @@ from callgate.protocol.call import (
     EndpointKind,
     GoOn,
     HangUp,
+    JoinConference,
     Origin,
     Price,
 )
@@ -46,7 +47,7 @@ from callgate.protocol.sinch.callbacks import (
     read,
 )
 from callgate.protocol.sinch.signature import signing_key
-from callgate.protocol.sinch.svaml import ConnectPstn, Continue, Hangup, Say, Svaml
+from callgate.protocol.sinch.svaml import ConnectConf, ConnectPstn, Continue, Hangup, Say, Svaml
 from callgate.protocol.wire import WireReply, WireRequest
 
 MAX_TEXT = 256
@@ -128,6 +129,8 @@ def answer(event: CallEvent, decision: Decision) -> WireReply:
         cli = decision.cli if decision.cli is not None else "private"
         action = ConnectPstn(number=decision.number, cli=cli, max_duration=decision.max_duration_s)
         return WireReply(body=Svaml(action=action).to_json())
+    if isinstance(decision, JoinConference) and isinstance(event, CallAnswered):
+        return WireReply(body=Svaml(action=ConnectConf(conference_id=decision.conference)).to_json())
     if isinstance(decision, GoOn) and isinstance(event, CallAnswered | CallInput):
         return _GO_ON
     if isinstance(decision, Acknowledge) and not isinstance(event, CallArrived | CallAnswered):
