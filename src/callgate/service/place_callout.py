@@ -14,8 +14,8 @@ import msgspec
 
 from callgate.ledger.wallet import void_hold
 from callgate.policy.limits import MAX_GRANT_S
-from callgate.policy.refusal import Refusal
 from callgate.policy.number_list import NumberList
+from callgate.policy.refusal import Refusal
 from callgate.policy.rules.judge import RuleSet
 from callgate.protocol import Provider
 from callgate.protocol.call import CallArrived, CallEnded, CallKey, CallResult, Endpoint, Origin, PlaceCall
