@@ -39,6 +39,7 @@ from callgate.protocol.call import (
     Endpoint,
     EndpointKind,
     Origin,
+    PlaceCall,
     Price,
 )
 from callgate.rating.deck import Deck
@@ -119,6 +120,8 @@ class Exchange:
         self._told = PlatformFailed("down", is_retryable=True) if is_down else told
         self.done: list[tuple[str, str]] = []
         self.said: list[tuple[str, str]] = []
+        self.placed: list[PlaceCall] = []
+        self.fails_to_place: PlatformFailed | None = None
 
     async def ask(self, call: CallKey, resource: str) -> CallEnded | CallOngoing | None:
         self.done.append(("ask", f"{call.call_id}{resource}"))
@@ -137,6 +140,14 @@ class Exchange:
     async def warn(self, call: CallKey, resource: str, text: str, locale: str) -> bool:
         self.said.append((text, locale))
         return self._act("warn", call, resource)
+
+    async def place(self, application: str, call: PlaceCall) -> str:
+        """Return `p1`, `p2` and so on, or fail."""
+        del application
+        self.placed.append(call)
+        if self.fails_to_place is not None:
+            raise self.fails_to_place
+        return f"p{len(self.placed)}"
 
     def _act(self, what: str, call: CallKey, resource: str) -> bool:
         self.done.append((what, f"{call.call_id}{resource}"))
@@ -353,6 +364,16 @@ class House:
         exchange = exchange or Exchange()
         self.run(self._healer(exchange).extend_due())
         return exchange.done
+
+    def tend(self, exchange: "Exchange") -> None:
+        """Bridges are looked at, and what follows is done."""
+
+        async def steps() -> None:
+            healer = self._healer(exchange)
+            await healer.tend_bridges()
+            await healer.settle_down()
+
+        self.run(steps())
 
     def _healer(self, platform: Platform) -> Healer:
         catalogs = Catalogs(self.store, lambda sealed: sealed.decode())

@@ -8,6 +8,7 @@ from callgate.errors import SettingsInvalid
 from callgate.service.application import Application
 from callgate.service.application import opened as unsealed
 from callgate.service.ports import Platform, Store
+from callgate.service.signing import Signing
 from callgate.settings import Settings
 from callgate.vault import Vault
 
@@ -43,6 +44,11 @@ def build_vault(settings: Settings) -> Vault:
             "secret_key", "none", "the one in callgate.toml, or CALLGATE_SECRET_KEY; `callgate init` makes one"
         )
     return Vault(settings.secret_key)
+
+
+def build_signing(vault: Vault) -> Signing:
+    """What we sign ourselves is signed with keys made of the secret key."""
+    return Signing(tickets=vault.derived("callgate tickets"), holds=vault.derived("callgate holds"))
 
 
 @asynccontextmanager

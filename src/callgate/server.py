@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
-from callgate.app import build_store, build_vault, clock, opened
+from callgate.app import build_signing, build_store, build_vault, clock, opened
 from callgate.errors import SettingsInvalid, StorageUnavailable
 from callgate.http.asgi import AsgiApp, Receive, Scope, Send, send_reply
 from callgate.http.callbacks import PREFIX, CallbackEdge
@@ -31,6 +31,7 @@ from callgate.service.idempotent import KEPT_FOR
 from callgate.service.ports import ManagedPlatform, Store
 from callgate.service.respond import Responder
 from callgate.service.take_lease import Holder
+from callgate.service.ticket import KEPT_USED
 from callgate.service.token_use import TokenUses
 from callgate.settings import Settings
 from callgate.vault import Vault
@@ -65,12 +66,16 @@ class Gate:
         self.catalogs = Catalogs(store, vault.unseal)
         self.faults = FaultWatch(store, clock)
         self._leases = Holder(store, uuid.uuid4().hex, clock)
+        self._bridge = asyncio.Event()
+        self.signing = build_signing(vault)
         self.responder = Responder(
             store,
             clock,
             decision_deadline_s=settings.decision_deadline_ms / 1000,
             orphan_after=timedelta(seconds=settings.orphan_after_s),
             elastic=ElasticTerms(slice_s=settings.elastic_slice_s, max_s=settings.elastic_max_s),
+            signing=self.signing,
+            on_callout=self._bridge.set,
         )
         self._platform: ManagedPlatform | None = None
         self._uses = TokenUses()
@@ -114,6 +119,7 @@ class Gate:
             "outbox": partial(self._leases.work, "outbox", self._deliver),
             "ask": partial(self._leases.work, "ask", self._ask),
             "extend": self._extend,  # by every server: a slice cannot wait until a dead server's lease is over
+            "bridges": self._tend,  # by every server: whoever hears that the first side answered rings the second
             "faults": self.faults.work,
             "tokens": partial(self._uses.keep_writing, store=self._store),
             "pages": self._load_pages,
@@ -148,6 +154,7 @@ class Gate:
             per_s=per_s,
             uses=self._uses,
             stopping=self.stopping,
+            signing=self.signing,
         )
         return cast("AsgiApp", build_api(desk))
 
@@ -183,9 +190,13 @@ class Gate:
         """Calls that hold their money in slices."""
         await self._healer().extend_for_ever()
 
+    async def _tend(self) -> None:
+        """Calls that we place."""
+        await self._healer().tend_for_ever()
+
     def _healer(self) -> Healer:
         assert self._platform is not None, "the healer works while the server does"
-        return Healer(self._store, self._platform, self.catalogs, clock)
+        return Healer(self._store, self._platform, self.catalogs, clock, self._bridge)
 
     async def _sweep(self) -> None:
         """Ends whose start never came; replies and delivered records that nobody will ask for again."""
@@ -194,6 +205,7 @@ class Gate:
             try:
                 await expire_parked(self._store, self.catalogs.now, before=before)
                 await self._store.forget_replies(clock() - KEPT_FOR)
+                await self._store.forget_tickets(clock() - KEPT_USED)
                 await self._store.forget_deliveries(clock() - timedelta(days=self._settings.delivered_kept_days))
             except StorageUnavailable as error:
                 log.warning("sweep.failed", error=str(error))

@@ -4,6 +4,8 @@ import base64
 import binascii
 
 from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from callgate.errors import SettingsInvalid
 
@@ -14,7 +16,12 @@ class Vault:
     """Seals and unseals with one secret key: 32 bytes as URL-safe base64. Raises `SettingsInvalid` for any other."""
 
     def __init__(self, secret_key: str) -> None:
-        self._fernet = Fernet(read_key(secret_key))
+        self._key = read_key(secret_key)
+        self._fernet = Fernet(self._key)
+
+    def derived(self, purpose: str) -> bytes:
+        """Return a key for another purpose, from which the secret key cannot be told."""
+        return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode()).derive(self._key)
 
     def seal(self, clear: str) -> bytes:
         return self._fernet.encrypt(clear.encode())

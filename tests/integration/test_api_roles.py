@@ -44,6 +44,7 @@ OPERATIONS = {
     ("POST", "/calls/{call_id}/hangup"): OPERATOR,
     ("POST", "/calls/{call_id}/refunds"): OPERATOR,
     ("GET", "/cdrs"): VIEWER,
+    ("POST", "/callouts"): OPERATOR,
     ("GET", "/events"): VIEWER,
     # the outbox
     ("GET", "/deliveries"): VIEWER,

@@ -10,12 +10,13 @@ from typing import Any
 
 from litestar.testing import AsyncTestClient
 
+from callgate.app import build_signing
 from callgate.errors import Conflict
 from callgate.http.api.app import build_api
 from callgate.http.api.desk import Desk
 from callgate.platform.platforms import platforms
 from callgate.protocol import WireRequest, sinch
-from callgate.protocol.call import CallArrived, CallKey
+from callgate.protocol.call import CallArrived, CallKey, PlaceCall
 from callgate.rating.deck import Deck
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
@@ -57,6 +58,10 @@ class AskedInTheLoopOfTheRequest:
         async with platforms(self._known, lambda: datetime.now(UTC)) as asking:
             return await asking.put_out(call, resource, conference)
 
+    async def place(self, application: str, call: PlaceCall) -> str:
+        async with platforms(self._known, lambda: datetime.now(UTC)) as asking:
+            return await asking.place(application, call)
+
     async def warn(self, call: CallKey, resource: str, text: str, locale: str) -> bool:
         async with platforms(self._known, lambda: datetime.now(UTC)) as asking:
             return await asking.warn(call, resource, text, locale)
@@ -82,7 +87,15 @@ async def api(role: Role = Role.ADMIN, *, platform_url: str = "") -> AsyncIterat
     asking = AskedInTheLoopOfTheRequest(catalogs)
     stopped = asyncio.Event()
     stopped.set()  # a stream that would go on for ever ends at once: this client waits for ends
-    desk = Desk(store, catalogs, asking, lambda: NOW, tools=api_tools(store, vault), stopping=stopped)
+    desk = Desk(
+        store,
+        catalogs,
+        asking,
+        lambda: NOW,
+        tools=api_tools(store, vault),
+        stopping=stopped,
+        signing=build_signing(vault),
+    )
     async with AsyncTestClient(build_api(desk)) as client:
 
         async def ask(method: str, path: str, *, bearer: str = token, key: str | None = None, **how: Any) -> Any:

@@ -67,6 +67,7 @@ COMMANDS = {
     "calls show": "Show one call: its timeline, and the reason of its decision.",
     "calls hangup": "End a live call at the platform.",
     "calls tail": "Print calls as they are decided and as they end, until Ctrl-C.",
+    "callout": "Place a call: a spoken message, a conference, or click-to-call. Its money is held before anybody is rung.",
     "endpoint add": "Add a receiver of call records: a webhook, and print its signing secret once, or a connector to a CRM.",
     "endpoint list": "List the receivers; secrets are never shown.",
     "endpoint rotate": "Give a receiver a new signing secret, and print it once.",

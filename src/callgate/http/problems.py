@@ -19,18 +19,25 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A problem document. Source: RFC 9457. `errors` names each thing that cannot be used."""
+    """A problem document. Source: RFC 9457. `errors` names each thing that cannot be used, `refusal` why a
+    call was refused.
+    """
 
     type: str
     title: str
     status: int
     detail: str = ""
     errors: Sequence[Fault] = ()
+    refusal: str = ""
 
 
-def problem(status: int, name: str, title: str, detail: str | None = None, errors: Sequence[Fault] = ()) -> WireReply:
+def problem(  # noqa: PLR0913, PLR0917 - what a document may say
+    status: int, name: str, title: str, detail: str | None = None, errors: Sequence[Fault] = (), refusal: str = ""
+) -> WireReply:
     """Return the reply for an error: `type` ends in its stable name."""
-    document = Problem(type=f"{TYPE}{name}", title=title, status=status, detail=detail or "", errors=errors)
+    document = Problem(
+        type=f"{TYPE}{name}", title=title, status=status, detail=detail or "", errors=errors, refusal=refusal
+    )
     return WireReply(status=status, content_type="application/problem+json", body=msgspec.json.encode(document))
 
 

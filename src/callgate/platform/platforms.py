@@ -10,7 +10,7 @@ from callgate.errors import Invalid, PlatformFailed, PlatformRefused, SignatureI
 from callgate.platform.wire import Wire, wire
 from callgate.protocol import PROVIDERS, Provider, WireRequest
 from callgate.protocol.base_url import is_url
-from callgate.protocol.call import CallEnded, CallKey, CallOngoing
+from callgate.protocol.call import CallEnded, CallKey, CallOngoing, PlaceCall
 from callgate.protocol.provider import CallbackUrls
 from callgate.service.application import Application
 
@@ -35,7 +35,7 @@ class Platforms:
     async def ask(self, call: CallKey, resource: str) -> CallEnded | CallOngoing | None:
         """Return what the platform knows of the call: its end, that it is still up, or None for no such call."""
         return await self._carry(
-            call,
+            call.application,
             resource,
             lambda provider, secret: provider.ask(call, secret, self._clock()),
             lambda provider, status, body: provider.read_told(call, status, body),
@@ -44,7 +44,7 @@ class Platforms:
     async def hang_up(self, call: CallKey, resource: str) -> bool:
         """End a live call; False when the platform knows no such call, which has then ended."""
         return await self._carry(
-            call,
+            call.application,
             resource,
             lambda provider, secret: provider.hang_up(call, secret, self._clock()),
             lambda provider, status, body: provider.read_done(status, body),
@@ -53,7 +53,7 @@ class Platforms:
     async def put_out(self, call: CallKey, resource: str, conference: str) -> bool:
         """Put a caller out of a conference, which ends the call; False when the caller is not in it."""
         return await self._carry(
-            call,
+            call.application,
             resource,
             lambda provider, secret: provider.put_out(call, secret, self._clock(), conference),
             lambda provider, status, body: provider.read_done(status, body),
@@ -62,10 +62,20 @@ class Platforms:
     async def warn(self, call: CallKey, resource: str, text: str, locale: str) -> bool:
         """Speak to the caller of a live call; False when the platform knows no such call."""
         return await self._carry(
-            call,
+            call.application,
             resource,
             lambda provider, secret: provider.warn(call, secret, self._clock(), text, locale),
             lambda provider, status, body: provider.read_done(status, body),
+            is_repeatable=False,
+        )
+
+    async def place(self, application: str, call: PlaceCall) -> str:
+        """Place a call, once, and return the platform's id of it."""
+        return await self._carry(
+            application,
+            "",
+            lambda provider, secret: provider.place(call, application, secret, self._clock()),
+            lambda provider, status, body: provider.read_placed(status, body),
             is_repeatable=False,
         )
 
@@ -103,16 +113,16 @@ class Platforms:
 
     async def _carry(
         self,
-        call: CallKey,
+        key: str,
         resource: str,
         build: Build,
         read: Callable[[Provider, int, bytes], T],
         *,
         is_repeatable: bool = True,
     ) -> T:
-        application = self._application(call.application)
+        application = self._application(key)
         if application is None:
-            raise PlatformFailed(f"there is no application {call.application} here", is_retryable=False)
+            raise PlatformFailed(f"there is no application {key} here", is_retryable=False)
         provider = PROVIDERS[application.row.provider]
         base_url = _base_url(application, provider, resource)
         secrets = application.secrets_at(self._clock())

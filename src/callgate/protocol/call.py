@@ -198,4 +198,27 @@ class Acknowledge(msgspec.Struct, frozen=True):
     """Heard; nothing to say."""
 
 
+class PlaceCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that the provider is asked to place: ring `number`, then put whoever answers into `conference`, or speak
+    `text` where there is none.
+
+    `custom` comes back with every event of the call. `cli` is the number that is shown, None for none. `max_duration_s` ends
+    a call in a conference; what is spoken ends by itself, and no provider takes a limit for it. `locale` may be empty.
+    """
+
+    number: str
+    custom: str
+    max_duration_s: int
+    cli: str | None = None
+    text: str = ""
+    conference: str = ""
+    greeting: str = ""
+    locale: str = ""
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the provider itself ends the call after `max_duration_s`."""
+        return bool(self.conference)
+
+
 Decision = Connect | ConnectUser | ConnectSip | JoinConference | RunMenus | GoOn | HangUp | Acknowledge

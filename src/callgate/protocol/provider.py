@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from callgate.protocol.call import CallEnded, CallEvent, CallKey, CallOngoing, Decision
+from callgate.protocol.call import CallEnded, CallEvent, CallKey, CallOngoing, Decision, PlaceCall
 from callgate.protocol.wire import WireReply, WireRequest
 
 
@@ -87,6 +87,14 @@ class Provider(Protocol):
 
     def read_done(self, status: int, body: bytes) -> bool:
         """Return True when it was done, False when there is no such call. Raises `PlatformFailed`."""
+
+    def place(self, call: PlaceCall, application: str, secret: str, now: datetime) -> WireRequest:
+        """Place a call; `read_placed` reads the answer. Each request rings somebody's phone: never sent again when in doubt.
+        Raises `Invalid` for what the provider does not take, and as `ask` does.
+        """
+
+    def read_placed(self, status: int, body: bytes) -> str:
+        """Return the provider's id of the call that is being placed. Raises `PlatformFailed`."""
 
     @property
     def CONFIGURATION(self) -> str:  # noqa: N802 - a module's constant

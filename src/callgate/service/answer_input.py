@@ -24,7 +24,7 @@ from callgate.rating.deck import Deck
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, Books, Keys
 from callgate.service.decide import Facts, Step, Verdict, decide
-from callgate.service.dial import MENU, say_connect
+from callgate.service.dialled import MENU, say_connect
 from callgate.service.did import Did, DidKey
 from callgate.service.due import RINGING, due_after
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms, begin, ending

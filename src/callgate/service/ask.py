@@ -14,11 +14,13 @@ from callgate.protocol.call import CallEnded, CallKey, CallResult
 from callgate.protocol.life import LIVE
 from callgate.service.application import LostEnd
 from callgate.service.books import Books, Keys
+from callgate.service.callout import stopped
 from callgate.service.due import is_too_old, next_ask_at
 from callgate.service.elastic import over
 from callgate.service.endpoint import Endpoint
-from callgate.service.records import Call, Callback, Flag, SettledBy, held_s
+from callgate.service.records import Call, Callback, Flag, SettledBy, held_s, is_unplaced
 from callgate.service.settle import Ending, read_ending, settle, when_ended
+from callgate.service.ticket import hide_tickets
 
 NAME = "asked"
 """What the log of a call calls an answer of the platform's that we asked for."""
@@ -69,9 +71,11 @@ class SettleAsked:
         if is_unclear and Flag.END_UNCLEAR in call.flags:
             return None  # it has been asked about before, and is asked about again at its time
         note = Flag.END_UNCLEAR if is_unclear else SettledBy.PROVIDER
-        _log(books, call.key, self.now, msgspec.json.encode(self.ended), note)
+        _log(books, call.key, self.now, hide_tickets(msgspec.json.encode(self.ended)), note)
         if is_unclear:
-            ended = msgspec.structs.replace(call, elastic=over(call.elastic))  # whatever it was, it is over
+            ended = msgspec.structs.replace(
+                call, elastic=over(call.elastic), callout=stopped(call.callout)
+            )  # whatever it was, it is over
             books.calls.put(call.key, ended.flagged(Flag.END_UNCLEAR))
             return None
         settled = settle(
@@ -110,6 +114,7 @@ class SettleByEstimate:
         assert application is not None, "a call has an application"
         ended = estimate(call, application.settings.lost_dice)
         why = "the platform knows no such call" if self.is_unknown else "the platform did not say for a day"
+        why = "the platform never named it" if is_unplaced(call) else why
         _log(books, call.key, self.now, b"", f"{SettledBy.ESTIMATE}: {why}")
         settled = settle(
             books,
@@ -125,6 +130,8 @@ class SettleByEstimate:
 
 def estimate(call: Call, rule: LostEnd) -> CallEnded:
     """Make up an end: of a call that used all that is held for it, or of one that was never answered."""
+    if is_unplaced(call):
+        return CallEnded(key=call.key, name=NAME, result=CallResult.NONE)  # nothing was ever heard of it
     is_posted = rule is LostEnd.POST_FULL or (rule is LostEnd.AUTO and call.answered_at is not None)
     if not is_posted:
         return CallEnded(key=call.key, name=NAME, result=CallResult.NONE)

@@ -9,6 +9,7 @@ import msgspec
 from callgate.ledger.hold import Hold
 from callgate.ledger.wallet import place_hold
 from callgate.policy.account import Account
+from callgate.policy.limits import MAX_GRANT_S
 from callgate.policy.number_list import NumberList
 from callgate.policy.refusal import Refusal
 from callgate.policy.rules.judge import RuleSet
@@ -18,9 +19,9 @@ from callgate.protocol.life import CallState
 from callgate.rating.deck import Deck
 from callgate.service.account_events import tell_refused
 from callgate.service.application import NUMBER, ApplicationRow
-from callgate.service.books import AccountKey, Books, IdentityKey, Keys
+from callgate.service.books import AccountKey, Books, IdentityKey, Keys, TicketKey
 from callgate.service.decide import Facts, Verdict, decide
-from callgate.service.dial import say_connect
+from callgate.service.dialled import say_connect
 from callgate.service.did import Did
 from callgate.service.due import RINGING, due_after
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms, begin, ending
@@ -28,6 +29,7 @@ from callgate.service.endpoint import Endpoint
 from callgate.service.outcome import Outcome
 from callgate.service.records import Call, Callback, Flag
 from callgate.service.settle import Ending, read_ending, settle
+from callgate.service.ticket import Presented, UsedTicket
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +48,28 @@ class Authorize:
     ] = ()  # who may want to hear that it is refused, or its record, where its end came first
     elastic: ElasticTerms = DEFAULT_TERMS
     lists: Sequence[NumberList] = ()  # those of the application
+    presented: Presented | None = None  # the ticket that the call carries
+    payer: AccountKey | None = None  # who pays for a call that we place; its caller is nobody to be asked about
+    longest_s: int = MAX_GRANT_S  # and for how long it was asked for
     rules: RuleSet | None = None
     did: Did | None = None  # of the rented number that is called
     rented: Collection[str] = ()
 
     def keys(self) -> Keys:
         identities = tuple(key for key in (self._user(), self._number()) if key is not None)
-        owner = () if self.did is None else (AccountKey(self.did.application, self.did.account),)
-        return Keys(calls=(self.call.key,), identities=identities, accounts=owner)
+        if self.presented is None and self.payer is None and self.did is None:
+            return Keys(calls=(self.call.key,), identities=identities)
+        payers = [
+            AccountKey(*each)
+            for each in (self.payer, self.did and (self.did.application, self.did.account))
+            if each is not None
+        ]
+        ticket = None if self.presented is None else self.presented.ticket
+        if ticket is None:
+            return Keys(calls=(self.call.key,), identities=identities, accounts=tuple(payers))
+        payers.append(AccountKey(ticket.application, ticket.account))
+        used = TicketKey(ticket.application, ticket.id)
+        return Keys(calls=(self.call.key,), identities=identities, accounts=tuple(payers), tickets=(used,))
 
     def run(self, books: Books) -> Outcome:
         known = books.calls.get(self.call.key)
@@ -68,7 +84,7 @@ class Authorize:
 
     def _decide(self, books: Books) -> Outcome:
         """The first time that we hear of this call."""
-        call = self._authorized(books, self.elastic)
+        call = self.authorized(books, self.elastic)
         books.calls.put(call.key, call)
         return self._answer(books, call.answer, note=Flag.RULE_FAILED if Flag.RULE_FAILED in call.flags else "")
 
@@ -76,7 +92,7 @@ class Authorize:
         """Its end overtook it. Decide as usual; where it would have connected, the end applies at once."""
         assert parked.parked is not None, "a parked call keeps its end"
         whole = ElasticTerms(slice_s=self.elastic.max_s, max_s=self.elastic.max_s)  # there is no time left to grow in
-        call = self._authorized(books, whole)
+        call = self.authorized(books, whole)
         if call.hold is not None:
             call = settle(books, call, parked.parked, ended_at=parked.decided_at, endpoints=self.endpoints)
         elif read_ending(parked.parked) is not Ending.UNANSWERED:
@@ -85,10 +101,11 @@ class Authorize:
         books.calls.put(call.key, msgspec.structs.replace(call, answer=hang_up))
         return self._answer(books, hang_up, note="its end came first")
 
-    def _authorized(self, books: Books, elastic: ElasticTerms) -> Call:
+    def authorized(self, books: Books, elastic: ElasticTerms) -> Call:
         """Decide, and return the call's row; the hold of one that is let through is placed."""
         facts = self._facts(books, elastic)
         verdict = decide(facts)
+        self._use_ticket(books)
         if verdict.usage is not None and verdict.usage is not facts.usage:
             books.usages.put(AccountKey(verdict.usage.application, verdict.usage.account), verdict.usage)
         call = Call(
@@ -144,7 +161,7 @@ class Authorize:
         )
 
     def _facts(self, books: Books, elastic: ElasticTerms) -> Facts:
-        payer = self._payer(books)
+        payer = self.payer if self.payer is not None else self._payer(books)
         account = None if payer is None else books.accounts.get(payer)
         shown = None if payer is None else self._screened_cli(books, payer.account)
         return Facts(
@@ -158,24 +175,53 @@ class Authorize:
             shown=shown,
             elastic=elastic,
             lists=self.lists,
+            longest_s=self.longest_s,
+            ticket="" if self.presented is None else self._ticket_fault(books) or "good",
             rules=self.rules,
             did=self.did,
             rented=self.rented,
         )
 
     def _payer(self, books: Books) -> AccountKey | None:
-        """Step 5: the owner of the rented number that is called; else the in-app user, proven by the platform; else what
-        the application was told to trust.
+        """Step 5: the owner of the rented number that is called; else the in-app user, proven by the platform; else a ticket
+        of ours; else what the application was told to trust. A ticket that is not good proves nobody, whatever else is
+        trusted.
         """
         if self.did is not None:
             return AccountKey(self.did.application, self.did.account)
         user, number = self._user(), self._number()
-        proven = [user] if user is not None and self.call.origin is Origin.IN_APP else []
-        trusted = [number] if number is not None and NUMBER in self.application.settings.trust else []
-        for identity in proven + trusted:
-            if (account := books.identities.get(identity)) is not None:
-                return AccountKey(identity.application, account)
-        return None
+        is_proven = self.call.origin is Origin.IN_APP
+        if is_proven and user is not None and (account := books.identities.get(user)) is not None:
+            return AccountKey(user.application, account)
+        if self.presented is not None:
+            ticket = self.presented.ticket
+            is_good = ticket is not None and not self._ticket_fault(books)
+            return AccountKey(ticket.application, ticket.account) if ticket is not None and is_good else None
+        if number is None or NUMBER not in self.application.settings.trust:
+            return None
+        account = books.identities.get(number)
+        return None if account is None else AccountKey(number.application, account)
+
+    def _ticket_fault(self, books: Books) -> str:
+        """Why the ticket that was presented proves nothing for this call, empty when it does."""
+        assert self.presented is not None, "asked only of calls with a ticket"
+        ticket = self.presented.ticket
+        if ticket is None:
+            return self.presented.fault
+        used = books.tickets.get(TicketKey(ticket.application, ticket.id))
+        if used is not None and used.call_id != self.call.key.call_id:
+            return "used by another call"
+        return "for another destination" if ticket.to and ticket.to != self.call.destination.address else ""
+
+    def _use_ticket(self, books: Books) -> None:
+        """Whatever was decided: the first call that presents a ticket has it, in the transaction of its decision."""
+        ticket = None if self.presented is None else self.presented.ticket
+        if ticket is not None and not self._ticket_fault(books):
+            key = TicketKey(ticket.application, ticket.id)
+            used = UsedTicket(
+                application=key.application, id=key.id, call_id=self.call.key.call_id, expires_at=ticket.expires_at
+            )
+            books.tickets.put(key, used)
 
     def _screened_cli(self, books: Books, payer: str) -> str | None:
         """A caller may show a number that is an identity of the account that pays; any other stays hidden. A call that goes

@@ -27,7 +27,9 @@ from callgate.service.number_list import ListChange, ListHead, ListKey
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.reply import Reply
 from callgate.service.rule_book import RulesHead, RulesVersion
+from callgate.service.ticket import UsedTicket
 from callgate.service.token import Token
+from callgate.service.user import User
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -46,6 +48,20 @@ class IdentityKey(NamedTuple):
 
     application: str
     identity: str
+
+
+class TicketKey(NamedTuple):
+    """A ticket that was issued for an application."""
+
+    application: str
+    id: str
+
+
+class UserKey(NamedTuple):
+    """A user of an application's app, as the operator keeps them."""
+
+    application: str
+    name: str
 
 
 class DeckHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +98,8 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     lists: tuple[ListKey, ...] = ()
     dids: tuple[DidKey, ...] = ()
     inputs: tuple[InputKey, ...] = ()
+    tickets: tuple[TicketKey, ...] = ()
+    users: tuple[UserKey, ...] = ()
     rules: tuple[str, ...] = ()
 
 
@@ -231,6 +249,8 @@ class Books:
         self.lists: Shelf[ListKey, ListHead] = Shelf(touched)
         self.dids: Shelf[DidKey, Did] = Shelf(touched)
         self.inputs: Shelf[InputKey, Answered] = Shelf(touched)
+        self.tickets: Shelf[TicketKey, UsedTicket] = Shelf(touched)  # those that a call has presented
+        self.users: Shelf[UserKey, User] = Shelf(touched)
         self.rules: Shelf[str, RulesHead] = Shelf(touched)  # by application
         self.is_probed = False  # something is to be written, although nothing changes
         self.transfers: Journal[Transfer] = Journal(touched)

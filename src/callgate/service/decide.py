@@ -47,7 +47,7 @@ from callgate.rating.charge import affordable_duration_s, charge_micros
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
-from callgate.service.dial import Dialled, dial
+from callgate.service.dialled import Dialled, dial
 from callgate.service.did import Did
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
 from callgate.service.route import shown_route
@@ -78,6 +78,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None  # none: nothing was used yet
     elastic: ElasticTerms = DEFAULT_TERMS
     lists: Sequence[NumberList] = ()
+    longest_s: int = MAX_GRANT_S  # that the call is wanted for
+    ticket: str = ""  # of the call: `good`, or why it proves nothing; empty where it carries none
     rules: RuleSet | None = None
     redirected: Redirected | None = None
     did: Did | None = None
@@ -165,6 +167,8 @@ class Ladder:
         asked: dict[str, Any] = {"user": call.user, "origin": call.origin, "account": account and account.id}
         if call.destination.kind is EndpointKind.DID and facts.did is None:
             yield Step("destination", {"kind": call.destination.kind}, Refusal.NO_ROUTE)
+        if facts.ticket:
+            asked["ticket"] = facts.ticket
         yield Step("caller", asked, judge_caller(account))
         assert account is not None, "the step before has asked"
         yield Step("account", {"status": account.status}, judge_account(account.status))
@@ -284,7 +288,7 @@ class Ladder:
         """No step refused: the grant, and the hold for it."""
         facts, rate, bounds, account = self.facts, self.rate, self.bounds, self.facts.account
         assert rate is not None and bounds is not None and account is not None, "every step has asked"
-        longest_s = min([bounds.max_seconds, *caps_of(facts, self.ruling)])
+        longest_s = min([bounds.max_seconds, facts.longest_s, *caps_of(facts, self.ruling)])
         granted_s, slice_s = min(self.affordable_s, longest_s), 0
         assert self.dialled is not None, "every step has asked"
         if account.is_elastic and self.dialled.has_limit and granted_s > facts.elastic.slice_s:

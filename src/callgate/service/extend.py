@@ -1,4 +1,4 @@
-"""The timer of an elastic call goes off: hold the next slice, or warn the caller, or end the call."""
+"""The timer of a call goes off: hold the next slice of an elastic one, or warn its caller, or end the call."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +12,9 @@ from callgate.protocol.call import CallKey
 from callgate.protocol.life import LIVE
 from callgate.rating.charge import affordable_duration_s, charge_micros
 from callgate.service.books import AccountKey, Books, Keys
+from callgate.service.callout import stopped
 from callgate.service.elastic import Elastic, extend_at, hang_up_at, over, wanted_s
-from callgate.service.records import Call, Callback, Flag
+from callgate.service.records import Call, Callback, Flag, is_unplaced
 
 NAME = "extension"
 """What the log of a call calls what was done about its hold."""
@@ -49,7 +50,11 @@ class ExtendHold:
 
     def run(self, books: Books) -> Extension:
         call = books.calls.get(self.call)
-        if call is None or call.state not in LIVE or call.elastic is None:
+        if call is None or call.state not in LIVE:
+            return Extension.NOTHING
+        if call.callout is not None and call.callout.look_at is not None and call.callout.look_at <= self.now:
+            return keep_time(books, call, self.now)
+        if call.elastic is None:
             return Extension.NOTHING
         elastic = call.elastic
         if elastic.look_at is None or elastic.look_at > self.now:
@@ -89,6 +94,14 @@ class ExtendHold:
         )
 
 
+def keep_time(books: Books, call: Call, now: datetime) -> Extension:
+    """The time of a call that we place is over, and no platform ends it. The timer goes off again until its end has come."""
+    assert call.callout is not None, "asked before"
+    callout = msgspec.structs.replace(call.callout, look_at=now + HANG_UP_AGAIN)
+    books.calls.put(call.key, msgspec.structs.replace(call, callout=callout))
+    return Extension.NOTHING if is_unplaced(call) else Extension.HANG_UP
+
+
 @dataclass(frozen=True, kw_only=True)
 class ConfirmHangUp:
     """The platform ended a call because we asked it to. Its end should come now; where it does not, it is asked about."""
@@ -105,4 +118,7 @@ class ConfirmHangUp:
             return
         ask_at = self.now + ASK_AFTER
         earliest = ask_at if call.ask_at is None else min(call.ask_at, ask_at)
-        books.calls.put(call.key, msgspec.structs.replace(call, elastic=over(call.elastic), ask_at=earliest))
+        books.calls.put(
+            call.key,
+            msgspec.structs.replace(call, elastic=over(call.elastic), callout=stopped(call.callout), ask_at=earliest),
+        )

@@ -8,7 +8,8 @@ from callgate.protocol.call import CallKey, EndpointKind
 from callgate.protocol.life import LIVE
 from callgate.service.books import AccountKey
 from callgate.service.ports import CallPosition, Platform, Store
-from callgate.service.records import Call
+from callgate.service.records import Call, is_unplaced
+from callgate.service.reports import find_call
 
 AT_ONCE = 8
 """Calls of one account that are being ended at a time."""
@@ -35,11 +36,14 @@ _CONFERENCE = f"{EndpointKind.CONFERENCE}:"
 
 async def hang_up_call(store: Store, platform: Platform, key: CallKey) -> Call:
     """End a call, and return it as it was. Raises `NotFound`, `Conflict` where it is not up, `PlatformFailed`."""
-    call = await store.call(key)
+    call = await find_call(store, key)
     if call is None:
         raise NotFound(f"there is no call {key.call_id} in application {key.application}")
     if call.state not in LIVE:
         raise Conflict(f"call {key.call_id} is not up: it is {call.state}")
+    if is_unplaced(call):
+        raise Conflict(f"call {key.call_id} cannot be ended yet: the platform has not said by which id it goes")
+    key = call.key
     if not await end_call(platform, call):
         raise Conflict(
             f"the platform knows no call {key.call_id}: it has ended, or it is one of another region than `app set` names"

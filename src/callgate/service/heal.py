@@ -5,7 +5,8 @@ here is lost when the server dies, and where several servers run, each row is on
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
 from datetime import datetime
 
 from callgate.errors import PlatformFailed, StorageUnavailable
@@ -13,11 +14,13 @@ from callgate.logs import log
 from callgate.protocol.call import CallEnded, CallKey, CallOngoing
 from callgate.service.ask import SettleAsked, SettleByEstimate, TakeTurn
 from callgate.service.catalog import Catalogs
+from callgate.service.dial import dial_leg
 from callgate.service.due import is_too_old
 from callgate.service.extend import ConfirmHangUp, ExtendHold, Extension
 from callgate.service.hang_up import end_call
 from callgate.service.ports import Platform, Store
-from callgate.service.records import Call
+from callgate.service.records import Call, is_unplaced
+from callgate.service.tend_callout import TendBridge, Tending
 from callgate.service.warning import warning_of
 
 LOOK_S = 1.0
@@ -39,13 +42,22 @@ FOLLOWED_WITHIN_S = 2.0
 class Healer:
     """Asks about calls and keeps their timers. One per server."""
 
-    def __init__(self, store: Store, platform: Platform, catalogs: Catalogs, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        platform: Platform,
+        catalogs: Catalogs,
+        clock: Callable[[], datetime],
+        bridge: asyncio.Event | None = None,
+    ) -> None:
+        """`bridge` is set when there is news for the other side of a bridge: it is not looked for only once a second."""
         self._store = store
         self._platform = platform
         self._catalogs = catalogs
         self._clock = clock
         self._following: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(FOLLOWED_AT_ONCE)
+        self._bridge = asyncio.Event() if bridge is None else bridge
 
     async def ask_for_ever(self) -> None:
         """Ask about holds past their time, until cancelled. A store that is down is waited for."""
@@ -58,6 +70,63 @@ class Healer:
         finally:
             for task in self._following:  # their timers stay set
                 task.cancel()
+
+    async def tend_for_ever(self) -> None:
+        """Dial and end the sides of bridges, until cancelled."""
+        try:
+            while True:
+                self._bridge.clear()
+                try:
+                    found = await self.tend_bridges()
+                except StorageUnavailable as error:
+                    log.warning("healer.waits", error=str(error))
+                    found = 0
+                if found < PORTION:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(LOOK_S):
+                            await self._bridge.wait()
+        finally:
+            for task in self._following:  # a leg that was asked for stays so
+                task.cancel()
+
+    async def tend_bridges(self) -> int:
+        """Look at one portion of the bridges whose sides are not both up; return how many did something."""
+        now, endpoints, count = self._clock(), self._catalogs.now.endpoints, 0
+        for key, peer in await self._store.bridges_to_tend(PORTION):
+            todo, call = await self._store.perform(TendBridge(call=key, peer=peer, now=now, endpoints=endpoints))
+            if call is not None:
+                count += 1
+                self._follow_up(self._dial(call) if todo is Tending.DIAL else self._end(call))
+        return count
+
+    async def settle_down(self) -> None:
+        """Wait for all that goes on beside."""
+        while self._following:
+            await asyncio.wait(self._following)
+
+    def _follow_up(self, steps: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(steps)
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
+
+    async def _dial(self, call: Call) -> None:
+        """Have the second side of a bridge rung. Whatever comes of it, the platform is not asked again."""
+        assert call.callout is not None, "only calls that we place are dialled"
+        try:
+            await dial_leg(self._store, self._platform, call, self._clock, endpoints=self._catalogs.now.endpoints)
+        except (PlatformFailed, StorageUnavailable) as error:
+            log.error("callout.not_placed", call_id=call.key.call_id, error=str(error))
+        self._bridge.set()
+
+    async def _end(self, call: Call) -> None:
+        """End a side of a bridge whose other side has gone. Where the platform does not do it, a timer goes on trying."""
+        try:
+            await self._platform.hang_up(call.key, call.resource)
+            await self._store.perform(ConfirmHangUp(call=call.key, now=self._clock()))
+        except (PlatformFailed, StorageUnavailable) as error:
+            log.error("call.not_reached", call_id=call.key.call_id, wanted="hang_up", error=str(error))
+        else:
+            log.info("callout.ended", call_id=call.key.call_id, peer=call.callout and call.callout.peer)
 
     async def ask_due(self) -> int:
         """Ask about one portion of the calls that are past their time; return how many."""
@@ -81,9 +150,7 @@ class Healer:
             if isinstance(outcome, BaseException):
                 log.error("call.not_extended", call_id=key.call_id, error=str(outcome))
             elif outcome in _FOLLOWED:
-                task = asyncio.create_task(self._follow(key, outcome))
-                self._following.add(task)
-                task.add_done_callback(self._following.discard)
+                self._follow_up(self._follow(key, outcome))
         if self._following:
             await asyncio.wait(self._following, timeout=FOLLOWED_WITHIN_S)
         return len(due)
@@ -91,7 +158,7 @@ class Healer:
     async def _ask(self, call: Call) -> None:
         endpoints = self._catalogs.now.endpoints
         try:
-            found = await self._platform.ask(call.key, call.resource)
+            found = None if is_unplaced(call) else await self._platform.ask(call.key, call.resource)
         except PlatformFailed as error:
             log.warning("call.not_told", call_id=call.key.call_id, ask_count=call.ask_count, error=str(error))
             found = CallOngoing()

@@ -7,13 +7,13 @@ from typing import NamedTuple, Protocol, TypeVar
 from callgate.ledger.transfer import Transfer
 from callgate.ledger.verify import LedgerRows
 from callgate.ledger.wallet import Wallet
-from callgate.protocol.call import CallEnded, CallKey, CallOngoing
+from callgate.protocol.call import CallEnded, CallKey, CallOngoing, PlaceCall
 from callgate.protocol.provider import CallbackUrls
 from callgate.rating.rate import Rate
 from callgate.rating.rates import Rates
 from callgate.service.application import ApplicationRow
 from callgate.service.audit_entry import AuditEntry
-from callgate.service.books import AccountKey, DeckHead, Job
+from callgate.service.books import AccountKey, DeckHead, Job, UserKey
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.did import Did
 from callgate.service.endpoint import Endpoint
@@ -23,6 +23,7 @@ from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
+from callgate.service.user import User
 from callgate.service.watch import Watched
 
 T = TypeVar("T")
@@ -179,6 +180,20 @@ class Store(Watched, Protocol):
     async def calls_to_extend(self, now: datetime, limit: int) -> Sequence[CallKey]:
         """Elastic calls whose timer has gone off, the longest ago first."""
 
+    async def bridges_to_tend(self, limit: int) -> Sequence[tuple[CallKey, CallKey]]:
+        """Live sides of bridges, each with its other side, where that has ended, or has answered and this is not dialled."""
+
+    async def call_referred(self, application: str, reference: str) -> Call | None:
+        """The call that we placed under this reference, whatever id it has now."""
+
+    async def user(self, key: UserKey) -> User | None: ...
+
+    async def users(self, application: str, *, after: str, limit: int) -> Sequence[User]:
+        """Users by name, those behind the name `after`."""
+
+    async def forget_tickets(self, before: datetime) -> None:
+        """Remove used tickets that had expired before this time, a portion of them."""
+
     async def records(self, wanted: RecordRange, *, after: RecordPosition | None, limit: int) -> Sequence[CallRecord]:
         """Records in the order in which calls ended, those behind the position `after`."""
 
@@ -253,6 +268,11 @@ class Platform(Protocol):
 
     async def warn(self, call: CallKey, resource: str, text: str, locale: str) -> bool:
         """Speak to the caller of a live call; False when the platform knows no such call."""
+
+    async def place(self, application: str, call: PlaceCall) -> str:
+        """Place a call, once, and return the platform's id of it. What fails and `may_be_done` rings perhaps: it is never
+        asked again.
+        """
 
 
 class ManagedPlatform(Platform, Protocol):

@@ -10,6 +10,7 @@ from callgate.policy.refusal import Refusal
 from callgate.protocol.call import CallEnded, CallKey
 from callgate.protocol.life import CallState
 from callgate.rating.rate import Rate
+from callgate.service.callout import Callout
 from callgate.service.elastic import Elastic
 
 
@@ -36,6 +37,7 @@ class SettledBy(StrEnum):
     ORPHAN = "orphan"  # that report alone: the call was never authorized
     PROVIDER = "provider"  # what the platform said when we asked: its report never came, or was unclear
     ESTIMATE = "estimate"  # the application's rule: the platform could not say either
+    NOT_PLACED = "not_placed"  # what is known here: a call that we wanted to place was never dialled
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,8 +46,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     `trace` and `answer` are JSON as it was written: the steps of the decision, and the bytes that were answered.
     `granted_s` is 0 for a refused call. `parked` is an end that came before the start. `resource` is the call's own
     address at the platform, as the platform gave it. `ask_at` is when the platform is asked what became of a call whose
-    hold is open, None once it is not; `ask_count` how often it was. `connected` is what the caller was led to, such as
-    `number:+46700000001` or `menu:main`, empty where nowhere.
+    hold is open, None once it is not; `ask_count` how often it was. `callout` is there for a call that we place: its `answer`
+    is then what the platform is asked for. `connected` is what the caller was led to, such as `number:+46700000001` or
+    `menu:main`, empty where nowhere.
     """
 
     key: CallKey
@@ -77,10 +80,16 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     resource: str = ""
     ask_at: datetime | None = None
     ask_count: int = 0
+    callout: Callout | None = None
 
     def flagged(self, flag: Flag) -> "Call":
         """Return the call with this flag, once."""
         return self if flag in self.flags else msgspec.structs.replace(self, flags=(*self.flags, flag))
+
+
+def is_unplaced(call: Call) -> bool:
+    """Whether we place it, and the platform has not named it yet: it goes by our own reference."""
+    return call.callout is not None and call.key.call_id == call.callout.ref
 
 
 def held_s(call: Call) -> int:

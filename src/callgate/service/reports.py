@@ -19,6 +19,7 @@ from callgate.protocol.call import CallKey
 from callgate.protocol.life import LIVE
 from callgate.rating.charge import charge_micros
 from callgate.service.books import AccountKey
+from callgate.service.callout import PREFIX as CALLOUT_PREFIX
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
 from callgate.service.ports import Store
@@ -233,10 +234,16 @@ def _exposure(account: Account, live: Sequence[Call]) -> ExposureReport | None:
 
 async def call_report(store: Store, key: CallKey, now: datetime) -> CallReport | None:
     """Return one call with its callbacks, or None when it was never heard of."""
+    call = await find_call(store, key)
+    return None if call is None else report_call(call, now, await store.callbacks(call.key))
+
+
+async def find_call(store: Store, key: CallKey) -> Call | None:
+    """Return a call by its id, or one that we placed by our reference, whatever id the platform has given it since."""
     call = await store.call(key)
-    if call is None:
-        return None
-    return report_call(call, now, await store.callbacks(key))
+    if call is None and key.call_id.startswith(CALLOUT_PREFIX):
+        return await store.call_referred(*key)
+    return call
 
 
 async def call_reports(  # noqa: PLR0913 - what a list can be limited to

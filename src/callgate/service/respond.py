@@ -5,6 +5,7 @@ still does is overruled.
 """
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -28,17 +29,23 @@ from callgate.service.authorize import Authorize
 from callgate.service.catalog import Catalog
 from callgate.service.did import Did, DidKey
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
+from callgate.service.name_callout import NotNamedHere
 from callgate.service.note import Note
 from callgate.service.outcome import Outcome
 from callgate.service.overrule import Overrule
 from callgate.service.ports import Store
 from callgate.service.settle import Settle
+from callgate.service.signing import Signing, referred
+from callgate.service.ticket import Presented, find_ticket, hide_tickets, read_ticket, without_ticket
 
 REPORT_DEADLINE_S = 4.0
 """How long any other callback may wait for the store: inside the five seconds that platforms are believed to wait."""
 
 DRAIN_S = 1.0
 """How long an orderly stop waits for late answers to be written."""
+
+NAMED_WITHIN_S = (0.02, 0.05, 0.1)
+"""Pauses between looks for a call that we place whose row another server is just giving the platform's id."""
 
 OVERRULE_RETRY_S = 1.0
 
@@ -53,7 +60,7 @@ nothing can be held for them."""
 class Responder:
     """Answers callbacks from the books. One per server."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an operator can set of it
         self,
         store: Store,
         clock: Callable[[], datetime],
@@ -61,30 +68,49 @@ class Responder:
         decision_deadline_s: float,
         orphan_after: timedelta,
         elastic: ElasticTerms = DEFAULT_TERMS,
+        signing: Signing | None = None,
+        on_callout: Callable[[], None] = lambda: None,
     ) -> None:
+        """Without `signing` no ticket is good, and events of calls that we place match by their ids alone. `on_callout` is
+        called when there was news of such a call, which may have another side.
+        """
         self._store = store
         self._clock = clock
         self._decision_deadline_s = decision_deadline_s
         self._orphan_after = orphan_after
         self._elastic = elastic
+        self._signing = signing
+        self._on_callout = on_callout
         self._deciding: dict[CallKey, asyncio.Future[None]] = {}
         self._overruling: set[asyncio.Task[None]] = set()
         self._is_hurried = asyncio.Event()
 
     async def respond(self, event: CallEvent, body: bytes, provider: Provider, catalog: Catalog) -> WireReply:
         """Answer one genuine callback. Raises `StorageUnavailable` for all but an arriving call: the platform may retry."""
+        body, now = hide_tickets(body), self._clock()
         match event:
             case CallArrived():
                 return await self._one_at_a_time(event, body, provider, catalog)
             case CallAnswered():
-                job: Report = GoAhead(answered=event, body=body, provider=provider, now=self._clock())
+                answered = GoAhead(
+                    answered=event, body=body, provider=provider, now=now, reference=self._reference(event)
+                )
+                outcome = await self._report_of_ours(answered)
             case CallEnded():
-                job = Settle(ended=event, body=body, provider=provider, now=self._clock(), endpoints=catalog.endpoints)
+                settle = Settle(
+                    ended=without_ticket(event),
+                    body=body,
+                    provider=provider,
+                    now=now,
+                    endpoints=catalog.endpoints,
+                    reference=self._reference(event),
+                )
+                outcome = await self._report_of_ours(settle)
             case CallInput():
-                job = self._input(event, body, provider, catalog)
+                outcome = await self._report(self._input(event, body, provider, catalog))
             case _:
-                job = Note(event=event, body=body, provider=provider, now=self._clock())
-        return self._reply(event, await self._report(job))
+                outcome = await self._report(Note(event=event, body=body, provider=provider, now=now))
+        return self._reply(event, outcome)
 
     async def drain(self) -> None:
         """Wait until what was answered late is undone. For an orderly stop."""
@@ -122,6 +148,7 @@ class Responder:
             endpoints=catalog.endpoints,
             elastic=self._elastic,
             lists=catalog.lists.get(call.key.application, ()),
+            presented=self._presented(call),
             rules=catalog.rules.get(call.key.application),
             did=_did(call, catalog),
             rented=catalog.rented,
@@ -158,6 +185,35 @@ class Responder:
             lists=catalog.lists.get(application, ()),
             rules=catalog.rules.get(application),
         )
+
+    def _presented(self, call: CallArrived) -> Presented | None:
+        """The ticket that a call carries, if any."""
+        if not (call.headers or call.custom) or self._signing is None:
+            return None
+        text = find_ticket(call.headers, call.custom)
+        return read_ticket(self._signing.tickets, text, call.key.application, self._clock()) if text else None
+
+    def _reference(self, event: CallEvent) -> CallKey | None:
+        """By what name a call goes that we place, until the platform's own id is known: it is in the event's `custom`."""
+        if not event.custom or self._signing is None:
+            return None
+        application = event.key.application
+        ref = referred(self._signing.holds, application, event.custom)
+        return None if ref is None else CallKey(application, ref)
+
+    async def _report_of_ours(self, job: GoAhead | Settle) -> Outcome:
+        """A row that is being named at this moment is found a moment later; where it is not, the event is a stranger's."""
+        if job.reference is None:
+            return await self._report(job)
+        try:
+            for pause_s in NAMED_WITHIN_S:
+                try:
+                    return await self._report(job)
+                except NotNamedHere:
+                    await asyncio.sleep(pause_s)
+            return await self._report(dataclasses.replace(job, reference=None))
+        finally:
+            self._on_callout()
 
     async def _report(self, job: "Report") -> Outcome:
         """Past the deadline the platform gets no answer from us, but the job stays queued and is done."""

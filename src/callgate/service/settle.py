@@ -16,8 +16,10 @@ from callgate.protocol.life import LIVE, CallState
 from callgate.rating.charge import billed_duration_s, charge_micros
 from callgate.service.account_events import tell_balance
 from callgate.service.books import Books, Keys
+from callgate.service.callout import stopped
 from callgate.service.elastic import over
 from callgate.service.endpoint import Endpoint, RecordType
+from callgate.service.name_callout import both, find
 from callgate.service.outcome import Outcome
 from callgate.service.queue_record import queue_record
 from callgate.service.records import Call, Callback, CallRecord, Flag, SettledBy
@@ -47,12 +49,13 @@ class Settle:
     provider: Provider
     now: datetime
     endpoints: Sequence[Endpoint] = ()  # who may want the record; looked up outside the lock
+    reference: CallKey | None = None  # of a call that we place, where the event carries one
 
     def keys(self) -> Keys:
-        return Keys(calls=(self.ended.key,))
+        return Keys(calls=both(self.ended.key, self.reference))
 
     def run(self, books: Books) -> Outcome:
-        call, note = self._apply(books, books.calls.get(self.ended.key))
+        call, note = self._apply(books, find(books, self.ended.key, self.reference, self.now))
         books.calls.put(call.key, call)
         answer = self.provider.answer(self.ended, Acknowledge()).body
         books.callbacks.add(
@@ -111,7 +114,9 @@ def unclear(call: Call, now: datetime) -> Call:
     """
     if Flag.END_UNCLEAR in call.flags:
         return call
-    return msgspec.structs.replace(call.flagged(Flag.END_UNCLEAR), ask_at=now, elastic=over(call.elastic))
+    return msgspec.structs.replace(
+        call.flagged(Flag.END_UNCLEAR), ask_at=now, elastic=over(call.elastic), callout=stopped(call.callout)
+    )
 
 
 def settle(  # noqa: PLR0913 - what a settlement rests on
@@ -146,7 +151,9 @@ def settle(  # noqa: PLR0913 - what a settlement rests on
     if charged_micros > held_micros:
         call = call.flagged(Flag.OVERRUN)
         kinds.append(RecordType.OVERRUN)
-    call = msgspec.structs.replace(call, hold=hold, ask_at=None, elastic=over(call.elastic))
+    call = msgspec.structs.replace(
+        call, hold=hold, ask_at=None, elastic=over(call.elastic), callout=stopped(call.callout)
+    )
     return close(books, call, movement, ended, ended_at, billed_s, charged_micros, settled_by, endpoints, kinds)
 
 

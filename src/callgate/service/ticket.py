@@ -14,11 +14,16 @@ from typing import Final
 
 import msgspec
 
+from callgate.protocol.call import CallEnded
+
 HEADER: Final = "callgate-ticket"
 """The call header that carries one; also its name where `custom` is a JSON object."""
 
 LIVES: Final = timedelta(seconds=120)
 """How long a ticket may be used to begin a call."""
+
+KEPT_USED: Final = timedelta(hours=1)
+"""How long a used ticket is remembered after it has expired: servers' clocks may differ by less."""
 
 MAX_LENGTH: Final = 512
 """Characters; a longer text is no ticket of ours. Call headers may have 1024 bytes in all."""
@@ -90,6 +95,11 @@ def find_ticket(headers: Mapping[str, str], custom: str) -> str:
 def hide_tickets(text: bytes) -> bytes:
     """Take every ticket out of a text that is to be stored. What holds none, as nearly all do, is returned as it is."""
     return _TICKET_BYTES.sub(HIDDEN.encode(), text) if PREFIX.encode() in text else text
+
+
+def without_ticket(ended: CallEnded) -> CallEnded:
+    """An end is kept where its start is missing: without the ticket that its `custom` may have."""
+    return msgspec.structs.replace(ended, custom="") if PREFIX in ended.custom else ended
 
 
 def _sign(key: bytes, said: str) -> bytes:

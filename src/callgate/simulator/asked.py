@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from callgate.errors import PlatformFailed
+from callgate.errors import PlatformFailed, PlatformUnreachable
 from callgate.protocol import sinch
-from callgate.protocol.call import CallEnded, CallKey, CallOngoing
+from callgate.protocol.call import CallEnded, CallKey, CallOngoing, PlaceCall
 from callgate.simulator import schedule as s
 from callgate.simulator.causes import CallId
 from callgate.simulator.oracle import End
@@ -66,6 +66,12 @@ class Asked:
         assert text and locale, "something is said, in some language"
         await asyncio.sleep(ANSWERS_IN_S)
         return not self._entries[call].is_forgotten
+
+    async def place(self, application: str, call: PlaceCall) -> str:
+        """Nobody in a simulation asks for it yet."""
+        raise PlatformUnreachable(
+            f"application {application} calls {len(call.number)} digits in vain", is_retryable=False
+        )
 
 
 def _final(call: str, end: End) -> bytes:

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from callgate.ledger.accounts import is_of_house
 from callgate.service.books import Books, Shelf
-from callgate.storage import did_rows, list_rows, rows, rule_rows, usage_rows
+from callgate.storage import did_rows, list_rows, rows, rule_rows, sign_in_rows, usage_rows
 from callgate.storage.audit_rows import AUDIT, from_audit_entry
 from callgate.storage.rows import Row
 
@@ -52,6 +52,8 @@ def changes_of(books: Books) -> Iterator[Change]:
     yield from _of(books.tokens, "tokens", rows.TOKEN, rows.TOKEN_KEY, rows.from_token)
     yield from _of(books.replies, "replies", rows.REPLY, rows.REPLY_KEY, rows.from_reply)
     yield from _of(books.leases, "leases", rows.LEASE, rows.LEASE_KEY, rows.from_lease)
+    yield from _of(books.users, "users", sign_in_rows.USER, sign_in_rows.USER_KEY, sign_in_rows.from_user)
+    yield from _of(books.tickets, "tickets", sign_in_rows.TICKET, sign_in_rows.TICKET_KEY, sign_in_rows.from_ticket)
     yield from _of(books.rules, "rules", rule_rows.RULES, rule_rows.RULES_KEY, rule_rows.from_rules)
     if books.rules_versions:
         written = [rule_rows.from_rules_version(each) for each in books.rules_versions]
@@ -74,6 +76,8 @@ def changes_of(books: Books) -> Iterator[Change]:
         yield Change(Verb.ADD, "callbacks", rows.CALLBACK, (), [rows.from_callback(each) for each in books.callbacks])
     if books.audit:
         yield Change(Verb.ADD, "audit_log", AUDIT, (), [from_audit_entry(each) for each in books.audit])
+    yield from _removed(books.calls, "calls", rows.CALL_KEY)
+    yield from _removed(books.users, "users", sign_in_rows.USER_KEY)
     yield from _removed(books.tokens, "tokens", rows.TOKEN_KEY)
     yield from _removed(books.identities, "identities", rows.IDENTITY_KEY)
     yield from _removed(books.lists, "lists", list_rows.LIST_KEY)

@@ -16,7 +16,7 @@ from callgate.protocol.call import CallKey
 from callgate.rating.rates import Rates
 from callgate.service.application import ApplicationRow
 from callgate.service.audit_entry import AuditEntry
-from callgate.service.books import AccountKey, DeckHead
+from callgate.service.books import AccountKey, DeckHead, UserKey
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.did import Did
 from callgate.service.endpoint import REMOVED, Endpoint
@@ -27,7 +27,8 @@ from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
-from callgate.storage import deck_rows, did_rows, list_rows, rows, rule_rows
+from callgate.service.user import User
+from callgate.storage import deck_rows, did_rows, list_rows, rows, rule_rows, sign_in_rows
 from callgate.storage.audit_rows import AUDIT, to_audit_entry
 from callgate.storage.deck_rows import add_page, to_rates
 from callgate.storage.rows import Row
@@ -198,6 +199,19 @@ class Reads(WatchReads, ABC):
     async def calls_to_extend(self, now: datetime, limit: int) -> Sequence[CallKey]:
         return await self._due("extend_at", now, limit)
 
+    async def bridges_to_tend(self, limit: int) -> Sequence[tuple[CallKey, CallKey]]:
+        statement = """SELECT c.application, c.call_id, p.application, p.call_id FROM calls AS c
+            JOIN calls AS p ON p.reference = c.peer AND p.application = c.application
+            WHERE c.peer IS NOT NULL AND c.hold_state = 'open'
+            AND (p.state NOT IN ('arrived', 'answered') OR (p.state = 'answered' AND c.call_id = c.reference))
+            ORDER BY c.decided_at LIMIT ?"""
+        return [(CallKey(*row[:2]), CallKey(*row[2:])) for row in await self.fetch(statement, limit)]
+
+    async def call_referred(self, application: str, reference: str) -> Call | None:
+        statement = f"{select('calls', rows.CALL)} WHERE reference = ? AND application = ?"
+        found = await self.fetch(statement, reference, application)
+        return rows.to_call(found[0]) if found else None
+
     async def _due(self, timer: str, now: datetime, limit: int) -> Sequence[CallKey]:
         """Calls with a timer that has gone off; few have one set, and an index has those alone."""
         statement = f"{select('calls', rows.CALL_KEY)} WHERE {timer} <= ? ORDER BY {timer} LIMIT ?"
@@ -239,6 +253,14 @@ class Reads(WatchReads, ABC):
     async def faults(self, limit: int) -> Sequence[SignatureFault]:
         statement = f"{select('signature_faults', rows.FAULT)} ORDER BY id DESC LIMIT ?"
         return [rows.to_fault(row) for row in await self.fetch(statement, limit)]
+
+    async def user(self, key: UserKey) -> User | None:
+        found = await self.fetch(_USER, *key)
+        return sign_in_rows.to_user(found[0]) if found else None
+
+    async def users(self, application: str, *, after: str, limit: int) -> Sequence[User]:
+        statement = f"""{select("users", sign_in_rows.USER)} WHERE application = ? AND name > ? ORDER BY name LIMIT ?"""
+        return [sign_in_rows.to_user(row) for row in await self.fetch(statement, application, after, limit)]
 
     # -- the outbox ----------------------------------------------------------------------------------------------------
 
@@ -292,6 +314,7 @@ _PAGES = "SELECT content FROM deck_pages WHERE deck = ? AND version = ? ORDER BY
 _ROWS_OF_BEFORE = f"{select('rates', deck_rows.RATE)} WHERE deck = ? AND version = ?"
 _CALL = select_one("calls", rows.CALL, rows.CALL_KEY)
 _TOKEN = select_one("tokens", rows.TOKEN, rows.TOKEN_KEY)
+_USER = select_one("users", sign_in_rows.USER, sign_in_rows.USER_KEY)
 _DELIVERY = select_one("deliveries", rows.DELIVERY, rows.DELIVERY_KEY)
 
 

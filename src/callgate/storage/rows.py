@@ -18,6 +18,7 @@ from callgate.protocol.life import CallState
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow, ApplicationSettings, SealedSecret
 from callgate.service.books import DeckHead
+from callgate.service.callout import Callout
 from callgate.service.delivery import Delivery, DeliveryState, Lane
 from callgate.service.elastic import Elastic
 from callgate.service.endpoint import Endpoint, EndpointState, RecordType
@@ -53,6 +54,7 @@ def _from_us(at: int | None) -> datetime | None:
 _encode = msgspec.json.Encoder().encode
 _decode_rate = msgspec.json.Decoder(Rate).decode
 _decode_elastic = msgspec.json.Decoder(Elastic).decode
+_decode_callout = msgspec.json.Decoder(Callout).decode
 _decode_ended = msgspec.json.Decoder(CallEnded).decode
 _decode_alerts = msgspec.json.Decoder(Alerts).decode
 _decode_limits = msgspec.json.Decoder(Limits).decode
@@ -69,7 +71,7 @@ CALL = (
     "application", "call_id", "state", "account", "caller", "destination", "fingerprint", "refusal", "granted_s", "trace",
     "answer", "rate", "hold_micros", "hold_placed_at", "hold_state", "parked", "decided_at", "answered_at", "ended_at",
     "result", "reason", "duration_s", "billed_s", "charge_micros", "currency", "settled_by", "flags", "resource",
-    "ask_at", "ask_count", "elastic", "extend_at", "connected",
+    "ask_at", "ask_count", "elastic", "extend_at", "callout", "reference", "peer", "connected",
 )  # fmt: skip
 
 
@@ -151,9 +153,19 @@ def from_call(call: Call) -> Row:
         call.resource,
         _to_us(call.ask_at),
         call.ask_count,
-        *_from_elastic(call.elastic),
+        *_from_timed(call),
         call.connected,
     )
+
+
+def _from_timed(call: Call) -> Row:
+    """What may have a timer: the time goes into one column, for the index alone, as do the references of a callout."""
+    elastic, callout = call.elastic, call.callout
+    if callout is None:
+        return (*_from_elastic(elastic), None, None, None)
+    timers = [each.look_at for each in (elastic, callout) if each is not None and each.look_at is not None]
+    look_at = to_us(min(timers)) if timers else None
+    return (elastic and _encode(elastic), look_at, _encode(callout), callout.ref, callout.peer or None)
 
 
 def _from_elastic(elastic: Elastic | None) -> Row:
@@ -164,7 +176,7 @@ def _from_elastic(elastic: Elastic | None) -> Row:
 def to_call(row: Row) -> Call:
     named = dict(zip(CALL, row, strict=True))
     key = CallKey(named.pop("application"), named.pop("call_id"))
-    del named["extend_at"]
+    del named["extend_at"], named["reference"], named["peer"]
     amount_micros, placed_at, state = named.pop("hold_micros"), named.pop("hold_placed_at"), named.pop("hold_state")
     named |= {
         "state": CallState(named["state"]),
@@ -178,6 +190,7 @@ def to_call(row: Row) -> Call:
         "flags": tuple(Flag(flag) for flag in named["flags"].split()),
         "ask_at": _from_us(named["ask_at"]),
         "elastic": named["elastic"] and _decode_elastic(named["elastic"]),
+        "callout": named["callout"] and _decode_callout(named["callout"]),
     }
     hold = state and Hold(amount_micros=amount_micros, placed_at=from_us(placed_at), state=HoldState(state))
     return Call(key=key, hold=hold, **named)

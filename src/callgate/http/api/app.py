@@ -16,6 +16,7 @@ from callgate.errors import Error
 from callgate.http.api.accounts import change_account, create_account, list_accounts, show_account, top_up_account
 from callgate.http.api.applications import add_application, change_application, list_applications, show_application
 from callgate.http.api.audit import list_audit
+from callgate.http.api.callouts import place_callout
 from callgate.http.api.calls import hang_up, list_calls, show_call
 from callgate.http.api.cdrs import list_records
 from callgate.http.api.deliveries import list_deliveries, resend_deliveries, resend_delivery
@@ -109,6 +110,7 @@ def build_api(desk: Desk) -> Litestar:
             top_up_account, adjust_account, refund_call, show_statement,
             show_quote,
             list_calls, show_call, hang_up, stream_events,
+            place_callout,
             list_records,
             list_dids, add_did, remove_did,
             list_lists, put_list, show_list, delete_list, add_entries, remove_entry,

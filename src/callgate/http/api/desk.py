@@ -17,17 +17,20 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.exceptions import PermissionDeniedException
 
-from callgate.errors import Error, NotFound
+from callgate.errors import Conflict, Error, NotFound
 from callgate.http.api.faults import explain
 from callgate.http.api.pace import Pace
+from callgate.protocol import PROVIDERS
 from callgate.rating.deck import Deck
 from callgate.service.audit_entry import Actor, AuditEntry, Via
 from callgate.service.audited import NoteAction, audited
 from callgate.service.books import Books, Job
+from callgate.service.call_out import Prepared, Wanted, prepare
 from callgate.service.catalog import Catalogs
 from callgate.service.idempotent import Asked, Idempotent, check_key
 from callgate.service.matched import Matched
 from callgate.service.ports import Platform, Store
+from callgate.service.signing import Signing
 from callgate.service.token import Token
 from callgate.service.token_use import TokenUses
 
@@ -64,9 +67,10 @@ class Desk:
         tools: Tools | None = None,
         per_s: float = 0.0,
         uses: TokenUses | None = None,
+        signing: Signing | None = None,
         stopping: asyncio.Event | None = None,
     ) -> None:
-        self.store = store
+        self.store = self.plain_store = store
         self.platform = platform
         self.clock = clock
         self.pace = Pace(per_s)
@@ -75,6 +79,7 @@ class Desk:
         self.streams: set[object] = set()  # those that are open
         self.token: Token | None = None
         self._catalogs = catalogs
+        self._signing = signing
         self._tools = tools
 
     @property
@@ -95,6 +100,21 @@ class Desk:
     def decks(self) -> Mapping[str, Deck]:
         """The decks that calls are priced by now."""
         return self._catalogs.now.decks
+
+    async def prepare_callout(self, wanted: Wanted, application: str) -> Prepared:
+        """Read a call that is to be placed. Raises `Invalid` and `NotFound`."""
+        if self._signing is None:
+            raise Conflict("this API has no key to sign references with, without which no call is placed")
+        catalog = self._catalogs.now
+        return await prepare(
+            self.store,
+            wanted,
+            application,
+            catalog=catalog,
+            provider=PROVIDERS[catalog.applications[application].row.provider],
+            key=self._signing.holds,
+            now=self.clock(),
+        )
 
     async def refresh(self) -> None:
         """An application was added: the next request may name it."""
@@ -142,7 +162,7 @@ class Desk:
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
         if key is None:
             result = await self.store.perform(job)
-            return _reply(status, msgspec.json.encode((secret or render)(result)))
+            return reply_of(status, msgspec.json.encode((secret or render)(result)))
         scope = f"{request.auth.digest} {request.method} {request.url.path} {check_key(key)}"
         asked = request.url.query.encode() + b"\n" + await request.body()
         once = Idempotent(
@@ -150,11 +170,11 @@ class Desk:
             asked=Asked(scope, hashlib.sha256(asked).hexdigest()),
             now=self.clock(),
             render=lambda result: (status, msgspec.json.encode(render(result))),
-            refuse=_refusal,
+            refuse=refusal_of,
             reveal=None if secret is None else lambda result: msgspec.json.encode(secret(result)),
         )
         kept = await self.store.perform(once)
-        return _reply(kept.status, kept.body)
+        return reply_of(kept.status, kept.body)
 
     async def note(self, action: str, kind: str, subject: str, application: str = "") -> None:
         """Write in the audit log what was done outside of the books."""
@@ -175,12 +195,14 @@ TheDesk = NamedDependency[Desk]
 """How a route asks for it."""
 
 
-def _refusal(error: Error) -> tuple[int, bytes]:
+def refusal_of(error: Error) -> tuple[int, bytes]:
+    """What is kept and answered for work that failed."""
     problem = explain(error)
     return problem.status, problem.body
 
 
-def _reply(status: int, body: bytes) -> Response[Any]:
+def reply_of(status: int, body: bytes) -> Response[Any]:
+    """A reply of bytes that are made already."""
     is_problem = status >= 400  # noqa: PLR2004 - HTTP's own line between done and not done
     return Response(
         body, status_code=status, media_type="application/problem+json" if is_problem else "application/json"

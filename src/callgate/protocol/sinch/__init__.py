@@ -75,8 +75,10 @@ if TYPE_CHECKING:
         ask,
         base_url,
         hang_up,
+        place,
         put_out,
         read_done,
+        read_placed,
         read_told,
         warn,
     )
@@ -147,12 +149,14 @@ __all__ = [
     "hang_up",
     "header",
     "owner",
+    "place",
     "prompts",
     "prove",
     "put_out",
     "read",
     "read_callback_urls",
     "read_done",
+    "read_placed",
     "read_set",
     "read_told",
     "registration_token",
@@ -182,7 +186,10 @@ _LATER = {
     ),
     "registration_token": "token",
     "rest": "rest",
-    **dict.fromkeys(("REGIONS", "ask", "base_url", "hang_up", "put_out", "read_done", "read_told", "warn"), "orders"),
+    **dict.fromkeys(
+        ("REGIONS", "ask", "base_url", "hang_up", "place", "put_out", "read_done", "read_placed", "read_told", "warn"),
+        "orders",
+    ),
 }
 """The module of each name that is loaded later."""
 

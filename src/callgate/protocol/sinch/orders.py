@@ -1,22 +1,24 @@
 """What is asked of the platform about one call, in neutral words: what became of it, end it, speak to its caller."""
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from callgate.errors import PlatformFailed, PlatformRefused
-from callgate.protocol.call import CallEnded, CallKey, CallOngoing
+from callgate.protocol.call import CallEnded, CallKey, CallOngoing, PlaceCall
 from callgate.protocol.sinch.callbacks import Dice
+from callgate.protocol.sinch.rest.callouts import ConferenceCallout, RingingCallout, TtsCallout
 from callgate.protocol.sinch.rest.calls import CallInfo, GetCall, UpdateCall, UpdateLeg
 from callgate.protocol.sinch.rest.conferences import KickParticipant
 from callgate.protocol.sinch.rest.hosts import REGIONS, base_of
 from callgate.protocol.sinch.rest.operation import NO_SUCH_THING, signed
 from callgate.protocol.sinch.rest.operation import read as read_reply
-from callgate.protocol.sinch.svaml import Continue, Hangup, Say, Svaml
+from callgate.protocol.sinch.svaml import Address, Continue, Hangup, Say, Svaml
 from callgate.protocol.sinch.translate import translate
 from callgate.protocol.wire import WireRequest
 
-__all__ = ["REGIONS", "ask", "base_url", "hang_up", "put_out", "read_done", "read_told", "warn"]
+__all__ = ["REGIONS", "ask", "base_url", "hang_up", "place", "put_out", "read_done", "read_placed", "read_told", "warn"]
 
 ONGOING, FINAL = "ONGOING", "FINAL"
 
@@ -44,6 +46,16 @@ def put_out(call: CallKey, secret: str, now: datetime, conference: str) -> WireR
 def warn(call: CallKey, secret: str, now: datetime, text: str, locale: str) -> WireRequest:
     """Speak to the caller's side of a call, which goes on meanwhile. Raises `Invalid` for a text that is too long."""
     return signed(_warn(call, text, locale), call.application, secret, now)
+
+
+def place(call: PlaceCall, application: str, secret: str, now: datetime) -> WireRequest:
+    """Place a call, and be told of its answer and of its end. Raises `Invalid`."""
+    return signed(_callout(call), application, secret, now)
+
+
+def read_placed(status: int, body: bytes) -> str:
+    """Read the answer to `place`."""
+    return read_reply(_ANY_CALLOUT, status, body).call_id
 
 
 def read_told(call: CallKey, status: int, body: bytes) -> CallEnded | CallOngoing | None:
@@ -110,5 +122,27 @@ def _warn(call: CallKey, text: str, locale: str) -> UpdateLeg:
     return UpdateLeg(call_id=call.call_id, leg="caller", svaml=svaml)
 
 
+def _callout(call: PlaceCall) -> RingingCallout:
+    """A conference callout where there is a conference, else a spoken one, for which there is no `maxDuration`."""
+    common: dict[str, Any] = {
+        "destination": Address(type="number", endpoint=call.number),
+        "domain": "pstn",
+        "cli": call.cli,
+        "custom": call.custom,
+        "locale": call.locale or None,
+        "enable_ace": True,
+        "enable_dice": True,
+    }
+    if not call.conference:
+        return TtsCallout(**common, text=call.text)
+    return ConferenceCallout(
+        **common,
+        conference_id=call.conference,
+        greeting=call.greeting or None,
+        max_duration=call.max_duration_s,
+    )
+
+
+_ANY_CALLOUT = TtsCallout()
 _ANY_ORDER = UpdateCall(call_id="", svaml=Svaml())
 _NOT_FOUND = 404

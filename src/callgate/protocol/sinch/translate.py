@@ -144,6 +144,8 @@ def answer(event: CallEvent, decision: Decision) -> WireReply:
         return WireReply(body=Svaml(instructions=(say,), action=Hangup()).to_json())
     if isinstance(event, CallArrived | CallInput) and (action := _action(event, decision)) is not None:
         return WireReply(body=Svaml(action=action).to_json())
+    if isinstance(decision, JoinConference) and isinstance(event, CallAnswered):
+        return WireReply(body=Svaml(action=ConnectConf(conference_id=decision.conference)).to_json())
     if isinstance(decision, GoOn) and isinstance(event, CallAnswered | CallInput):
         return _GO_ON
     if isinstance(decision, Acknowledge) and not isinstance(event, CallArrived | CallAnswered):

@@ -169,6 +169,11 @@ class PostgresStore(Reads):
         await self.fetch(_FORGET_REPLIES, rows.to_us(before), STAGE_PORTION)
         await self.fetch(_FORGET_WRITERS)
 
+    async def forget_tickets(self, before: datetime) -> None:
+        statement = """DELETE FROM tickets WHERE (application, id) IN
+            (SELECT application, id FROM tickets WHERE expires_at < ? LIMIT ?) RETURNING 1"""
+        await self.fetch(statement, rows.to_us(before), STAGE_PORTION)
+
     async def forget_deliveries(self, before: datetime) -> None:
         while len(await self.fetch(_FORGET_DELIVERIES, rows.to_us(before), STAGE_PORTION)) == STAGE_PORTION:
             pass

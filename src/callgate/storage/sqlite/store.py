@@ -266,6 +266,11 @@ class SqliteStore(Reads):
         statement = "DELETE FROM replies WHERE scope IN (SELECT scope FROM replies WHERE at < ? LIMIT ?)"
         await self._write(lambda db: db.execute(statement, (rows.to_us(before), STAGE_PORTION)).rowcount)
 
+    async def forget_tickets(self, before: datetime) -> None:
+        statement = """DELETE FROM tickets WHERE (application, id) IN
+            (SELECT application, id FROM tickets WHERE expires_at < ? LIMIT ?)"""
+        await self._write(lambda db: db.execute(statement, (rows.to_us(before), STAGE_PORTION)).rowcount)
+
     async def forget_deliveries(self, before: datetime) -> None:
         statement = """DELETE FROM deliveries WHERE number IN
             (SELECT number FROM deliveries WHERE state = 'delivered' AND occurred_at < ? LIMIT ?)"""

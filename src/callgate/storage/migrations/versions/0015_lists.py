@@ -1,12 +1,12 @@
 """Deny and allow lists: their heads, their entries as integers, and what was changed since those were written.
 
-Revision 0014, after 0013.
+Revision 0015, after 0014.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 
 STATEMENTS = (
     """

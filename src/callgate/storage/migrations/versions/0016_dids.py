@@ -1,12 +1,12 @@
 """Rented numbers and where their calls go; what a call was connected to; what was answered to inputs in menus.
 
-Revision 0015, after 0014.
+Revision 0016, after 0015.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 
 STATEMENTS = (
     """
