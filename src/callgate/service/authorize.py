@@ -21,7 +21,7 @@ from callgate.service.account_events import tell_refused
 from callgate.service.application import NUMBER, ApplicationRow
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys, TicketKey
 from callgate.service.decide import Facts, Verdict, decide
-from callgate.service.dialled import say_connect
+from callgate.service.dialled import only_numbers, say_connect
 from callgate.service.did import Did
 from callgate.service.due import RINGING, due_after
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms, begin, ending
@@ -59,11 +59,8 @@ class Authorize:
         identities = tuple(key for key in (self._user(), self._number()) if key is not None)
         if self.presented is None and self.payer is None and self.did is None:
             return Keys(calls=(self.call.key,), identities=identities)
-        payers = [
-            AccountKey(*each)
-            for each in (self.payer, self.did and (self.did.application, self.did.account))
-            if each is not None
-        ]
+        owner = None if self.did is None else AccountKey(self.did.application, self.did.account)
+        payers = [each for each in (self.payer, owner) if each is not None]
         ticket = None if self.presented is None else self.presented.ticket
         if ticket is None:
             return Keys(calls=(self.call.key,), identities=identities, accounts=tuple(payers))
@@ -166,7 +163,7 @@ class Authorize:
         shown = None if payer is None else self._screened_cli(books, payer.account)
         return Facts(
             call=self.call,
-            application=self.application,
+            application=self.application if self.payer is None else only_numbers(self.application),
             account=account,
             wallet=None if payer is None else books.wallets.get(payer),
             usage=None if payer is None else books.usages.get(payer),

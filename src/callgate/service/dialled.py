@@ -19,7 +19,7 @@ from callgate.protocol.call import (
 )
 from callgate.protocol.menu import RunMenus
 from callgate.rating.tariff import FREE, Tariff
-from callgate.service.application import ApplicationSettings
+from callgate.service.application import ApplicationRow, ApplicationSettings
 from callgate.service.did import Did
 from callgate.service.route import is_conference, sip_domain
 
@@ -97,6 +97,14 @@ def dial_place(place: Endpoint, settings: ApplicationSettings) -> Dialled | Refu
         case _:
             tariff = None
     return Refusal.NO_ROUTE if tariff is None else Dialled(endpoint=place, tariff=tariff)
+
+
+def only_numbers(application: ApplicationRow) -> ApplicationRow:
+    """The application for a call that we place: a call to an app's user ends without telling us, so that only numbers are
+    rung.
+    """
+    settings = msgspec.structs.replace(application.settings, in_app=None, conference=None, sip={})
+    return msgspec.structs.replace(application, settings=settings)
 
 
 def say_connect(dialled: Dialled, event: CallArrived | CallInput, granted_s: int, cli: str | None) -> Decision:

@@ -147,11 +147,11 @@ def test_settings_take_what_this_version_honours() -> None:
             "locale=sv-SE",
             "warning=Hej",
             "platform=euc1",
+            "in_app=0.05USD",
+            "conference=0.01",
+            "sip=example.com:0.01,example.org:free",
             "low_balance=5.00",
             "fallback=hangup",
-            "in_app=refuse",
-            "conference=refuse",
-            "sip=refuse",
         )
         settings = await store.perform(SetApplication(key="app", words=words))
         assert " ".join(f"{name}={value}" for name, value in settings.shown().items()) == " ".join(words)
