@@ -171,6 +171,7 @@ class Gate:
             clock=clock,
             is_open=self._is_open,
             stopping=self.stopping,
+            uses=self._uses,
         )
         return cast("AsgiApp", dashboard)
 

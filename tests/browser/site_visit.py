@@ -59,13 +59,13 @@ class Site(NamedTuple):
         return asyncio.run_coroutine_threadsafe(steps(), self.loop)
 
     @contextlib.contextmanager
-    def platform_open(self) -> Iterator[None]:
-        """The platform's own interfaces, without a call, for as long as the block runs."""
+    def platform_open(self, pace: float = 1.0) -> Iterator[None]:
+        """The platform's own interfaces and its phone, for as long as the block runs."""
         opened, close = Future[None](), asyncio.Event()
 
         async def stand() -> None:
             async with (
-                connect(f"{self.url}callbacks/sinch", demo.KEY, demo.SECRET, pace=1.0) as platform,
+                connect(f"{self.url}callbacks/sinch", demo.KEY, demo.SECRET, pace=pace) as platform,
                 serving(platform, "127.0.0.1", self.platform),
             ):
                 opened.set_result(None)

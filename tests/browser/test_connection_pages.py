@@ -175,11 +175,23 @@ def test_health_says_what_is_to_be_done(page: Page, visitor: Visitor, site: Site
     visitor.is_usable()
 
 
+def test_changes_are_read_in_the_audit_log(page: Page, visitor: Visitor, site: Site) -> None:
+    """Who made them is a filter, and no secret is among them."""
+    page.goto(f"{site.url}audit")
+    visitor.is_usable()
+    page.get_by_label("Who").fill("token:dev")
+    page.get_by_label("Kind").fill("application")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("tbody")).to_contain_text("add application")
+    expect(page.locator("tbody")).to_contain_text("by dashboard")
+    expect(page.locator("tbody")).not_to_contain_text("c2Vjb25k")
+
+
 def test_the_pages_are_usable_in_the_dark_and_on_a_phone(page: Page, visitor: Visitor, site: Site) -> None:
     """Nothing scrolls sideways, and letters stand out from their ground."""
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 360, "height": 740})
-    for path in ("applications", f"applications/{demo.KEY}", "applications/doctor", "deliveries", "health"):
+    for path in ("applications", f"applications/{demo.KEY}", "applications/doctor", "deliveries", "health", "audit"):
         page.goto(site.url + path)
         visitor.is_usable()
         assert page.evaluate("document.documentElement.scrollWidth") == 360, path

@@ -55,7 +55,10 @@ EVIL = """<script>alert("x")</script><img src=x onerror='y'>&{{ 7 * 7 }}\u202e""
 class Desk:
     """A served dashboard with an application and the account alice, and a browser of sorts that keeps its cookies."""
 
-    def __init__(self, url: str, store: SqliteStore, browser: ClientSession, stopping: asyncio.Event) -> None:
+    def __init__(
+        self, url: str, store: SqliteStore, browser: ClientSession, stopping: asyncio.Event, catalogs: Catalogs
+    ) -> None:
+        self.catalogs = catalogs
         self.url = url
         self.store = store
         self.browser = browser
@@ -160,7 +163,7 @@ async def served(path: Path, *, is_open: bool) -> AsyncIterator[Desk]:
         ClientSession(cookie_jar=CookieJar(unsafe=True)) as browser,
         platforms(known, lambda: datetime.now(UTC)) as platform,
     ):
-        desk = Desk(url, store, browser, stopping)
+        desk = Desk(url, store, browser, stopping, catalogs)
         await desk.furnish()
         await catalogs.refresh()
         app = build_dashboard(
@@ -570,6 +573,74 @@ def test_only_who_may_operate_moves_money_and_ends_calls(visit: Visit) -> None:
         done = await desk.post("accounts/alice/top-up", {"amount": "1", "reference": "r", "why": "gift"})
         assert (done.status, done.headers["location"]) == (303, "../../accounts/alice?app=app")
         assert (await desk.post("accounts/alice/limits", {"max_seconds": "5"})).status == 403
+
+    visit(steps)
+
+
+def test_a_token_that_is_bound_sees_one_application(visit: Visit) -> None:
+    """No call, no account and no sum of another; what all of them share is closed to it."""
+
+    async def steps(desk: Desk) -> None:
+        await desk.place("c1")
+        job = AddApplication(
+            provider="sinch", key="other", secret="b3RoZXI=", name="", seal=VAULT.seal, now=desk.now
+        )  # fmt: skip
+        await desk.store.perform(job)
+        await desk.store.perform(OpenAccount(application="other", account="olga", currency="EUR"))
+        bound = await issue_token(desk.store, "bound", Role.ADMIN, desk.now, application="other")
+        await desk.catalogs.refresh()
+        await desk.sign_in(bound)
+        for path in ("", "calls", "calls?app=app", "calls?number=46", "accounts", "applications", "audit"):
+            page = await desk.text(path)
+            assert ">alice<" not in page and SWEDEN not in page, path
+        assert "olga" in await desk.text("accounts")
+        for path, status in {
+            "calls/c1?app=app": 404,
+            "accounts/alice?app=app": 404,
+            "applications/app": 404,
+            "rules?app=app": 404,
+            "rates": 403,
+            "deliveries": 403,
+            "health": 403,
+        }.items():
+            assert (path, (await desk.get(path)).status) == (path, status)
+        assert (await desk.post("hang-up", {"call": "app/c1"})).status == 404
+        assert (await desk.post("accounts/alice/top-up?app=app", {"amount": "1", "reference": "x"})).status == 404
+        assert (await desk.post("applications", {"key": "third", "secret": "c2VjcmV0"})).status == 403
+        async with await desk.get("live") as stream:
+            assert json.loads(await event_with(stream, "live", "all")) == {"all": []}
+
+    visit(steps)
+
+
+def test_a_token_that_has_expired_is_signed_out(visit: Visit) -> None:
+    """At once, also where it was good when it signed in."""
+
+    async def steps(desk: Desk) -> None:
+        soon = desk.now + timedelta(minutes=5)
+        short = await issue_token(desk.store, "short", Role.VIEWER, desk.now, expires_at=soon)
+        await desk.sign_in(short)
+        assert "Calls up now" in await desk.text()
+        desk.now = soon
+        assert "Calls up now" not in await desk.text()
+        assert (await desk.sign_in(short)).status == 401
+
+    visit(steps)
+
+
+def test_what_is_done_here_stands_in_the_audit_log(visit: Visit) -> None:
+    """With who did it, and what it was before and is now."""
+
+    async def steps(desk: Desk) -> None:
+        await desk.sign_in(await issue_token(desk.store, "anna", Role.ADMIN, desk.now))
+        await desk.post("accounts/alice/status?app=app", {"status": "suspended"})
+        await desk.post("accounts/alice/top-up?app=app", {"amount": "2", "reference": "r"})
+        listed = json.loads(await desk.text("audit.json?subject=alice&kind=account"))["items"]
+        assert [(each["who"], each["via"], each["action"]) for each in listed] == [
+            ("token:anna", "dashboard", "set_account_status")
+        ]
+        assert listed[0]["changed"] == {"status": ["active", "suspended"]}
+        assert "set account status" in await desk.text("audit?who=token:anna")
 
     visit(steps)
 

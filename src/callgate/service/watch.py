@@ -70,13 +70,13 @@ class Found(NamedTuple):
 class Watched(Protocol):
     """What the books show to people who look. Part of `service.ports.Store`."""
 
-    async def live_calls(self, limit: int) -> Sequence[LiveCall]:
-        """Calls that are up, newest first."""
+    async def live_calls(self, application: str | None, limit: int) -> Sequence[LiveCall]:
+        """Calls that are up, newest first; without an application, of all of them."""
 
-    async def recent_calls(self, limit: int) -> Sequence[Call]:
+    async def recent_calls(self, application: str | None, limit: int) -> Sequence[Call]:
         """The calls that ended last, and those refused last: at most `limit` of each, in no order."""
 
-    async def tallies(self, since: datetime) -> Sequence[Tally]:
+    async def tallies(self, application: str | None, since: datetime) -> Sequence[Tally]:
         """Decisions since then, by second and refusal."""
 
     async def search_calls(self, wanted: CallFilter, *, before: datetime | None, limit: int) -> Found:

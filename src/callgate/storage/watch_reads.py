@@ -22,6 +22,9 @@ from callgate.storage.sql import select
 LOOKED_THROUGH = 20_000
 """Calls that one search looks through at most: some 50 ms."""
 
+REFUSED_AMONG = 4
+"""Times as many calls are looked through for refused ones as are wanted of them."""
+
 _LIVE = (
     "application", "call_id", "state", "account", "caller", "destination", "granted_s", "decided_at", "answered_at",
     "hold_micros", "rate", "currency",
@@ -38,25 +41,32 @@ class WatchReads(ABC):
     @abstractmethod
     async def fetch(self, statement: str, *values: object) -> Sequence[Row]: ...
 
-    async def live_calls(self, limit: int) -> Sequence[LiveCall]:
-        statement = f"{select('calls', _LIVE)} WHERE hold_state = 'open' ORDER BY decided_at DESC LIMIT ?"
-        return [_to_live(tuple(row)) for row in await self.fetch(statement, limit)]
+    async def live_calls(self, application: str | None, limit: int) -> Sequence[LiveCall]:
+        mine, named = _of(application)
+        statement = f"{select('calls', _LIVE)} WHERE hold_state = 'open'{mine} ORDER BY decided_at DESC LIMIT ?"
+        return [_to_live(tuple(row)) for row in await self.fetch(statement, *named, limit)]
 
-    async def recent_calls(self, limit: int) -> Sequence[Call]:
+    async def recent_calls(self, application: str | None, limit: int) -> Sequence[Call]:
+        mine, named = _of(application)
+        columns = ", ".join(rows.CALL)
         ended = f"""SELECT {", ".join(f"c.{name}" for name in rows.CALL)} FROM
             (SELECT DISTINCT application, call_id FROM
                 (SELECT application, call_id FROM records ORDER BY ended_at DESC, record_id DESC LIMIT ?) AS newest) AS r
-            JOIN calls AS c ON c.application = r.application AND c.call_id = r.call_id"""  # noqa: S608 - names are ours
-        columns = ", ".join(rows.CALL)
+            JOIN calls AS c ON c.application = r.application AND c.call_id = r.call_id
+            WHERE TRUE{mine.replace("application", "c.application")}"""  # noqa: S608 - names are ours
         refused = f"""SELECT {columns} FROM (SELECT {columns} FROM calls ORDER BY decided_at DESC LIMIT ?) AS newest
-            WHERE state IN ('refused', 'parked') LIMIT ?"""  # noqa: S608 - names are ours
-        found = [*await self.fetch(ended, limit), *await self.fetch(refused, 4 * limit, limit)]
+            WHERE state IN ('refused', 'parked'){mine} LIMIT ?"""  # noqa: S608 - names are ours
+        found = [
+            *await self.fetch(ended, limit, *named),
+            *await self.fetch(refused, REFUSED_AMONG * limit, *named, limit),
+        ]
         return [rows.to_call(row) for row in found]
 
-    async def tallies(self, since: datetime) -> Sequence[Tally]:
-        statement = """SELECT decided_at / 1000000, refusal, count(*) FROM calls
-            WHERE decided_at >= ? AND state <> 'parked' GROUP BY decided_at / 1000000, refusal"""
-        found = await self.fetch(statement, rows.to_us(since))
+    async def tallies(self, application: str | None, since: datetime) -> Sequence[Tally]:
+        mine, named = _of(application)
+        statement = f"""SELECT decided_at / 1000000, refusal, count(*) FROM calls
+            WHERE decided_at >= ? AND state <> 'parked'{mine} GROUP BY decided_at / 1000000, refusal"""  # noqa: S608 - ours
+        found = await self.fetch(statement, rows.to_us(since), *named)
         return [Tally(second, refusal and Refusal(refusal), count) for second, refusal, count in found]
 
     async def search_calls(self, wanted: CallFilter, *, before: datetime | None, limit: int) -> Found:
@@ -112,6 +122,11 @@ class WatchReads(ABC):
     async def records_of_call(self, key: CallKey) -> Sequence[CallRecord]:
         statement = "SELECT record FROM records WHERE application = ? AND call_id = ? ORDER BY sequence"
         return [rows.to_record(row) for row in await self.fetch(statement, *key)]
+
+
+def _of(application: str | None) -> tuple[str, tuple[str, ...]]:
+    """A condition more, and its value, where only one application is looked at."""
+    return ("", ()) if application is None else (" AND application = ?", (application,))
 
 
 def _conditions(wanted: CallFilter) -> tuple[list[str], list[object]]:

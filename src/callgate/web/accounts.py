@@ -26,6 +26,7 @@ from callgate.web.charts import balance_chart
 from callgate.web.desk import AnyRequest, AtDesk, Desk, Form, name_of
 from callgate.web.formats import money
 from callgate.web.forms import Filled
+from callgate.web.limit_fields import changed_words, to_fill, to_show
 from callgate.web.lists import Listed, as_file, form_of, given, paths, query
 from callgate.web.view import view_line
 
@@ -39,7 +40,7 @@ CHARTED = 1_000
 @get(paths("/accounts"))
 async def list_accounts(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     """Accounts by id. `find` is the beginning of an id."""
-    await desk.who(request)
+    desk.who()
     filters = given(request, ("app", "find", "after"))
     if not desk.applications:
         return desk.page("accounts.html", request, listed=Listed((), None, filters), app="", applications=())
@@ -59,14 +60,14 @@ async def list_accounts(desk: AtDesk, request: AnyRequest) -> Response[Any]:
 @get("/accounts/new")
 async def ask_account(desk: AtDesk, request: AnyRequest) -> Response[str]:
     """The form of a new account."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.at_least(Role.ADMIN)
     return _new_account_page(desk, request, Filled(currency="USD", deck="standard", credit_limit="0"))
 
 
 @post("/accounts/new")
 async def open_account(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any]:
     """Open an account."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.at_least(Role.ADMIN)
     form = Filled(data)
     try:
         job = OpenAccount(
@@ -101,14 +102,14 @@ def _new_account_page(desk: Desk, request: AnyRequest, form: Filled) -> Response
 @get("/accounts/{account:str}")
 async def show_account(desk: AtDesk, request: AnyRequest, account: FromPath[str]) -> Response[str]:
     """One account: its money, its limits, its calls and what moved."""
-    await desk.who(request)
+    desk.who()
     return await _account_page(desk, request, account, {})
 
 
 @get(paths("/accounts/{account:str}/statement"))
 async def show_statement(desk: AtDesk, request: AnyRequest, account: FromPath[str]) -> Response[Any]:
     """What moved on an account, newest first."""
-    await desk.who(request)
+    desk.who()
     key = _key(desk, request, account)
     lines = await account_statement(desk.store, key, limit=CHARTED)
     report = await account_report(desk.store, key)
@@ -125,7 +126,7 @@ async def show_statement(desk: AtDesk, request: AnyRequest, account: FromPath[st
 @post("/accounts/{account:str}/top-up")
 async def top_up(desk: AtDesk, request: AnyRequest, account: FromPath[str], data: Form) -> Response[Any]:
     """Add money. The reference comes with the form, so that sending it twice moves money once."""
-    who = await desk.at_least(request, Role.OPERATOR)
+    who = desk.at_least(Role.OPERATOR)
     form, key = Filled(data), _key(desk, request, account)
     try:
         done = await desk.store.perform(
@@ -152,7 +153,7 @@ async def top_up(desk: AtDesk, request: AnyRequest, account: FromPath[str], data
 @post("/accounts/{account:str}/adjust")
 async def adjust(desk: AtDesk, request: AnyRequest, account: FromPath[str], data: Form) -> Response[Any]:
     """Add or take money by hand."""
-    who = await desk.at_least(request, Role.OPERATOR)
+    who = desk.at_least(Role.OPERATOR)
     form, key = Filled(data), _key(desk, request, account)
     try:
         done = await desk.store.perform(
@@ -178,7 +179,7 @@ async def adjust(desk: AtDesk, request: AnyRequest, account: FromPath[str], data
 @post("/accounts/{account:str}/status")
 async def set_status(desk: AtDesk, request: AnyRequest, account: FromPath[str], data: Form) -> Response[Any]:
     """Suspend, with its live calls or without; resume; close."""
-    await desk.at_least(request, Role.OPERATOR)
+    desk.at_least(Role.OPERATOR)
     form, key = Filled(data), _key(desk, request, account)
     try:
         status = Status(form["status"])
@@ -199,7 +200,7 @@ async def set_status(desk: AtDesk, request: AnyRequest, account: FromPath[str], 
 @post("/accounts/{account:str}/settings")
 async def set_account(desk: AtDesk, request: AnyRequest, account: FromPath[str], data: Form) -> Response[Any]:
     """Change what it may owe, what prices its calls, and how they hold their money."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.at_least(Role.ADMIN)
     form, key = Filled(data), _key(desk, request, account)
     words = tuple(f"{name}={form[name].strip()}" for name in ("credit_limit", "deck", "elastic") if form[name])
     try:
@@ -216,12 +217,10 @@ async def set_account(desk: AtDesk, request: AnyRequest, account: FromPath[str],
 @post("/accounts/{account:str}/limits")
 async def set_limits(desk: AtDesk, request: AnyRequest, account: FromPath[str], data: Form) -> Response[Any]:
     """Set the limits that were changed: each by its name, a field that was emptied lifts it."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.at_least(Role.ADMIN)
     form, key = Filled(data), _key(desk, request, account)
     report = await _report(desk, key)
-    before = _limits_to_fill(report)
-    changed = [name for name, value in before.items() if name in data and form[name].strip() != value]
-    words = tuple(f"{name}={form[name].strip() or 'none'}" for name in changed)
+    words = changed_words(to_fill(report.limits), data)
     try:
         await desk.store.perform(SetAccountLimits(application=key.application, account=account, words=words))
     except StorageUnavailable:
@@ -253,7 +252,7 @@ async def _account_page(desk: Desk, request: AnyRequest, account: str, faulty: M
         calls=[view_line(call) for call in calls],
         decks=sorted({*desk.decks, report.deck}),
         forms={**_first_forms(report, now), **faulty},
-        limits=_limits_of(report),
+        limits=to_show(report.limits),
         status_code=422 if faulty else 200,
     )
 
@@ -264,7 +263,7 @@ _FIGURES = ("available", "held", "posted", "owed", "credit_limit")
 def _first_forms(report: AccountReport, now: datetime) -> dict[str, Filled]:
     """Every form of the page as it is shown the first time."""
     reference = f"web-{now:%Y%m%d}-{secrets.token_hex(4)}"
-    limits = _limits_to_fill(report)
+    limits = to_fill(report.limits)
     settings = {"credit_limit": report.credit_limit, "deck": report.deck, "elastic": "on" if report.elastic else "off"}
     return {
         "top_up": Filled(reference=reference),
@@ -278,22 +277,6 @@ def _first_forms(report: AccountReport, now: datetime) -> dict[str, Filled]:
 def _before(start: str) -> str:
     """What stands in the order of ids right before all that begin with these letters."""
     return f"{start[:-1]}{chr(ord(start[-1]) - 1)}\x7f" if start.isascii() and start > " " else ""
-
-
-def _limits_of(report: AccountReport) -> list[tuple[str, Any]]:
-    """Each limit with its words, None where there is none."""
-    shown = _limits_to_fill(report)
-    return [
-        (name, None if value is None else shown[name] or "nothing is allowed") for name, value in report.limits.items()
-    ]
-
-
-def _limits_to_fill(report: AccountReport) -> dict[str, str]:
-    """Each limit as it stands in its field."""
-    return {
-        name: "" if value is None else ",".join(value) if isinstance(value, list) else str(value)
-        for name, value in report.limits.items()
-    }
 
 
 async def _report(desk: Desk, key: AccountKey) -> AccountReport:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from litestar import Litestar, Response, get
 from litestar.datastructures import MutableScopeHeaders
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.params import FromPath
 from litestar.types import Message, Scope
@@ -17,19 +17,24 @@ from litestar.types import Message, Scope
 from callgate.errors import NotFound, StorageUnavailable
 from callgate.service.catalog import Catalogs
 from callgate.service.ports import ManagedPlatform, Store
+from callgate.service.token_use import TokenUses
 from callgate.settings import Settings
 from callgate.vault import Vault
 from callgate.web.accounts import account_routes
 from callgate.web.applications import application_routes
+from callgate.web.audit import list_audit
 from callgate.web.calls import call_routes
 from callgate.web.deliveries import delivery_routes
-from callgate.web.desk import AtDesk, Desk, SignedOut
+from callgate.web.desk import Desk, SignedOut
 from callgate.web.health import show_health
-from callgate.web.live import LiveDesk, live_routes
+from callgate.web.live import LiveDesks, live_routes
+from callgate.web.rates import rate_routes
+from callgate.web.rules import rule_routes
 from callgate.web.session import SessionSigner
 from callgate.web.sign_in import sign_in, sign_out
+from callgate.web.start import show_start
 
-MAX_FORM_BYTES = 32_768
+MAX_FORM_BYTES = 131_072
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -57,25 +62,31 @@ def build_dashboard(  # noqa: PLR0913 - all that pages are about
     clock: Callable[[], datetime],
     is_open: bool,
     stopping: asyncio.Event,
+    uses: TokenUses | None = None,
 ) -> Litestar:
     """Make the app. `is_open` signs every browser of this machine in; `stopping` ends the streams that pages hold open."""
     sessions = SessionSigner(settings.secret_key.encode())
-    desk = Desk(store, catalogs, platform, vault, settings, sessions, clock, is_open, stopping)
-    live = LiveDesk(desk)
+    desk = Desk(store, catalogs, platform, vault, settings, sessions, clock, is_open, stopping, uses or TokenUses())
+    live = LiveDesks(desk)
     return Litestar(
         [
             *live_routes,
             *call_routes,
             *account_routes,
+            *rate_routes,
+            *rule_routes,
             *delivery_routes,
             *application_routes,
+            list_audit,
             show_health,
+            show_start,
             sign_in,
             sign_out,
             send_asset,
         ],
         dependencies={
-            "desk": Provide(lambda: desk, sync_to_thread=False),
+            "desk": Provide(desk.at),
+            "house": Provide(lambda: desk, sync_to_thread=False),
             "live": Provide(lambda: live, sync_to_thread=False),
         },
         guards=[desk.refuse_strangers],
@@ -95,9 +106,9 @@ def build_dashboard(  # noqa: PLR0913 - all that pages are about
 
 
 @get("/static/{name:str}")
-async def send_asset(desk: AtDesk, name: FromPath[str]) -> Response[bytes]:
+async def send_asset(house: NamedDependency[Desk], name: FromPath[str]) -> Response[bytes]:
     """A static file by the name that its content gives it; open to everybody."""
-    asset = desk.pages.assets.get(name)
+    asset = house.pages.assets.get(name)
     if asset is None:
         raise NotFoundException(detail="There is no such file.")
     return Response(asset.content, media_type=asset.media_type, headers={"cache-control": FOR_EVER})

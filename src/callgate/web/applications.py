@@ -13,6 +13,7 @@ from litestar.params import FromPath
 from callgate.errors import Error, Invalid, PlatformFailed, StorageUnavailable
 from callgate.logs import log
 from callgate.policy.account import Status
+from callgate.policy.limits import APPLICATION_DEFAULTS, KINDS, filled, shown
 from callgate.protocol import PROVIDERS
 from callgate.protocol.capture import read_capture
 from callgate.protocol.provider import CallbackUrls
@@ -25,6 +26,7 @@ from callgate.service.set_status import SetApplicationStatus
 from callgate.service.token import Role
 from callgate.web.desk import AnyRequest, AtDesk, Desk, Form
 from callgate.web.forms import Filled
+from callgate.web.limit_fields import changed_words, to_fill
 from callgate.web.lists import Listed, as_file, form_of, paths
 
 FAULTS_SHOWN = 12
@@ -47,7 +49,7 @@ class ApplicationLine(msgspec.Struct, frozen=True, kw_only=True):
 @get(paths("/applications"))
 async def list_applications(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     """The applications whose callbacks are answered, and those that failed their signature lately."""
-    await desk.who(request)
+    desk.who()
     now = desk.clock()
     items = [_line(application, now) for application in desk.applications.values()]
     if form := form_of(request):
@@ -60,7 +62,7 @@ async def _list(desk: Desk, request: AnyRequest, items: list[ApplicationLine], f
         "applications.html",
         request,
         listed=Listed(items, None, {}),
-        faults=await fault_reports(desk.store, limit=FAULTS_SHOWN),
+        faults=await fault_reports(desk.store, limit=FAULTS_SHOWN) if desk.bound is None else [],
         form=form,
         providers=tuple(PROVIDERS),
         status_code=422 if form.is_faulty else 200,
@@ -70,7 +72,7 @@ async def _list(desk: Desk, request: AnyRequest, items: list[ApplicationLine], f
 @post("/applications")
 async def add_application(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any]:
     """Add one by the key and secret that its platform shows."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.over_all(Role.ADMIN)
     form, now = Filled(data), desk.clock()
     provider = form["provider"] if form["provider"] in PROVIDERS else next(iter(PROVIDERS))
     try:
@@ -96,7 +98,7 @@ async def add_application(desk: AtDesk, request: AnyRequest, data: Form) -> Resp
 @get("/applications/{key:str}")
 async def show_application(desk: AtDesk, request: AnyRequest, key: FromPath[str]) -> Response[str]:
     """One application. `ask=1` asks the platform where its callbacks are sent."""
-    await desk.who(request)
+    desk.who()
     return await _page(desk, request, key, {}, is_asking="ask" in request.query_params)
 
 
@@ -110,13 +112,12 @@ async def _page(
             urls = await desk.platform.callback_urls(key)
         except PlatformFailed as error:
             trouble = str(error)
-    limits = application.row.limits
     words = {name: value for name, value in application.row.settings.shown().items() if name not in FIXED}
     forms = {
         "secret": Filled(hours=str(int(OVERLAP.total_seconds() // 3600))),
         "urls": Filled(primary=_own_url(desk, application), fallback=urls.fallback),
         "settings": Filled(words),
-        "limits": Filled({name: _text(getattr(limits, name)) for name in limits.__struct_fields__}),
+        "limits": Filled(to_fill(shown(filled(application.row.limits, APPLICATION_DEFAULTS)))),
     }
     return desk.page(
         "application.html",
@@ -127,7 +128,7 @@ async def _page(
         is_asked=is_asking,
         trouble=trouble,
         settings=tuple(words),
-        limits=limits.__struct_fields__,
+        limits=tuple(KINDS),
         overlaps=OVERLAPS,
         forms={**forms, **faulty},
         status_code=422 if faulty else 200,
@@ -137,7 +138,7 @@ async def _page(
 @post("/applications/{key:str}/secret")
 async def rotate(desk: AtDesk, request: AnyRequest, key: FromPath[str], data: Form) -> Response[Any]:
     """Give it a new secret; the old one stays valid for a while."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.at_least(Role.ADMIN)
     form, now = Filled(data), desk.clock()
     _known(desk, key)
     hours = next((int(hours) for hours, _ in OVERLAPS if hours == form["hours"]), 24)
@@ -164,13 +165,14 @@ async def rotate(desk: AtDesk, request: AnyRequest, key: FromPath[str], data: Fo
 @post("/applications/{key:str}/callbacks")
 async def set_callbacks(desk: AtDesk, request: AnyRequest, key: FromPath[str], data: Form) -> Response[Any]:
     """Tell the platform where to send its callbacks."""
-    who = await desk.at_least(request, Role.ADMIN)
+    who = desk.at_least(Role.ADMIN)
     form = Filled(data)
     _known(desk, key)
     try:
         await desk.platform.set_callback_urls(key, CallbackUrls(form["primary"].strip(), form["fallback"].strip()))
     except (Invalid, PlatformFailed) as error:
         return await _page(desk, request, key, {"urls": form.blame(error, {"fallback": "fallback"}, "primary")})
+    await desk.note("set_callback_urls", "application", key, key)
     log.info("application.callbacks_set", application=key, who=who.name)
     return desk.done(request, f"applications/{key}?ask=1", "The platform sends its callbacks there from now on.")
 
@@ -178,7 +180,7 @@ async def set_callbacks(desk: AtDesk, request: AnyRequest, key: FromPath[str], d
 @post("/applications/{key:str}/settings")
 async def set_settings(desk: AtDesk, request: AnyRequest, key: FromPath[str], data: Form) -> Response[Any]:
     """Change what is set for it."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.at_least(Role.ADMIN)
     form, names = Filled(data), [name for name in _known(desk, key).row.settings.shown() if name not in FIXED]
     words = tuple(f"{name}={form[name].strip()}" for name in names if name in data)
     try:
@@ -194,16 +196,17 @@ async def set_settings(desk: AtDesk, request: AnyRequest, key: FromPath[str], da
 
 @post("/applications/{key:str}/limits")
 async def set_limits(desk: AtDesk, request: AnyRequest, key: FromPath[str], data: Form) -> Response[Any]:
-    """Set its limits: an empty field lifts one."""
-    await desk.at_least(request, Role.ADMIN)
-    form, names = Filled(data), _known(desk, key).row.limits.__struct_fields__
-    words = tuple(f"{name}={form[name].strip() or 'none'}" for name in names)
+    """Set the limits that were changed: each by its name, a field that was emptied lifts it."""
+    desk.at_least(Role.ADMIN)
+    form, row = Filled(data), _known(desk, key).row
+    words = changed_words(to_fill(shown(filled(row.limits, APPLICATION_DEFAULTS))), data)
     try:
         await desk.store.perform(SetApplicationLimits(application=key, words=words))
     except StorageUnavailable:
         raise
     except Error as error:
-        return await _page(desk, request, key, {"limits": form.blame(error, {name: name for name in names}, names[0])})
+        blamed = form.blame(error, {name: name for name in KINDS}, next(iter(KINDS)))
+        return await _page(desk, request, key, {"limits": blamed})
     await desk.catalogs.refresh()
     return desk.done(request, f"applications/{key}", "The limits hold from the next call on.")
 
@@ -211,7 +214,7 @@ async def set_limits(desk: AtDesk, request: AnyRequest, key: FromPath[str], data
 @post("/applications/{key:str}/status")
 async def set_status(desk: AtDesk, request: AnyRequest, key: FromPath[str], data: Form) -> Response[Any]:
     """Refuse its new calls, or take them again."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.at_least(Role.ADMIN)
     _known(desk, key)
     status = Status.SUSPENDED if data.get("status") == Status.SUSPENDED else Status.ACTIVE
     await desk.store.perform(SetApplicationStatus(key=key, status=status))
@@ -225,14 +228,14 @@ async def set_status(desk: AtDesk, request: AnyRequest, key: FromPath[str], data
 @get("/applications/doctor")
 async def ask_doctor(desk: AtDesk, request: AnyRequest) -> Response[str]:
     """The form of a request that failed."""
-    await desk.at_least(request, Role.OPERATOR)
+    desk.at_least(Role.OPERATOR)
     return _doctor_page(desk, request, Filled(), None)
 
 
 @post("/applications/doctor")
 async def diagnose(desk: AtDesk, request: AnyRequest, data: Form) -> Response[str]:
     """Say which ingredient of a captured request's signature differs."""
-    await desk.at_least(request, Role.OPERATOR)
+    desk.at_least(Role.OPERATOR)
     form, now = Filled(data), desk.clock()
     try:
         captured = read_capture(form["request"].replace("\r\n", "\n").lstrip("\n").encode())
@@ -277,10 +280,6 @@ def _own_url(desk: Desk, application: Application) -> str:
     base = desk.settings.public_url.rstrip("/")
     host = "127.0.0.1" if not urlsplit(base).hostname else ""
     return f"{base or f'http://{host}:{desk.settings.port}'}/callbacks/{application.row.provider}"
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
 
 
 application_routes = (

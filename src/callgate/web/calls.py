@@ -43,11 +43,11 @@ OUTCOMES = (
 @get(paths("/calls"))
 async def list_calls(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     """Calls, newest first. Filters: `number`, a part of either side; `account`, `app`, `outcome`, `since`, `until`."""
-    await desk.who(request)
+    desk.who()
     filters = given(request, ("number", "account", "outcome", "since", "until", "app", "before"))
     form, now = Filled(filters), desk.clock()
     try:
-        wanted = _wanted(filters, now)
+        wanted = _wanted(filters, desk.bound, now)
         before = read_time(filters["before"], "before", now)
     except Invalid as error:
         form.blame(error, {"since": "since", "until": "until"}, "since")
@@ -77,10 +77,10 @@ def _calls_page(desk: Desk, request: AnyRequest, form: Filled, found: Found, fol
     )
 
 
-def _wanted(filters: Mapping[str, str], now: datetime) -> CallFilter:
+def _wanted(filters: Mapping[str, str], bound: str | None, now: datetime) -> CallFilter:
     """Raises `Invalid` for a time that is none."""
     return CallFilter(
-        application=filters["app"] or None,
+        application=bound or filters["app"] or None,
         account=filters["account"] or None,
         fragment=fragment_of(filters["number"]),
         outcome=filters["outcome"],
@@ -119,9 +119,9 @@ async def show_call(desk: AtDesk, request: AnyRequest) -> Response[Any]:
 
     The call id is the last part of the path as it was sent: once decoded, a slash within it is like any other.
     """
-    await desk.who(request)
+    desk.who()
     key = CallKey(request.query_params.get("app") or "", unquote(request.scope["raw_path"].rpartition(b"/")[2]))
-    call = await desk.store.call(key)
+    call = await desk.store.call(key) if key.application in desk.applications else None
     if call is None:
         raise NotFoundException(detail="There is no such call in this application.")
     now = desk.clock()
@@ -157,9 +157,9 @@ async def hang_up(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any
     """Ask the platform to end a call that is up: `call` is its application, a slash and its id. `back` is `live` for the first
     page, else it leads to the call's own.
     """
-    who = await desk.at_least(request, Role.OPERATOR)
+    who = desk.at_least(Role.OPERATOR)
     application, _, call_id = data.get("call", "").partition("/")
-    key = CallKey(application, call_id)
+    key = CallKey(desk.application(application), call_id)
     facts = {"application": key.application, "call_id": key.call_id, "who": who.name}
     try:
         await hang_up_call(desk.store, desk.platform, key)
@@ -167,6 +167,7 @@ async def hang_up(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any
         log.warning("call.not_hung_up", **facts, error=str(error))
         sentence = f"Not ended: {sentence_of(error)}"
     else:
+        await desk.note("hang_up", "call", key.call_id, key.application)
         log.info("call.hung_up", **facts)
         sentence = "The platform was asked to end the call; its end shows here as soon as it is told."
     path = (

@@ -26,7 +26,7 @@ SHOWN = 50
 @get(paths("/deliveries"))
 async def list_deliveries(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     """Deliveries, those queued last first, in any `state` or one; and the endpoints that they go to."""
-    await desk.who(request)
+    desk.over_all()
     return await _list(desk, request, Filled(since="24h"))
 
 
@@ -55,7 +55,7 @@ async def _list(desk: Desk, request: AnyRequest, recover: Filled) -> Response[An
 @get("/deliveries/{delivery:str}")
 async def show_delivery(desk: AtDesk, request: AnyRequest, delivery: FromPath[str]) -> Response[str]:
     """One delivery: what it says, how often it was tried, and what was answered."""
-    await desk.who(request)
+    desk.over_all()
     found = await desk.store.delivery(delivery)
     if found is None:
         raise NotFoundException(detail="There is no such delivery, or it was delivered long ago and forgotten.")
@@ -65,7 +65,7 @@ async def show_delivery(desk: AtDesk, request: AnyRequest, delivery: FromPath[st
 @post("/deliveries/recover")
 async def recover(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any]:
     """Send again all that was given up since a time."""
-    who = await desk.at_least(request, Role.OPERATOR)
+    who = desk.over_all(Role.OPERATOR)
     form, now = Filled(data), desk.clock()
     try:
         since = read_time(form["since"].strip() or "24h", "since", now) or now
@@ -80,7 +80,7 @@ async def recover(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any
 @post("/deliveries/{delivery:str}/resend")
 async def resend(desk: AtDesk, request: AnyRequest, delivery: FromPath[str]) -> Response[Any]:
     """Send one again: with the same id, body and sequence, so that its receiver knows a repeat."""
-    who = await desk.at_least(request, Role.OPERATOR)
+    who = desk.over_all(Role.OPERATOR)
     try:
         await resend_one(desk.store, delivery, desk.clock())
     except Conflict as error:
@@ -92,7 +92,7 @@ async def resend(desk: AtDesk, request: AnyRequest, delivery: FromPath[str]) -> 
 @post("/endpoints/{endpoint:str}/state")
 async def set_endpoint_state(desk: AtDesk, request: AnyRequest, endpoint: FromPath[str], data: Form) -> Response[Any]:
     """Stop sending to an endpoint, or start again."""
-    await desk.at_least(request, Role.ADMIN)
+    desk.over_all(Role.ADMIN)
     state = EndpointState.DISABLED if data.get("state") == EndpointState.DISABLED else EndpointState.ACTIVE
     try:
         await desk.store.perform(SetEndpointState(id=endpoint, state=state))

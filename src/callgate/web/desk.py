@@ -1,6 +1,7 @@
 """What every route works with: the books, the platforms, the time, who is asking, and how an answer is made of it."""
 
 import asyncio
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,15 +22,19 @@ from callgate.errors import NotFound, StorageUnavailable
 from callgate.logs import log
 from callgate.rating.deck import Deck
 from callgate.service.application import Application
+from callgate.service.audit_entry import Actor, AuditEntry, Via
+from callgate.service.audited import NoteAction, audited
 from callgate.service.catalog import Catalogs
 from callgate.service.ports import ManagedPlatform, Store
 from callgate.service.token import Role, Token
+from callgate.service.token_use import TokenUses
 from callgate.settings import Settings
 from callgate.vault import Vault
 from callgate.web.navigation import navigation
 from callgate.web.origin import is_from_our_page, is_loopback_host
 from callgate.web.pages import Pages, root_of
 from callgate.web.session import COOKIE, Brake, SessionSigner
+from callgate.web.uploads import Uploads
 
 AnyRequest = Request[Any, Any, State]
 AnyConnection = ASGIConnection[Any, Any, Any, State]
@@ -50,7 +55,9 @@ class SignedOut(Exception):
 
 @dataclass
 class Desk:
-    """One for the whole dashboard. `is_open` signs every browser of this machine in; `stopping` ends open streams."""
+    """One for the whole dashboard, and a copy of it for each request (`at`), whose store writes in the audit log who changed
+    what. `is_open` signs every browser of this machine in; `stopping` ends open streams.
+    """
 
     store: Store
     catalogs: Catalogs
@@ -61,8 +68,14 @@ class Desk:
     clock: Callable[[], datetime]
     is_open: bool
     stopping: asyncio.Event
+    uses: TokenUses = field(default_factory=TokenUses)
+    token: Token | None = None
     pages: Pages = field(default_factory=Pages)
     brake: Brake = field(default_factory=Brake)
+    uploads: Uploads = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.uploads = Uploads(self.settings.secret_key)
 
     # -- who may see it, and do what -------------------------------------------------------------------------------------
 
@@ -76,35 +89,76 @@ class Desk:
         if not is_page and not is_from_our_page(connection.headers):
             raise HTTPException(status_code=403, detail="This was sent by another site's page.")
 
+    async def at(self, request: AnyRequest) -> "Desk":
+        """The desk for one request. What is changed at it is the doing of whoever is signed in."""
+        token = await self.visitor(request)
+        mine = copy.copy(self)
+        mine.token = token
+        if token is not None:
+            request.scope["auth"] = token
+            mine.store = audited(self.store, Actor(who=f"token:{token.name}", via=Via.DASHBOARD), self.clock)
+        return mine
+
     async def visitor(self, request: AnyRequest) -> Token | None:
         """The token that the browser has shown within the last hours, if it still holds. Of an open dashboard, everybody's."""
+        now = self.clock()
         if self.is_open:
-            return Token(digest="", name="dashboard", role=Role.ADMIN, hint="", created_at=self.clock())
-        token_digest = self.sessions.read(request.cookies.get(COOKIE, ""), self.clock())
-        return None if token_digest is None else await self.store.token(token_digest)
-
-    async def who(self, request: AnyRequest) -> Token:
-        """Who is signed in. Raises `SignedOut`."""
-        token = await self.visitor(request)
-        if token is None:
-            raise SignedOut
-        request.scope["auth"] = token
+            return Token(digest="", name="dashboard", role=Role.ADMIN, hint="", created_at=now)
+        token_digest = self.sessions.read(request.cookies.get(COOKIE, ""), now)
+        token = None if token_digest is None else await self.store.token(token_digest)
+        if token is None or not token.is_valid(now):
+            return None
+        self.uses.note(token.digest, now)
         return token
 
-    async def at_least(self, request: AnyRequest, role: Role) -> Token:
+    def who(self) -> Token:
+        """Who is signed in. Raises `SignedOut`."""
+        if self.token is None:
+            raise SignedOut
+        return self.token
+
+    def at_least(self, role: Role) -> Token:
         """Who is signed in, if they may do this. Raises `SignedOut`, `PermissionDeniedException`."""
-        token = await self.who(request)
+        token = self.who()
         if RANK[token.role] < RANK[role]:
             raise PermissionDeniedException(
                 detail=f"This takes a token of role {role}; you are signed in as {token.role}."
             )
         return token
 
+    def over_all(self, role: Role = Role.VIEWER) -> Token:
+        """Who is signed in, if they may do this to what all applications share. Raises as `at_least`."""
+        token = self.at_least(role)
+        if token.application is not None:
+            detail = f"This concerns all applications, and your token is bound to {token.application}."
+            raise PermissionDeniedException(detail=detail)
+        return token
+
+    async def note(self, action: str, kind: str, subject: str, application: str = "") -> None:
+        """Write in the audit log what was done outside of the books."""
+        entry = AuditEntry(
+            at=self.clock(),
+            who=f"token:{self.who().name}",
+            via=Via.DASHBOARD,
+            action=action,
+            kind=kind,
+            subject=subject,
+            application=application,
+        )
+        await self.store.perform(NoteAction(entry=entry))
+
     # -- what a request is about -------------------------------------------------------------------------------------------
 
     @property
+    def bound(self) -> str | None:
+        """The one application that whoever is signed in may see, None for all."""
+        return None if self.token is None else self.token.application
+
+    @property
     def applications(self) -> Mapping[str, Application]:
-        return self.catalogs.now.applications
+        """Those that whoever is signed in may see."""
+        found = self.catalogs.now.applications
+        return found if self.bound is None else {key: found[key] for key in (self.bound,) if key in found}
 
     @property
     def decks(self) -> Mapping[str, Deck]:
@@ -134,7 +188,7 @@ class Desk:
             visitor=token,
             may_operate=token is not None and RANK[token.role] >= RANK[Role.OPERATOR],
             may_configure=token is not None and RANK[token.role] >= RANK[Role.ADMIN],
-            navigation=navigation(request.scope["path"]) if token is not None else (),
+            navigation=navigation(request.scope["path"], is_bound=token.application is not None) if token else (),
             said=said if token is not None else "",
             **values,
         )

@@ -31,7 +31,7 @@ class Finding(NamedTuple):
 @get("/health")
 async def show_health(desk: AtDesk, request: AnyRequest) -> Response[str]:
     """What a decision needs, and what waits or has failed."""
-    await desk.who(request)
+    desk.over_all()
     findings = [
         await _database(desk),
         await _clock(desk),

@@ -23,11 +23,25 @@ FIRST_ROWS = 100
 """Rows that the page has before its stream brings all of them."""
 
 
-class LiveDesk:
-    """What is shown of now, drawn once for all who watch: a row is drawn again when its call has changed, and only then."""
+class LiveDesks:
+    """One for those who may see all applications, and one for each application that somebody is bound to."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._desks: dict[str | None, LiveDesk] = {}
+
+    def of(self, application: str | None) -> "LiveDesk":
+        if application not in self._desks:
+            self._desks[application] = LiveDesk(self._desk, application)
+        return self._desks[application]
+
+
+class LiveDesk:
+    """What is shown of now, drawn once for all who watch: a row is drawn again when its call has changed, and only then."""
+
+    def __init__(self, desk: Desk, application: str | None) -> None:
+        self._desk = desk
+        self._application = application
         self._live: dict[str, tuple[LiveCall, str]] = {}
         self._recent: dict[str, tuple[Line, str]] = {}
         self.feed = Feed(self.look, desk.clock, desk.stopping)
@@ -37,9 +51,9 @@ class LiveDesk:
         that it is never on neither list.
         """
         now = self._desk.clock()
-        live = await self._desk.store.live_calls(SHOWN_LIVE)
-        recent = await self._desk.store.recent_calls(SHOWN_RECENT)
-        counters = counters_of(live, await self._desk.store.tallies(now - WINDOW), now)
+        live = await self._desk.store.live_calls(self._application, SHOWN_LIVE)
+        recent = await self._desk.store.recent_calls(self._application, SHOWN_RECENT)
+        counters = counters_of(live, await self._desk.store.tallies(self._application, now - WINDOW), now)
         return {
             "counters": self._desk.pages.render("counters.html", counters=counters, root="./"),
             "recent": await self._draw_recent(recent),
@@ -71,14 +85,14 @@ class LiveDesk:
         return {key: html for key, (_, html) in self._recent.items()}
 
 
-AtLive = NamedDependency[LiveDesk]
+AtLive = NamedDependency[LiveDesks]
 
 
 @get("/")
 async def show_live(desk: AtDesk, live: AtLive, request: AnyRequest) -> Response[str]:
     """Calls that are up, and those that were."""
-    await desk.who(request)
-    parts = await live.feed.parts()
+    desk.who()
+    parts = await live.of(desk.bound).feed.parts()
     rows = {name: list(part.values())[:FIRST_ROWS] for name, part in parts.items() if isinstance(part, dict)}
     return desk.page("live.html", request, counters=parts["counters"], rows=rows)
 
@@ -86,15 +100,16 @@ async def show_live(desk: AtDesk, live: AtLive, request: AnyRequest) -> Response
 @get("/live")
 async def stream_live(desk: AtDesk, live: AtLive, request: AnyRequest) -> Response[Any]:
     """What changes, as it changes: server-sent events, one for each part of the first page."""
-    if await desk.visitor(request) is None:
+    if desk.token is None:
         raise NotAuthorizedException(detail="Signed out.")
-    if live.feed.is_full:
+    feed = live.of(desk.bound).feed
+    if feed.is_full:
         raise ServiceUnavailableException(detail="Too many pages are open.")
 
     async def is_welcome() -> bool:
         return await desk.visitor(request) is not None
 
-    return Stream(live.feed.watch(is_welcome), media_type="text/event-stream")
+    return Stream(feed.watch(is_welcome), media_type="text/event-stream")
 
 
 live_routes = (show_live, stream_live)

@@ -35,6 +35,13 @@ _GROUPS: tuple[tuple[str, tuple[Place, ...]], ...] = (
         "Money",
         (
             Place("accounts", "Accounts", "M3 8h18v11H3zM3 8l2-3h14l2 3M16 13.5h2"),
+            Place("rates", "Rates", "M4 5h16M4 10h16M4 15h9M4 20h9M17 14v7M14.5 16.5 17 14l2.5 2.5"),
+        ),
+    ),
+    (
+        "Policy",
+        (
+            Place("rules", "Rules", "M4 6h10M18 6h2M4 12h2M10 12h10M4 18h10M18 18h2M16 4v4M8 10v4M16 16v4"),
         ),
     ),
     (
@@ -47,16 +54,26 @@ _GROUPS: tuple[tuple[str, tuple[Place, ...]], ...] = (
     (
         "House",
         (
+            Place("start", "First start", "M6 21V4h11l-2 4 2 4H6"),
+            Place("audit", "Audit", "M6 3h9l4 4v14H6zM15 3v4h4M9 12h7M9 16h7"),
             Place("health", "Health", "M12 20s-8-4.9-8-10.5A4.5 4.5 0 0 1 12 7a4.5 4.5 0 0 1 8 2.5C20 15.1 12 20 12 20z"),
         ),
     ),
 )  # fmt: skip
 
 
-def navigation(path: str) -> tuple[Group, ...]:
+SHARED = frozenset({"rates", "deliveries", "health"})
+"""Paths of what all applications share, which a token that is bound to one may not see."""
+
+
+def navigation(path: str, *, is_bound: bool = False) -> tuple[Group, ...]:
     """The menu, seen from a page: `/accounts/alice` belongs to the accounts."""
     first = path.strip("/").split("/", 1)[0].partition(".")[0]
+    groups = (
+        (name, tuple(place for place in places if not (is_bound and place.path in SHARED))) for name, places in _GROUPS
+    )
     return tuple(
         Group(name, places, next((place.path for place in places if place.path == first), None))
-        for name, places in _GROUPS
+        for name, places in groups
+        if places
     )

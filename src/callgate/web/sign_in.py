@@ -21,7 +21,8 @@ async def sign_in(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any
         response.headers["retry-after"] = str(wait_s)
         return response
     token_digest = digest_of(data.get("token", "").strip())
-    if await desk.store.token(token_digest) is None:
+    token = await desk.store.token(token_digest)
+    if token is None or not token.is_valid(now):
         desk.brake.note_failure(now)
         fault = "This is not a token of this server. The first one was printed by: callgate init"
         return desk.sign_in_page(request, status_code=401, fault=fault)

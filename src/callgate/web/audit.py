@@ -1,0 +1,79 @@
+"""The audit log: who changed what, by which way, from what to what."""
+
+from typing import Any
+
+import msgspec
+from litestar import Response, get
+
+from callgate.service.audit_entry import AuditEntry
+from callgate.service.ports import AuditFilter
+from callgate.service.reports import rfc3339
+from callgate.service.token import Role
+from callgate.web.desk import AnyRequest, AtDesk
+from callgate.web.lists import Listed, as_file, form_of, given, paths, query
+
+SHOWN = 50
+
+
+class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One change. `changed` are the fields that are others by now, each with its value before and after."""
+
+    id: int
+    at: str
+    who: str
+    via: str
+    action: str
+    kind: str
+    subject: str
+    application: str
+    changed: dict[str, tuple[str, str]]
+
+
+@get(paths("/audit"))
+async def list_audit(desk: AtDesk, request: AnyRequest) -> Response[Any]:
+    """Changes, newest first. Filters: `who`, `kind`, `subject`, `app`."""
+    desk.at_least(Role.ADMIN)
+    filters = given(request, ("who", "kind", "subject", "app", "before"))
+    before = filters.pop("before")
+    wanted = AuditFilter(
+        application=desk.bound or filters["app"] or None,
+        who=filters["who"] or None,
+        kind=filters["kind"] or None,
+        subject=filters["subject"] or None,
+    )
+    last = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None  # noqa: PLR2004 - fits the column
+    found = await desk.store.audit_entries(wanted, before=last, limit=SHOWN + 1)
+    items = [_line(entry) for entry in found[:SHOWN]]
+    following = query(request, before=str(items[-1].id)) if len(found) > SHOWN else None
+    if form := form_of(request):
+        return as_file(form, items, following, "audit")
+    return desk.page(
+        "audit.html",
+        request,
+        listed=Listed(items, following, filters),
+        applications=tuple(desk.applications),
+        same=query(request, before=None),
+    )
+
+
+def _line(entry: AuditEntry) -> AuditLine:
+    before = {} if entry.before is None else msgspec.json.decode(entry.before)
+    after = {} if entry.after is None else msgspec.json.decode(entry.after)
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return AuditLine(
+        id=entry.id,
+        at=rfc3339(entry.at),
+        who=entry.who,
+        via=entry.via,
+        action=entry.action,
+        kind=entry.kind,
+        subject=entry.subject,
+        application=entry.application,
+        changed={name: (_text(before.get(name)), _text(after.get(name))) for name in names},
+    )
+
+
+def _text(value: object) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return msgspec.json.encode(value).decode()
