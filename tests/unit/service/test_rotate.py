@@ -157,7 +157,10 @@ def test_settings_take_what_this_version_honours() -> None:
         assert " ".join(f"{name}={value}" for name, value in settings.shown().items()) == " ".join(words)
         for word in (
             "fallback=connect_limited",
-            "in_app=free",
+            "in_app=gratis",
+            "conference=-1",
+            "conference=0.01XXX",
+            "sip=example.com",
             "lost_dice=half",
             "locale=swedish",
             "home_country=SE",
