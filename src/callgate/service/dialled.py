@@ -69,7 +69,9 @@ def dial(
     once: one that leads to a rented number, of the `rented`, is refused.
     """
     if destination.kind is not EndpointKind.DID:
-        is_loop = did is not None and destination.address in rented  # a menu or a rule leads back to where calls come from
+        is_loop = (
+            did is not None and destination.address in rented
+        )  # a menu or a rule leads back to where calls come from
         return Refusal.NO_ROUTE if is_loop else dial_place(destination, settings)
     if did is None:
         return Refusal.NO_ROUTE
