@@ -20,11 +20,8 @@ from callgate.errors import Conflict, NotFound, StorageOverloaded, StorageUnavai
 from callgate.ledger.transfer import Occasion
 from callgate.ledger.verify import verify
 from callgate.ledger.wallet import top_up
-<<<<<<< HEAD
-from callgate.policy.number_list import ListKind
-=======
 from callgate.policy.limits import UNLIMITED
->>>>>>> main
+from callgate.policy.number_list import ListKind
 from callgate.rating.deck_change import DeckComparison, ImportMode
 from callgate.rating.rate import Rate
 from callgate.service.add_application import AddApplication, SetApplication

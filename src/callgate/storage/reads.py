@@ -117,17 +117,15 @@ class Reads(WatchReads, ABC):
         found = await self.fetch(statement, application, *values, limit)
         return [rule_rows.to_rules_version(row) for row in found]
 
-<<<<<<< HEAD
     async def dids(self) -> Sequence[Did]:
         statement = f"{select('dids', did_rows.DID)} ORDER BY application, number"
         return [did_rows.to_did(row) for row in await self.fetch(statement)]
-=======
+
     async def blocked_accounts(self, application: str, now: datetime, limit: int) -> Sequence[tuple[str, datetime]]:
         statement = """SELECT account, blocked_until FROM usages WHERE blocked_until > ? AND application = ?
             ORDER BY blocked_until DESC, account LIMIT ?"""
         found = await self.fetch(statement, rows.to_us(now), application, limit)
         return [(account, rows.from_us(until)) for account, until in found]
->>>>>>> main
 
     # -- accounts ------------------------------------------------------------------------------------------------------
 

@@ -10,12 +10,8 @@ import pytest
 
 from callgate.ledger.wallet import Wallet
 from callgate.policy.account import Account, Status
-<<<<<<< HEAD
-from callgate.policy.limits import Limits
-from callgate.policy.number_list import ListKind, NumberList, parse_entry
-=======
 from callgate.policy.limits import UNLIMITED, Limits
->>>>>>> main
+from callgate.policy.number_list import ListKind, NumberList, parse_entry
 from callgate.protocol.call import Endpoint, EndpointKind
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
