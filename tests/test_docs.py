@@ -49,7 +49,7 @@ from callgate.ledger.transfer import TransferKind
 from callgate.ledger.wallet import Wallet
 from callgate.library import DEFAULTS
 from callgate.policy.account import Account, Status
-from callgate.policy.limits import KINDS, Limits, change_limits
+from callgate.policy.limits import KINDS, UNLIMITED, Limits, change_limits
 from callgate.policy.refusal import SENTENCES, Refusal
 from callgate.policy.rules.document import RuleDocument, read_rules
 from callgate.policy.rules.facts import FACTS
@@ -171,7 +171,8 @@ def test_the_steps_of_the_decision_are_those_that_run() -> None:
                 destination=Endpoint(EndpointKind.NUMBER, "+46701740605"), origin=Origin.IN_APP,
             ),
             application=ApplicationRow(
-                key="app", provider="sinch", name="", created_at=now, sealed_secrets=(), status=Status.ACTIVE
+                key="app", provider="sinch", name="", created_at=now, sealed_secrets=(), status=Status.ACTIVE,
+                limits=UNLIMITED,
             ),
             account=Account(application="app", id="alice", currency="USD", limits=EVERY_LIMIT),
             wallet=Wallet(application="app", account="alice", currency="USD", posted_micros=1),
