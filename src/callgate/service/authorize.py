@@ -23,7 +23,7 @@ from callgate.service.decide import Facts, Verdict, decide
 from callgate.service.due import RINGING, due_after
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms, begin
 from callgate.service.endpoint import Endpoint
-from callgate.service.outcome import Outcome
+from callgate.service.outcome import Decided, Outcome
 from callgate.service.records import Call, Callback, Flag
 from callgate.service.settle import Ending, read_ending, settle
 from callgate.service.ticket import Presented, UsedTicket
@@ -77,7 +77,9 @@ class Authorize:
         call = self.authorized(books, self.elastic)
         books.calls.put(call.key, call)
         note = Flag.RULE_FAILED if Flag.RULE_FAILED in call.flags else ""
-        return self._answer(books, call.answer, note=note, decision=call.refusal or "connect")
+        decided = Decided(*self._answer(books, call.answer, note=note))
+        decided.decision = call.refusal or "connect"
+        return decided
 
     def _decide_after_its_end(self, books: Books, parked: Call) -> Outcome:
         """Its end overtook it. Decide as usual; where it would have connected, the end applies at once."""
@@ -222,11 +224,11 @@ class Authorize:
         locale = self.application.settings.locale if text else ""
         return self.provider.answer(self.call, HangUp(text, locale)).body
 
-    def _answer(self, books: Books, answer: bytes, note: str = "", decision: str = "") -> Outcome:
+    def _answer(self, books: Books, answer: bytes, note: str = "") -> Outcome:
         books.callbacks.add(
             Callback(key=self.call.key, at=self.now, name=self.call.name, body=self.body, answer=answer, note=note)
         )
-        return Outcome(answer, note, decision)
+        return Outcome(answer, note)
 
 
 _REPEATABLE = frozenset({CallState.ARRIVED, CallState.ANSWERED, CallState.REFUSED})

@@ -4,11 +4,14 @@ from typing import NamedTuple
 
 
 class Outcome(NamedTuple):
-    """The body to answer, byte for byte, and what was odd: empty when nothing was. An odd one is logged.
-
-    `decision` is `connect` or the name of the refusal, where a call was decided for the first time.
-    """
+    """The body to answer, byte for byte, and what was odd: empty when nothing was. An odd one is logged."""
 
     answer: bytes
     note: str = ""
+
+
+class Decided(Outcome):
+    """The outcome of a call that was decided for the first time: what was decided is counted."""
+
     decision: str = ""
+    """`connect`, or the name of the refusal."""

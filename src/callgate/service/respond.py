@@ -22,7 +22,7 @@ from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
 from callgate.service.meter import Meter
 from callgate.service.name_callout import NotNamedHere
 from callgate.service.note import Note
-from callgate.service.outcome import Outcome
+from callgate.service.outcome import Decided, Outcome
 from callgate.service.overrule import Overrule
 from callgate.service.ports import Store
 from callgate.service.settle import Settle
@@ -146,7 +146,7 @@ class Responder:
         try:
             async with asyncio.timeout_at(deadline):
                 outcome = await self._store.perform(job)
-            if outcome.decision:
+            if isinstance(outcome, Decided):
                 self.meter.decided(outcome.decision, perf_counter() - began_at)
             return self._reply(call, outcome)
         except (TimeoutError, StorageUnavailable) as error:
