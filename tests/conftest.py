@@ -26,6 +26,7 @@ from callgate.ledger.verify import LedgerRows, Moved, verify
 from callgate.ledger.wallet import Wallet
 from callgate.money import MICROS
 from callgate.policy.account import Status
+from callgate.policy.limits import UNLIMITED
 from callgate.policy.rules.judge import RuleSet
 from callgate.protocol import sinch
 from callgate.protocol.call import (
@@ -188,7 +189,7 @@ class House:
         self.run(store.open())
         self.application: ApplicationRow = self.perform(
             AddApplication(
-                provider="sinch", key=APP, secret="c2VjcmV0", name="", seal=str.encode, now=self.now
+                provider="sinch", key=APP, secret="c2VjcmV0", name="", seal=str.encode, now=self.now, limits=UNLIMITED
             )
         )  # fmt: skip
 
@@ -209,7 +210,9 @@ class House:
 
     def open(self, account: str = "alice", credit: str = "0", *identities: str, max_seconds: int | None = None) -> None:
         """Open an account with some credit, in units."""
-        self.perform(OpenAccount(application=APP, account=account, currency="USD", identities=identities))
+        self.perform(
+            OpenAccount(application=APP, account=account, currency="USD", identities=identities, limits=UNLIMITED)
+        )
         if credit != "0":
             self.top_up(account, credit)
         if max_seconds is not None:

@@ -9,6 +9,7 @@ from callgate.app import build_vault
 from callgate.emulator import demo
 from callgate.errors import Conflict
 from callgate.money import MICROS
+from callgate.policy.limits import UNLIMITED
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
 from callgate.service.add_application import AddApplication, SetApplication
@@ -50,7 +51,7 @@ async def prepare_demo(store: Store, settings: Settings, now: datetime, platform
         AddApplication(
             provider="sinch", key=demo.KEY, secret=demo.SECRET, name="demonstration", seal=vault.seal, now=now
         ),
-        *(OpenAccount(application=demo.KEY, account=account, currency="USD") for account in WALLETS),
+        *(OpenAccount(application=demo.KEY, account=account, currency="USD", limits=UNLIMITED) for account in WALLETS),
     ]
     for job in jobs:
         try:
@@ -59,7 +60,9 @@ async def prepare_demo(store: Store, settings: Settings, now: datetime, platform
             continue  # from an earlier run
     read = read_deck(DECK, "the demonstration's deck", now)
     await import_deck(store, "standard", "USD", list(read.rows), mode=ImportMode.REPLACE, is_dry_run=False, now=now)
-    await store.perform(SetApplicationLimits(application=demo.KEY, words=(f"max_seconds={MAX_SECONDS}",)))
+    await store.perform(
+        SetApplicationLimits(application=demo.KEY, words=("countries=all", f"max_seconds={MAX_SECONDS}"))
+    )
     await store.perform(SetApplication(key=demo.KEY, words=(f"platform={platform}",)))
     reference = f"demonstration {now:%Y-%m-%d %H:%M:%S}"
     for account, units in WALLETS.items():

@@ -14,6 +14,7 @@ from callgate.errors import StorageUnavailable
 from callgate.ledger.transfer import Occasion
 from callgate.ledger.verify import verify
 from callgate.ledger.wallet import top_up
+from callgate.policy.limits import UNLIMITED
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import CallState
 from callgate.service.add_application import AddApplication
@@ -59,8 +60,10 @@ async def nodes(*stores: PostgresStore) -> AsyncIterator[None]:
     for store in stores:
         await store.open()
     first = stores[0]
-    await first.perform(AddApplication(provider="sinch", key="app", secret="c2Vj", name="", seal=str.encode, now=NOW))
-    await first.perform(OpenAccount(application="app", account="alice", currency="USD"))
+    await first.perform(
+        AddApplication(provider="sinch", key="app", secret="c2Vj", name="", seal=str.encode, now=NOW, limits=UNLIMITED)
+    )
+    await first.perform(OpenAccount(application="app", account="alice", currency="USD", limits=UNLIMITED))
     try:
         yield
         assert await first.inspect_ledger(lambda rows: verify(rows).faults) == ()
@@ -233,7 +236,9 @@ def test_nodes_that_do_the_same_at_once(postgres_url: str) -> None:
             assert await posted(stores[0]) == 100
             opened = await asyncio.gather(
                 *(
-                    store.perform(OpenAccount(application="app", account=f"a{number}", currency="USD"))
+                    store.perform(
+                        OpenAccount(application="app", account=f"a{number}", currency="USD", limits=UNLIMITED)
+                    )
                     for number in range(20)
                     for store in stores
                 ),
@@ -303,7 +308,9 @@ def test_nodes_that_lock_the_same_rows_in_any_order(no_deadlocks: str) -> None:
     async def steps() -> None:
         async with nodes(*stores):
             for key in keys:
-                await stores[0].perform(OpenAccount(application="app", account=key.account, currency="USD"))
+                await stores[0].perform(
+                    OpenAccount(application="app", account=key.account, currency="USD", limits=UNLIMITED)
+                )
             jobs = [
                 stores[number % 3].perform(Do(shuffle(number), Keys(accounts=keys[:: 1 if number % 2 else -1])))
                 for number in range(60)

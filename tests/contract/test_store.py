@@ -20,6 +20,7 @@ from callgate.errors import Conflict, NotFound, StorageOverloaded, StorageUnavai
 from callgate.ledger.transfer import Occasion
 from callgate.ledger.verify import verify
 from callgate.ledger.wallet import top_up
+from callgate.policy.limits import UNLIMITED
 from callgate.rating.deck_change import DeckComparison, ImportMode
 from callgate.rating.rate import Rate
 from callgate.service.add_application import AddApplication, SetApplication
@@ -97,9 +98,11 @@ async def prepare(store: Store) -> None:
     """Open the store, with one application and one account in it."""
     await store.open()
     await store.perform(
-        AddApplication(provider="sinch", key="app", secret="c2VjcmV0", name="", seal=str.encode, now=NOW)
+        AddApplication(
+            provider="sinch", key="app", secret="c2VjcmV0", name="", seal=str.encode, now=NOW, limits=UNLIMITED
+        )
     )
-    await store.perform(OpenAccount(application="app", account="alice", currency="USD"))
+    await store.perform(OpenAccount(application="app", account="alice", currency="USD", limits=UNLIMITED))
 
 
 def work(engine: Engine, steps: Callable[[Store], Coroutine[Any, Any, T]], **words: Any) -> T:
@@ -267,8 +270,8 @@ def test_a_job_sees_what_those_before_it_in_the_batch_did(engine: Engine) -> Non
     async def steps(store: Store) -> None:
         results = await together(
             store,
-            OpenAccount(application="app", account="bob", currency="USD", identities=("user:rob",)),
-            OpenAccount(application="app", account="carol", currency="USD", identities=("user:rob",)),
+            OpenAccount(application="app", account="bob", currency="USD", identities=("user:rob",), limits=UNLIMITED),
+            OpenAccount(application="app", account="carol", currency="USD", identities=("user:rob",), limits=UNLIMITED),
             add(5, "x", "bob"),
             add(5, "x", "bob"),
             add(6, "x", "bob"),
@@ -484,7 +487,9 @@ def test_the_configuration_version_moves_with_applications_and_decks(engine: Eng
     async def steps(store: Store) -> None:
         head = DeckHead(name="standard", currency="USD", version=1)
         changing: list[Job[Any]] = [
-            AddApplication(provider="sinch", key="second", secret="c2VjcmV0", name="", seal=str.encode, now=NOW),
+            AddApplication(
+                provider="sinch", key="second", secret="c2VjcmV0", name="", seal=str.encode, now=NOW, limits=UNLIMITED
+            ),
             SetApplication(key="app", words=("trust=number",)),
             SetApplicationLimits(application="app", words=("max_seconds=5",)),
             PublishDeck(head=head, base=None),
@@ -495,7 +500,7 @@ def test_the_configuration_version_moves_with_applications_and_decks(engine: Eng
             SetApplication(key="app", words=()),
             SetApplication(key="app", words=("trust=number",)),
             SetApplicationLimits(application="app", words=("max_seconds=5",)),
-            OpenAccount(application="app", account="bob", currency="USD"),
+            OpenAccount(application="app", account="bob", currency="USD", limits=UNLIMITED),
             SetAccountLimits(application="app", account="bob", words=("max_seconds=5",)),
             add(5, "x"),
             ApplyRules(application="app", document="# none", who="test", now=NOW),

@@ -25,6 +25,8 @@ def test_one_call_from_init_to_its_end(new_gate: Callable[..., AbstractContextMa
             ["account", "create", "alice", "--currency", "USD"],
             ["account", "topup", "alice", "0.07", "--ref", "first"],
             ["account", "topup", "alice", "0.07", "--ref", "first"],
+            ["app", "limits", gate.key, "open"],
+            ["account", "limits", "alice", "open"],
         ):
             gate.must(*words)
         gate.start()
@@ -65,6 +67,7 @@ def test_a_command_is_in_force_within_a_second(new_gate: Callable[..., AbstractC
         gate.post(gate.ice("before"))
         gate.must("app", "add", "second", gate.secret)
         gate.must("account", "create", "bob", "--currency", "USD", "--app", gate.key)
+        gate.must("account", "limits", "bob", "open", "--app", gate.key)
         gate.must("account", "topup", "bob", "0.10", "--app", gate.key)
         gate.must("app", "limits", gate.key, "max_seconds=90")
         gate.deck("4670,Sweden mobile,0.05,0,60,60")

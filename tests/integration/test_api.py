@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from api_client import NOW, api, place_call
 
+from callgate.policy.limits import UNLIMITED
 from callgate.protocol import sinch
 from callgate.protocol.call import CallEnded, CallKey, CallResult, Endpoint, EndpointKind
 from callgate.service.endpoint import RecordType
@@ -174,7 +175,7 @@ def test_only_a_live_call_is_hung_up(platform: Any) -> None:
 
     async def scenario() -> None:
         async with api(platform_url=platform.url) as (ask, store):
-            await store.perform(OpenAccount(application="APP", account="alice", currency="USD"))
+            await store.perform(OpenAccount(application="APP", account="alice", currency="USD", limits=UNLIMITED))
             await store.perform(TopUp(application="APP", account="alice", amount_micros=1, reference="r", now=NOW))
             await place_call(store, "poor")
             refused = await ask("POST", "/api/v1/calls/poor/hangup")

@@ -25,6 +25,17 @@ OPERATIONS = {
     ("POST", "/accounts/{account}/topups"): OPERATOR,
     ("POST", "/accounts/{account}/adjustments"): OPERATOR,
     ("GET", "/accounts/{account}/statement"): VIEWER,
+    # limits
+    ("GET", "/accounts/{account}/limits"): VIEWER,
+    ("PUT", "/accounts/{account}/limits"): ADMIN,
+    ("GET", "/applications/{key}/limits"): VIEWER,
+    ("PUT", "/applications/{key}/limits"): ADMIN,
+    ("GET", "/blocks"): VIEWER,
+    ("PUT", "/accounts/{account}/block"): OPERATOR,
+    ("DELETE", "/accounts/{account}/block"): OPERATOR,
+    ("PUT", "/accounts/{account}/verification"): ADMIN,
+    ("POST", "/accounts/{account}/kill"): OPERATOR,
+    ("POST", "/applications/{key}/kill"): ADMIN,
     # prices
     ("GET", "/quote"): VIEWER,
     # calls and their records

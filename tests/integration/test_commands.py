@@ -68,6 +68,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["rates", "import", "deck.csv", "--deck", "standard"],
         ["account", "create", "alice", "--currency", "USD"],
         ["account", "topup", "alice", "10", "--ref", "first"],
+        ["app", "limits", KEY, "open"],
+        ["account", "limits", "alice", "open"],
     ):
         subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-m", "callgate", *words], cwd=folder, check=True, capture_output=True, timeout=60

@@ -22,6 +22,7 @@ import msgspec
 import pytest
 
 import callgate
+from callgate.policy.limits import UNLIMITED
 from callgate.protocol import sinch
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.rate import Rate
@@ -112,10 +113,12 @@ def server(tmp_path: Path, file_store: Callable[..., SqliteStore], house: "House
 async def prepare(store: SqliteStore, vault: Vault, rate: Rate) -> None:
     await store.open()
     now = datetime.now(UTC)
-    await store.perform(AddApplication(provider="sinch", key=KEY, secret=SECRET, name="", seal=vault.seal, now=now))
+    await store.perform(
+        AddApplication(provider="sinch", key=KEY, secret=SECRET, name="", seal=vault.seal, now=now, limits=UNLIMITED)
+    )
     await import_deck(store, "standard", "USD", [rate], mode=ImportMode.REPLACE, is_dry_run=False, now=now)
     for user in USERS:
-        await store.perform(OpenAccount(application=KEY, account=user, currency="USD"))
+        await store.perform(OpenAccount(application=KEY, account=user, currency="USD", limits=UNLIMITED))
         await store.perform(SetAccountLimits(application=KEY, account=user, words=("max_seconds=60",)))
         await store.perform(TopUp(application=KEY, account=user, amount_micros=1_200_000, reference="first", now=now))
     await store.close()

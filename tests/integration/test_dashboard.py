@@ -17,6 +17,7 @@ from aiohttp import ClientResponse, ClientSession, CookieJar
 from callgate.money import MICROS
 from callgate.passwords import hash_password
 from callgate.platform.platforms import platforms
+from callgate.policy.limits import UNLIMITED
 from callgate.protocol import sinch
 from callgate.protocol.call import CallArrived, CallEnded, CallKey, CallResult, Endpoint, EndpointKind, Origin
 from callgate.rating.deck import Deck
@@ -75,9 +76,11 @@ class Desk:
     async def furnish(self) -> None:
         self.token = await issue_token(self.store, "viewer", Role.VIEWER, self.now)
         self.application = await self.store.perform(
-            AddApplication(provider="sinch", key=APP, secret="c2VjcmV0", name="", seal=VAULT.seal, now=self.now)
+            AddApplication(
+                provider="sinch", key=APP, secret="c2VjcmV0", name="", seal=VAULT.seal, now=self.now, limits=UNLIMITED
+            )
         )
-        await self.store.perform(OpenAccount(application=APP, account="alice", currency="USD"))
+        await self.store.perform(OpenAccount(application=APP, account="alice", currency="USD", limits=UNLIMITED))
         await self.store.perform(
             TopUp(application=APP, account="alice", amount_micros=MICROS, reference="first", now=self.now)
         )

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from callgate.app import build_vault
 from callgate.ledger.verify import verify
+from callgate.policy.limits import UNLIMITED
 from callgate.protocol import sinch
 from callgate.protocol.call import CallAnswered, CallArrived, CallKey, Endpoint, EndpointKind, Origin
 from callgate.rating.deck import Deck
@@ -50,14 +51,14 @@ class Server:
         await self.store.open()
         now, seal = datetime.now(UTC), build_vault(self.settings).seal
         for job in (
-            AddApplication(provider="sinch", key=KEY, secret=SECRET, name="", seal=seal, now=now),
+            AddApplication(provider="sinch", key=KEY, secret=SECRET, name="", seal=seal, now=now, limits=UNLIMITED),
             SetApplication(key=KEY, words=(f"platform={platform_url}", "locale=sv-SE")),
         ):
             await self.store.perform(job)
 
     async def account(self, name: str, micros: int, *words: str) -> None:
         now = datetime.now(UTC)
-        await self.store.perform(OpenAccount(application=KEY, account=name, currency="USD"))
+        await self.store.perform(OpenAccount(application=KEY, account=name, currency="USD", limits=UNLIMITED))
         await self.store.perform(TopUp(application=KEY, account=name, amount_micros=micros, reference="r", now=now))
         if words:
             await self.store.perform(SetAccount(application=KEY, account=name, words=words))

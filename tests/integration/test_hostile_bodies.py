@@ -17,6 +17,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from callgate.app import build_store, build_vault
+from callgate.policy.limits import UNLIMITED
 from callgate.protocol import sinch
 from callgate.protocol.call import CallKey
 from callgate.rating.deck_change import ImportMode
@@ -58,8 +59,8 @@ class House:
         await self.store.open()
         now, seal = datetime.now(UTC), build_vault(settings).seal
         for job in (
-            AddApplication(provider="sinch", key=KEY, secret=SECRET, name="", seal=seal, now=now),
-            OpenAccount(application=KEY, account="alice", currency="USD"),
+            AddApplication(provider="sinch", key=KEY, secret=SECRET, name="", seal=seal, now=now, limits=UNLIMITED),
+            OpenAccount(application=KEY, account="alice", currency="USD", limits=UNLIMITED),
             TopUp(application=KEY, account="alice", amount_micros=10**12, reference="first", now=now),
         ):
             await self.store.perform(job)  # type: ignore[arg-type]

@@ -34,6 +34,7 @@ from callgate.outbox.senders import call_link, senders
 from callgate.outbox.trouble import Trouble
 from callgate.outbox.webhook import resolve
 from callgate.outbox.worker import CLAIMED_FOR, Worker
+from callgate.policy.limits import UNLIMITED
 from callgate.protocol import sinch
 from callgate.protocol.call import (
     CallAnswered,
@@ -131,12 +132,14 @@ class Office:
         """Set everything up."""
         now = self.clock()
         await self.store.perform(
-            AddApplication(provider="sinch", key=APP, secret=SECRET, name="", seal=self.vault.seal, now=now)
+            AddApplication(
+                provider="sinch", key=APP, secret=SECRET, name="", seal=self.vault.seal, now=now, limits=UNLIMITED
+            )
         )
         rates = list(read_deck(DECK, "deck", now).rows)
         await import_deck(self.store, "standard", "USD", rates, mode=ImportMode.REPLACE, is_dry_run=False, now=now)
         for account in ("alice", "bob"):
-            await self.store.perform(OpenAccount(application=APP, account=account, currency="USD"))
+            await self.store.perform(OpenAccount(application=APP, account=account, currency="USD", limits=UNLIMITED))
             top_up = TopUp(application=APP, account=account, amount_micros=10**9, reference="first", now=now)
             await self.store.perform(top_up)
 
@@ -575,7 +578,9 @@ def test_a_receiver_that_does_not_answer_is_given_up_in_time() -> None:
         async with office() as there, serving(hang) as slow, serving(prompt.hear) as quick, there.worker(timeout_s=0.7):
             await there.add(slow)
             for account in range(AT_ONCE * 2):
-                await there.store.perform(OpenAccount(application=APP, account=f"u{account}", currency="USD"))
+                await there.store.perform(
+                    OpenAccount(application=APP, account=f"u{account}", currency="USD", limits=UNLIMITED)
+                )
                 top_up = TopUp(
                     application=APP, account=f"u{account}", amount_micros=10**7, reference="r", now=there.clock()
                 )
@@ -666,7 +671,9 @@ def test_a_broken_receiver_is_asked_with_one_record_and_costs_the_others_no_try(
         async with office() as there, serving(receiver.hear) as url:
             await there.add(url)
             for account in [f"a{number}" for number in range(60)]:
-                await there.store.perform(OpenAccount(application=APP, account=account, currency="USD"))
+                await there.store.perform(
+                    OpenAccount(application=APP, account=account, currency="USD", limits=UNLIMITED)
+                )
                 top_up = TopUp(
                     application=APP, account=account, amount_micros=10**9, reference="first", now=there.clock()
                 )

@@ -18,6 +18,7 @@ from callgate.errors import Invalid, PlatformFailed, PlatformRefused, PlatformUn
 from callgate.platform import wire as wire_module
 from callgate.platform.platforms import platforms
 from callgate.platform.sinch import SinchClient
+from callgate.policy.limits import UNLIMITED
 from callgate.protocol import sinch
 from callgate.protocol.call import CallEnded, CallKey, CallOngoing, CallResult
 from callgate.protocol.sinch import rest
@@ -525,9 +526,11 @@ def test_the_server_ends_a_call(platform: Any, file_store: Any, tmp_path: Any) -
         vault = build_vault(settings)
         now = datetime.now(UTC)
         for job in (
-            AddApplication(provider="sinch", key=KEY, secret=SECRET, name="", seal=vault.seal, now=now),
+            AddApplication(
+                provider="sinch", key=KEY, secret=SECRET, name="", seal=vault.seal, now=now, limits=UNLIMITED
+            ),
             SetApplication(key=KEY, words=(f"platform={platform.url}",)),
-            OpenAccount(application=KEY, account="alice", currency="USD"),
+            OpenAccount(application=KEY, account="alice", currency="USD", limits=UNLIMITED),
             TopUp(application=KEY, account="alice", amount_micros=10**7, reference="r", now=now),
         ):
             await store.perform(job)

@@ -34,6 +34,7 @@ from callgate.emulator.load.mix import Fate, Mix
 from callgate.emulator.load.talk_log import TalkLog
 from callgate.emulator.target import read_target
 from callgate.money import MICROS
+from callgate.policy.limits import UNLIMITED
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
 from callgate.service.add_application import AddApplication
@@ -117,12 +118,14 @@ async def fill(settings: Settings) -> None:
     await store.migrate()
     async with opened(store):
         seal = build_vault(settings).seal
-        await store.perform(AddApplication(provider="sinch", key=KEY, secret=SECRET, name="soak", seal=seal, now=now))
+        await store.perform(
+            AddApplication(provider="sinch", key=KEY, secret=SECRET, name="soak", seal=seal, now=now, limits=UNLIMITED)
+        )
         await store.perform(SetApplicationLimits(application=KEY, words=("open",)))
         rows = read_deck(DECK.encode(), "the soak's deck", now).rows
         await import_deck(store, "standard", "USD", list(rows), mode=ImportMode.REPLACE, is_dry_run=False, now=now)
         steps: list[list[Job[Any]]] = [
-            [OpenAccount(application=KEY, account=each, currency="USD") for each in MIX.callers],
+            [OpenAccount(application=KEY, account=each, currency="USD", limits=UNLIMITED) for each in MIX.callers],
             [SetAccountLimits(application=KEY, account=each, words=("open",)) for each in MIX.callers],
             [
                 SetAccountLimits(application=KEY, account=each, words=(f"max_seconds={MAX_SECONDS}",))

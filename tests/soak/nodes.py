@@ -32,6 +32,7 @@ from callgate import app
 from callgate.ledger.verify import verify
 from callgate.logs import configure_logs, log
 from callgate.policy.destination import is_valid_number
+from callgate.policy.limits import UNLIMITED
 from callgate.protocol import sinch
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.rate import Rate
@@ -284,7 +285,9 @@ async def build_house(url: str, users: tuple[str, ...], *, credit_micros: int) -
 
 async def _furnish(store: Store, house: House, credit_micros: int) -> None:
     now, seal = datetime.now(UTC), Vault(house.secret_key).seal
-    await store.perform(AddApplication(provider="sinch", key=KEY, secret=SECRET, name="", seal=seal, now=now))
+    await store.perform(
+        AddApplication(provider="sinch", key=KEY, secret=SECRET, name="", seal=seal, now=now, limits=UNLIMITED)
+    )
     rate = Rate(
         prefix="46",
         destination="Sweden",
@@ -302,7 +305,7 @@ async def _furnish(store: Store, house: House, credit_micros: int) -> None:
 async def open_account(store: Store, user: str, *, credit_micros: int) -> None:
     """Somebody with credit, who is granted a minute a call."""
     now = datetime.now(UTC)
-    await store.perform(OpenAccount(application=KEY, account=user, currency="USD"))
+    await store.perform(OpenAccount(application=KEY, account=user, currency="USD", limits=UNLIMITED))
     await store.perform(SetAccountLimits(application=KEY, account=user, words=("max_seconds=60",)))
     await store.perform(TopUp(application=KEY, account=user, amount_micros=credit_micros, reference="first", now=now))
 

@@ -274,8 +274,8 @@ BUGS: dict[str, tuple[Change, ...]] = {
     "extend past the credit": (
         Change(
             "service/extend.py",
-            "        credit_micros = call.hold.amount_micros + wallet.available_micros\n",
-            "        credit_micros = call.hold.amount_micros + wallet.posted_micros\n",
+            "        return wallet.available_micros if room is None else min(wallet.available_micros, room.left_micros)\n",
+            "        return wallet.posted_micros\n",
         ),
     ),
     "extend without holding": (

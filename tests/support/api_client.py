@@ -15,6 +15,7 @@ from callgate.errors import Conflict
 from callgate.http.api.app import build_api
 from callgate.http.api.desk import Desk
 from callgate.platform.platforms import platforms
+from callgate.policy.limits import UNLIMITED
 from callgate.protocol import WireRequest, sinch
 from callgate.protocol.call import CallArrived, CallKey, PlaceCall
 from callgate.rating.deck import Deck
@@ -71,7 +72,9 @@ async def api(role: Role = Role.ADMIN, *, platform_url: str = "") -> AsyncIterat
     await store.open()
     vault = Vault(new_key())
     await store.perform(
-        AddApplication(provider="sinch", key="APP", secret="c2VjcmV0", name="", seal=vault.seal, now=NOW)
+        AddApplication(
+            provider="sinch", key="APP", secret="c2VjcmV0", name="", seal=vault.seal, now=NOW, limits=UNLIMITED
+        )
     )
     if platform_url:
         await store.perform(SetApplication(key="APP", words=(f"platform={platform_url}",)))
@@ -105,7 +108,7 @@ async def api(role: Role = Role.ADMIN, *, platform_url: str = "") -> AsyncIterat
 async def place_call(store: SqliteStore, call_id: str) -> None:
     """Let a call of a rich account through, so that it is up."""
     with contextlib.suppress(Conflict):
-        await store.perform(OpenAccount(application="APP", account="alice", currency="USD"))
+        await store.perform(OpenAccount(application="APP", account="alice", currency="USD", limits=UNLIMITED))
         await store.perform(TopUp(application="APP", account="alice", amount_micros=10**7, reference="r", now=NOW))
     resource = "https://evil.example.com/calling/v1/calls/id/x"
     ice = {

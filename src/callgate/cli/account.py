@@ -4,7 +4,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from callgate.cli.desk import (
     AsJson,
@@ -23,6 +23,8 @@ from callgate.cli.desk import (
 from callgate.errors import NotFound
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from callgate.policy.account import Status
     from callgate.service.adjust import Moved
     from callgate.service.ports import Store
@@ -225,6 +227,76 @@ async def statement(
     return 0
 
 
+async def verify(
+    account: str, *, undo: bool = False, app: InApp = None, config: Config = None, json: AsJson = False
+) -> int:
+    """Say that you know who is behind an account: more of its calls may be up at once.
+
+    Parameters
+    ----------
+    account
+        The account's id.
+    undo
+        Take it back.
+    """
+    from callgate.service.block import VerifyAccount
+
+    async with open_books(config) as store:
+        application = await the_application(store, app)
+        await store.perform(VerifyAccount(application=application, account=account, is_verified=not undo))
+        await _show(store, application, account, as_json=json)
+    return 0
+
+
+async def block(
+    account: str,
+    *,
+    minutes: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=525_600))] = 60,
+    app: InApp = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> int:
+    """Refuse an account's calls for a while; the block ends by itself.
+
+    Parameters
+    ----------
+    account
+        The account's id.
+    minutes
+        How long.
+    """
+    from datetime import timedelta
+
+    from callgate.app import clock
+
+    return await _block(account, clock() + timedelta(minutes=minutes), app, config, as_json=json)
+
+
+async def unblock(account: str, *, app: InApp = None, config: Config = None, json: AsJson = False) -> int:
+    """Lift an account's block, and forget what led to it.
+
+    Parameters
+    ----------
+    account
+        The account's id.
+    """
+    return await _block(account, None, app, config, as_json=json)
+
+
+async def blocked(*, limit: Limit = 50, app: InApp = None, config: Config = None, json: AsJson = False) -> int:
+    """List the accounts that are blocked, and until when."""
+    from callgate.app import clock
+    from callgate.service.reports import rfc3339
+
+    async with open_books(config) as store:
+        found = await store.blocked_accounts(await the_application(store, app), clock(), limit)
+    if json:
+        say_json([{"id": account, "blocked_until": rfc3339(until)} for account, until in found])
+    else:
+        table(("account", "blocked until"), [(account, rfc3339(until)) for account, until in found])
+    return 0
+
+
 async def suspend(
     account: str, *, hangup: bool = False, app: InApp = None, config: Config = None, json: AsJson = False
 ) -> int:
@@ -343,6 +415,21 @@ async def _set_status(account: str, status: "Status", app: str | None, config: P
         application = await the_application(store, app)
         await store.perform(SetAccountStatus(application=application, account=account, status=status))
         await _show(store, application, account, as_json=as_json)
+    return 0
+
+
+async def _block(account: str, until: "datetime | None", app: str | None, config: Path | None, *, as_json: bool) -> int:
+    from callgate.service.block import BlockAccount
+    from callgate.service.reports import rfc3339
+
+    async with open_books(config) as store:
+        application = await the_application(store, app)
+        await store.perform(BlockAccount(application=application, account=account, until=until))
+    end = None if until is None else rfc3339(until)
+    if as_json:
+        say_json({"id": account, "blocked_until": end})
+    else:
+        say(f"Account {account} is not blocked." if end is None else f"Account {account} is blocked until {end}.")
     return 0
 
 

@@ -110,16 +110,20 @@ async def rotate(
     return 0
 
 
-async def suspend(key: str, *, config: Config = None, json: AsJson = False) -> int:
+async def suspend(key: str, *, hangup: bool = False, config: Config = None, json: AsJson = False) -> int:
     """Refuse new calls of an application; live ones go on.
 
     Parameters
     ----------
     key
         Application key.
+    hangup
+        End its live calls too, at the platform.
     """
     from callgate.policy.account import Status
 
+    if hangup:
+        return await _suspend_and_hang_up(key, config, as_json=json)
     return await _set_status(key, Status.SUSPENDED, config, as_json=json)
 
 
@@ -156,6 +160,25 @@ async def limits(key: str, *words: str, config: Config = None, json: AsJson = Fa
         limits = await store.perform(SetApplicationLimits(application=application, words=words))
     say_limits(limits, APPLICATION_DEFAULTS, as_json=json)
     return 0
+
+
+async def _suspend_and_hang_up(key: str, config: Path | None, *, as_json: bool) -> int:
+    """Exit code 1 when a call could not be ended: the application is suspended nevertheless."""
+    from callgate.app import asked
+    from callgate.policy.account import Status
+    from callgate.service.hang_up import hang_up_application
+    from callgate.service.set_status import SetApplicationStatus
+
+    async with open_books(config) as store, asked(store, read_settings(config)) as platform:
+        await store.perform(SetApplicationStatus(key=key, status=Status.SUSPENDED))
+        done = await hang_up_application(store, platform, key)
+    if as_json:
+        say_json({"key": key, "status": Status.SUSPENDED.value, "hung_up": done.ended, "failed": done.failed})
+    else:
+        say(f"Application {key} is suspended. Calls that the platform ends: {len(done.ended)}.")
+        for call_id, why in done.failed.items():
+            say(f"  {call_id} goes on: {why}")
+    return 1 if done.failed else 0
 
 
 async def _set_status(key: str, status: "Status", config: Path | None, *, as_json: bool) -> int:

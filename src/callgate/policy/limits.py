@@ -67,6 +67,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, rename=_RENAMED):
     block_minutes: Count = UNSET
 
 
+BY_DEFAULT = Limits()
+"""Nothing was set: the defaults hold."""
+
 UNLIMITED = Limits(**dict.fromkeys(Limits.__struct_fields__))
 """What `open` sets."""
 
@@ -91,14 +94,27 @@ both are nothing: there the operator must say."""
 UNVERIFIED_CALLS, VERIFIED_CALLS = 2, 10
 """Concurrent calls of an account before and after the operator has verified it."""
 
-_ACCOUNT_DEFAULTS = UNLIMITED
-APPLICATION_DEFAULTS = UNLIMITED
+APPLICATION_DEFAULTS = msgspec.structs.replace(UNLIMITED, countries=())
 """What holds for an application where nothing was set for it."""
 
 
-def account_defaults(currency: str, *, is_verified: bool) -> Limits:  # noqa: ARG001
-    """What holds for an account where nothing was set for it."""
-    return _ACCOUNT_DEFAULTS
+@lru_cache(maxsize=512)
+def account_defaults(currency: str, *, is_verified: bool) -> Limits:
+    """What holds for an account where nothing was set for it. Its countries are those of its application."""
+    ceiling_micros, day_micros = UNITS.get(currency, (0, 0))
+    return msgspec.structs.replace(
+        UNLIMITED,
+        number_types=SAFE_TYPES,
+        ceiling_price_micros=ceiling_micros,
+        concurrent_calls=VERIFIED_CALLS if is_verified else UNVERIFIED_CALLS,
+        calls_per_minute=10,
+        calls_per_minute_warn=5,
+        destinations_per_hour=30,
+        repeats_per_hour=5,
+        spend_per_day_micros=day_micros,
+        block_after=50,
+        block_minutes=60,
+    )
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +150,7 @@ def bounds_of(application: Limits, account: Limits, currency: str, *, is_verifie
     theirs = filled(application, APPLICATION_DEFAULTS)
     own = filled(account, account_defaults(currency, is_verified=is_verified))
     both = {name: (getattr(theirs, name), getattr(own, name)) for name in Limits.__struct_fields__}
-    is_half_of_funds = False
+    is_half_of_funds = account.spend_per_day_micros is UNSET
     together: dict[str, Any] = {name: _TOGETHER.get(name, _least)(values) for name, values in both.items()}
     together["max_seconds"] = _least((together["max_seconds"], MAX_GRANT_S))
     return Bounds(

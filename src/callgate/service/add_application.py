@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 
 from callgate.errors import Conflict, Invalid, NotFound
+from callgate.policy.limits import BY_DEFAULT, Limits
 from callgate.protocol import PROVIDERS
 from callgate.protocol.base_url import is_url
 from callgate.service.application import USUAL, ApplicationRow, ApplicationSettings, SealedSecret
@@ -28,6 +29,7 @@ class AddApplication:
     name: str
     seal: Callable[[str], bytes]
     now: datetime
+    limits: Limits = BY_DEFAULT
 
     def keys(self) -> Keys:
         return Keys(applications=(self.key,))
@@ -45,6 +47,7 @@ class AddApplication:
             name=self.name or self.key,
             created_at=self.now,
             sealed_secrets=(SealedSecret(sealed=self.seal(self.secret)),),
+            limits=self.limits,
         )
         books.applications.put(self.key, row)
         return row

@@ -7,12 +7,15 @@ from enum import Enum, auto
 
 import msgspec
 
-from callgate.ledger.wallet import grow_hold
+from callgate.ledger.hold import Hold
+from callgate.ledger.wallet import Wallet, grow_hold
+from callgate.policy.limits import UNLIMITED, Limits, bounds_of
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import LIVE
 from callgate.rating.charge import affordable_duration_s, charge_micros
 from callgate.service.books import AccountKey, Books, Keys
 from callgate.service.callout import stopped
+from callgate.service.decide import room_of
 from callgate.service.elastic import Elastic, extend_at, hang_up_at, over, wanted_s
 from callgate.service.records import Call, Callback, Flag, is_unplaced
 
@@ -44,6 +47,7 @@ class ExtendHold:
 
     call: CallKey
     now: datetime
+    limits: Limits = UNLIMITED  # of the application; looked up outside the lock
 
     def keys(self) -> Keys:
         return Keys(calls=(self.call,))
@@ -62,7 +66,7 @@ class ExtendHold:
         assert call.account is not None and call.hold is not None and call.rate is not None, "a live call has all three"
         begins_at = call.answered_at if call.answered_at is not None else call.decided_at
         wallet = books.wallet(call.key.application, call.account)
-        credit_micros = call.hold.amount_micros + wallet.available_micros
+        credit_micros = call.hold.amount_micros + self._more_micros(books, wallet, call.hold)
         held_s = affordable_duration_s(call.rate, credit_micros, wanted_s(elastic, call.granted_s, begins_at, self.now))
         if held_s <= elastic.held_s:
             return self._refuse(books, call, elastic, begins_at)
@@ -74,6 +78,15 @@ class ExtendHold:
         books.calls.put(call.key, msgspec.structs.replace(call, hold=hold, elastic=extended))
         self._log(books, {"held_s": held_s, "hold_micros": hold.amount_micros}, "held")
         return Extension.HELD
+
+    def _more_micros(self, books: Books, wallet: Wallet, hold: Hold) -> int:
+        """What may be held beyond the hold: what is available, within the caps on spending."""
+        account = books.accounts.get(AccountKey(wallet.application, wallet.account))
+        assert account is not None, "a wallet is an account's"
+        bounds = bounds_of(self.limits, account.limits, account.currency, is_verified=account.is_verified)
+        usage = books.usage(wallet.application, wallet.account)
+        room = room_of(bounds, usage, wallet, self.now, held_by_call=hold.amount_micros)
+        return wallet.available_micros if room is None else min(wallet.available_micros, room.left_micros)
 
     def _refuse(self, books: Books, call: Call, elastic: Elastic, begins_at: datetime) -> Extension:
         """Nothing more can be held: warn first, and end the call when what is held is nearly used up."""

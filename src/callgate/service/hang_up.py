@@ -1,6 +1,7 @@
 """End live calls at their platforms. What then becomes of them, and of their money, is told by their disconnects."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from callgate.errors import Conflict, NotFound, PlatformFailed
@@ -16,9 +17,12 @@ AT_ONCE = 8
 
 PAGE = 200
 
+SEEN_S = 1.0
+"""How soon every server knows that an application is suspended."""
+
 
 class HungUp(NamedTuple):
-    """What became of the live calls of an account: those that were ended, and why others were not, by call id."""
+    """What became of the live calls of an account or application: those that were ended, and why others were not, by call id."""
 
     ended: tuple[str, ...]
     failed: dict[str, str]
@@ -43,6 +47,21 @@ async def hang_up_call(store: Store, platform: Platform, key: CallKey) -> Call:
 
 async def hang_up_account(store: Store, platform: Platform, account: AccountKey) -> HungUp:
     """End every call of an account that is up now. Suspend it first: then no call comes behind the last one seen."""
+    return await _hang_up_all(platform, await _live_calls(store, account.application, account.account))
+
+
+async def hang_up_application(store: Store, platform: Platform, application: str) -> HungUp:
+    """End every call of an application that is up now. Suspend it first, as for an account: servers see that within a
+    second, so that a second look is taken after it.
+    """
+    first = await _hang_up_all(platform, await _live_calls(store, application))
+    await asyncio.sleep(SEEN_S)
+    late = [call for call in await _live_calls(store, application) if call.key.call_id not in first.ended]
+    second = await _hang_up_all(platform, late)
+    return HungUp(tuple(sorted({*first.ended, *second.ended})), second.failed)
+
+
+async def _hang_up_all(platform: Platform, calls: Sequence[Call]) -> HungUp:
     ended: list[str] = []
     failed: dict[str, str] = {}
     room = asyncio.Semaphore(AT_ONCE)
@@ -57,18 +76,16 @@ async def hang_up_account(store: Store, platform: Platform, account: AccountKey)
                 # One that the platform does not know has ended meanwhile, and its end is on its way to us.
                 ended.extend([call.key.call_id] if is_known else [])
 
-    await asyncio.gather(*(end(call) for call in await _live_calls(store, account)))
+    await asyncio.gather(*(end(call) for call in calls))
     return HungUp(tuple(sorted(ended)), dict(sorted(failed.items())))
 
 
-async def _live_calls(store: Store, account: AccountKey) -> list[Call]:
+async def _live_calls(store: Store, application: str, account: str | None = None) -> list[Call]:
     """All of them, before the first is ended: the list would move under our feet."""
     calls: list[Call] = []
     before: CallPosition | None = None
     while True:
-        page = [
-            *await store.calls(account.application, account=account.account, only_live=True, before=before, limit=PAGE)
-        ]
+        page = [*await store.calls(application, account=account, only_live=True, before=before, limit=PAGE)]
         if not page:
             return calls
         calls += page

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from callgate.errors import PlatformFailed, StorageUnavailable
 from callgate.logs import log
+from callgate.policy.limits import UNLIMITED, Limits
 from callgate.protocol.call import CallEnded, CallKey, CallOngoing
 from callgate.service.ask import SettleAsked, SettleByEstimate, TakeTurn
 from callgate.service.catalog import Catalogs
@@ -144,7 +145,7 @@ class Healer:
         """Deal with one portion of the timers that have gone off; return how many."""
         now = self._clock()
         due = await self._store.calls_to_extend(now, PORTION)
-        jobs = [self._store.perform(ExtendHold(call=key, now=now)) for key in due]
+        jobs = [self._store.perform(ExtendHold(call=key, now=now, limits=self._limits(key))) for key in due]
         for key, outcome in zip(due, await asyncio.gather(*jobs, return_exceptions=True), strict=True):
             if isinstance(outcome, BaseException):
                 log.error("call.not_extended", call_id=key.call_id, error=str(outcome))
@@ -153,6 +154,10 @@ class Healer:
         if self._following:
             await asyncio.wait(self._following, timeout=FOLLOWED_WITHIN_S)
         return len(due)
+
+    def _limits(self, call: CallKey) -> Limits:
+        application = self._catalogs.now.applications.get(call.application)
+        return UNLIMITED if application is None else application.row.limits
 
     async def _ask(self, call: Call) -> None:
         endpoints = self._catalogs.now.endpoints

@@ -9,6 +9,7 @@ from callgate.ledger.wallet import Wallet
 from callgate.money import format_micros, parse_currency
 from callgate.numbers import parse_e164
 from callgate.policy.account import Account
+from callgate.policy.limits import BY_DEFAULT, Limits
 from callgate.policy.usage import Usage
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys
 
@@ -54,6 +55,7 @@ class OpenAccount:
     deck: str = "standard"
     identities: tuple[str, ...] = ()
     credit_limit_micros: int = 0
+    limits: Limits = BY_DEFAULT
 
     def keys(self) -> Keys:
         return Keys(
@@ -82,7 +84,9 @@ class OpenAccount:
             if (owner := books.identities.get(identity)) is not None:
                 raise Conflict(f"{identity.identity} is an identity of account {owner} already")
             books.identities.put(identity, self.account)
-        account = Account(application=self.application, id=self.account, currency=currency, deck=self.deck)
+        account = Account(
+            application=self.application, id=self.account, currency=currency, deck=self.deck, limits=self.limits
+        )
         wallet = Wallet(
             application=self.application,
             account=self.account,

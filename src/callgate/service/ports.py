@@ -134,6 +134,9 @@ class Store(Watched, Protocol):
         with the id `behind` on.
         """
 
+    async def blocked_accounts(self, application: str, now: datetime, limit: int) -> Sequence[tuple[str, datetime]]:
+        """Accounts whose block has not run out, with its end, the last to end first."""
+
     async def accounts_on_deck(self, deck: str, other_than: str) -> Sequence[AccountKey]:
         """Accounts that are priced by this deck and whose currency is another than the one given."""
 
@@ -163,7 +166,9 @@ class Store(Watched, Protocol):
         """Ends that came without a start, and have waited since before this time."""
 
     async def calls_to_ask(self, now: datetime, limit: int) -> Sequence[CallKey]:
-        """Calls whose hold is open and past its time, those that have waited longest first."""
+        """Calls whose hold is open and past its time: first those of accounts that were just refused a call for too many at
+        once, then those that have waited longest.
+        """
 
     async def calls_to_extend(self, now: datetime, limit: int) -> Sequence[CallKey]:
         """Elastic calls whose timer has gone off, the longest ago first."""

@@ -7,15 +7,17 @@ from enum import Enum, auto
 
 import msgspec
 
+from callgate.ledger import accounts
 from callgate.ledger.hold import HoldState
 from callgate.ledger.transfer import Occasion
 from callgate.ledger.wallet import Movement, Wallet, correct, debit_unheld, post_hold, void_hold
+from callgate.policy.usage import with_spending
 from callgate.protocol import Provider
 from callgate.protocol.call import Acknowledge, CallEnded, CallKey, CallResult
 from callgate.protocol.life import LIVE, CallState
 from callgate.rating.charge import billed_duration_s, charge_micros
 from callgate.service.account_events import tell_balance
-from callgate.service.books import Books, Keys
+from callgate.service.books import AccountKey, Books, Keys
 from callgate.service.callout import stopped
 from callgate.service.elastic import over
 from callgate.service.endpoint import Endpoint, RecordType
@@ -252,6 +254,7 @@ def close(  # noqa: PLR0913, PLR0917 - everything that a record says
     wallet = msgspec.structs.replace(movement.wallet, record_count=sequence)
     before = books.wallet(wallet.application, wallet.account)
     books.move(Movement(wallet, movement.transfers))
+    _note_spending(books, movement, ended_at)
     tell_balance(books, before, wallet, call.key.call_id, endpoints, ended_at)
     call = msgspec.structs.replace(
         call,
@@ -287,3 +290,14 @@ def close(  # noqa: PLR0913, PLR0917 - everything that a record says
     )
     queue_record(books, record, endpoints, kinds)
     return call
+
+
+def _note_spending(books: Books, movement: Movement, at: datetime) -> None:
+    """What was charged counts in the hour, where the payer is limited by it. What is given back frees nothing."""
+    wallet = movement.wallet
+    usage = books.usage(wallet.application, wallet.account)
+    revenue = accounts.revenue(wallet.currency)
+    spent_micros = sum(transfer.amount_micros for transfer in movement.transfers if transfer.credit == revenue)
+    noted = with_spending(usage, spent_micros, at)
+    if noted is not usage:
+        books.usages.put(AccountKey(wallet.application, wallet.account), noted)

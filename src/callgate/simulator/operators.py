@@ -7,6 +7,7 @@ from typing import Any
 
 from callgate.errors import Error
 from callgate.policy.account import Status
+from callgate.policy.limits import UNLIMITED
 from callgate.protocol.call import CallKey
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.rate import Rate
@@ -47,7 +48,9 @@ LOCKED_S = 0.001
 def set_up(world: World) -> None:
     """What is there before anything happens."""
     for key in world.plan.applications:
-        job = AddApplication(provider="sinch", key=key, secret=SECRET, name="", seal=str.encode, now=EPOCH)
+        job = AddApplication(
+            provider="sinch", key=key, secret=SECRET, name="", seal=str.encode, now=EPOCH, limits=UNLIMITED
+        )
         _perform(world, f"add {key}", job, lambda: None)
     world.agenda.run()
     for key in world.plan.trusting:
@@ -121,6 +124,7 @@ def _open(world: World, entry: s.OpenAccount) -> None:
         currency=entry.currency,
         deck=entry.deck,
         identities=entry.identities,
+        limits=UNLIMITED,
     )
     _perform(world, f"open {entry.account}", job, lambda: world.oracle.opens(*named), is_beside=entry.is_beside)
 

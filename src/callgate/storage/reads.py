@@ -6,7 +6,7 @@ Statements keep to what every engine understands; placeholders are question mark
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from callgate.errors import StorageUnavailable
@@ -34,6 +34,13 @@ from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESS
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_one
 from callgate.storage.watch_reads import WatchReads
+
+AT_LIMIT_FOR = timedelta(minutes=10)
+"""How long after a call was refused for too many at once those of its account are asked about before all others."""
+
+_AT_LIMIT = """SELECT c.application, c.call_id FROM usages AS u
+    JOIN calls AS c ON c.application = u.application AND c.account = u.account AND c.hold_state = 'open'
+    WHERE u.at_limit_at > ? AND c.ask_at <= ? ORDER BY c.ask_at LIMIT ?"""
 
 
 class Reads(WatchReads, ABC):
@@ -82,6 +89,12 @@ class Reads(WatchReads, ABC):
             WHERE application = ?{condition} ORDER BY version DESC LIMIT ?"""
         found = await self.fetch(statement, application, *values, limit)
         return [rule_rows.to_rules_version(row) for row in found]
+
+    async def blocked_accounts(self, application: str, now: datetime, limit: int) -> Sequence[tuple[str, datetime]]:
+        statement = """SELECT account, blocked_until FROM usages WHERE blocked_until > ? AND application = ?
+            ORDER BY blocked_until DESC, account LIMIT ?"""
+        found = await self.fetch(statement, rows.to_us(now), application, limit)
+        return [(account, rows.from_us(until)) for account, until in found]
 
     # -- accounts ------------------------------------------------------------------------------------------------------
 
@@ -163,7 +176,12 @@ class Reads(WatchReads, ABC):
         return [rows.to_call(row) for row in await self.fetch(statement, rows.to_us(before), limit)]
 
     async def calls_to_ask(self, now: datetime, limit: int) -> Sequence[CallKey]:
-        return await self._due("ask_at", now, limit)
+        since = rows.to_us(now - AT_LIMIT_FOR)
+        hurried = await self.fetch(_AT_LIMIT, since, rows.to_us(now), limit)
+        first = dict.fromkeys(CallKey(*row) for row in hurried)
+        if len(first) < limit:
+            first |= dict.fromkeys(await self._due("ask_at", now, limit))
+        return list(first)[:limit]
 
     async def calls_to_extend(self, now: datetime, limit: int) -> Sequence[CallKey]:
         return await self._due("extend_at", now, limit)

@@ -9,7 +9,7 @@ import pytest
 
 from callgate.ledger.wallet import Wallet
 from callgate.policy.account import Account, Status
-from callgate.policy.limits import Limits
+from callgate.policy.limits import UNLIMITED, Limits
 from callgate.protocol.call import Endpoint, EndpointKind
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
@@ -27,12 +27,19 @@ def facts(house: "House") -> Facts:
     """Facts of a call that is let through: 0.07 at 0.02 a minute, in whole minutes."""
     return Facts(
         call=house.arrived(),
-        application=ApplicationRow(key="app", provider="sinch", name="app", created_at=NOW, sealed_secrets=()),
-        account=Account(application="app", id="alice", currency="USD"),
+        application=ApplicationRow(
+            key="app", provider="sinch", name="app", created_at=NOW, sealed_secrets=(), limits=UNLIMITED
+        ),
+        account=Account(application="app", id="alice", currency="USD", limits=UNLIMITED),
         wallet=Wallet(application="app", account="alice", currency="USD", posted_micros=70_000),
         deck=house.decks["standard"],
         now=NOW,
     )
+
+
+def up_to(max_seconds: int | None) -> Limits:
+    """Limits with this one and no other."""
+    return msgspec.structs.replace(UNLIMITED, max_seconds=max_seconds)
 
 
 def changed(facts: Facts, **changes: Any) -> Facts:
@@ -174,9 +181,7 @@ def test_the_longest_grant_of_application_and_account(
     facts: Facts, application: int | None, account: int | None, granted: int, held: int
 ) -> None:
     """Both hold. A grant below the first increment by their wish is still a grant, and is priced as it will be billed."""
-    limited = changed(
-        facts, application={"limits": Limits(max_seconds=application)}, account={"limits": Limits(max_seconds=account)}
-    )
+    limited = changed(facts, application={"limits": up_to(application)}, account={"limits": up_to(account)})
     verdict = decide(limited)
     assert (verdict.granted_s, verdict.hold_micros) == (granted, held)
 

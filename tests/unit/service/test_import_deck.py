@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from callgate.errors import Conflict, Invalid, StorageUnavailable
+from callgate.policy.limits import UNLIMITED
 from callgate.rating.deck_change import DeckChange, ImportMode
 from callgate.service.import_deck import import_deck
 from callgate.service.open_account import OpenAccount
@@ -49,7 +50,7 @@ def test_a_deck_is_merged_in_its_own_currency_only(house: "House") -> None:
 def test_a_deck_keeps_the_currency_of_its_accounts(house: "House", count: int, named: str) -> None:
     """An account is charged in its own currency: the refusal names some of those that would not be."""
     for number in range(count):
-        house.perform(OpenAccount(application=house.app, account=f"USD{number}", currency="USD"))
+        house.perform(OpenAccount(application=house.app, account=f"USD{number}", currency="USD", limits=UNLIMITED))
     with pytest.raises(Conflict, match=named):
         bring(house, "0.03", currency="EUR")
     assert prices(house) == {}

@@ -12,6 +12,7 @@ from callgate.ledger.transfer import Occasion
 from callgate.ledger.verify import EndedCall, LedgerRows, verify
 from callgate.ledger.wallet import debit_unheld, place_hold, post_hold
 from callgate.policy.account import Status
+from callgate.policy.limits import UNLIMITED
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import CallState
 from callgate.service.add_application import AddApplication
@@ -42,10 +43,16 @@ def on_books(test: Callable[[SqliteStore], Awaitable[None]]) -> None:
         try:
             await store.perform(
                 AddApplication(
-                    provider="sinch", key="app", secret="c2VjcmV0", name="", seal=lambda clear: clear.encode(), now=NOW
+                    provider="sinch",
+                    key="app",
+                    secret="c2VjcmV0",
+                    name="",
+                    seal=lambda clear: clear.encode(),
+                    now=NOW,
+                    limits=UNLIMITED,
                 )
             )
-            await store.perform(OpenAccount(application="app", account="alice", currency="USD"))
+            await store.perform(OpenAccount(application="app", account="alice", currency="USD", limits=UNLIMITED))
             await test(store)
             assert (await ledger_verdict(store)).faults == ()
         finally:

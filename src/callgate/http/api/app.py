@@ -13,6 +13,7 @@ from litestar.types import Message, Scope
 
 from callgate import __version__
 from callgate.errors import Error
+from callgate.http.api import limits
 from callgate.http.api.accounts import change_account, create_account, list_accounts, show_account, top_up_account
 from callgate.http.api.applications import add_application, change_application, list_applications, show_application
 from callgate.http.api.audit import list_audit
@@ -109,6 +110,7 @@ def build_api(desk: Desk) -> Litestar:
             list_endpoints, add_endpoint, show_endpoint, change_endpoint, drop_endpoint, rotate_secret, test_endpoint,
             list_tokens, create_token, revoke_token,
             list_audit,
+            *limits.ROUTES,
             show_openapi, show_asyncapi,
         ],
         security=[{"token": []}],

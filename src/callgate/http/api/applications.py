@@ -13,7 +13,7 @@ from callgate.http.api.desk import ApiRequest, Desk, TheDesk
 from callgate.http.api.etags import IfMatch, application_tag, tag_of_application, tagged
 from callgate.http.api.times import Time, read_time
 from callgate.policy.account import Status
-from callgate.policy.limits import Limits
+from callgate.policy.limits import APPLICATION_DEFAULTS, filled, shown
 from callgate.service.add_application import AddApplication, NameApplication, SetApplication
 from callgate.service.application import ApplicationRow
 from callgate.service.books import Job
@@ -55,7 +55,7 @@ class ApplicationReport(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     created_at: str
     settings: dict[str, str]
-    limits: Limits
+    limits: dict[str, Any]
     secret_count: int
 
 
@@ -137,6 +137,6 @@ def report_application(row: ApplicationRow) -> ApplicationReport:
         status=row.status,
         created_at=rfc3339(row.created_at),
         settings=row.settings.shown(),
-        limits=row.limits,
+        limits=shown(filled(row.limits, APPLICATION_DEFAULTS)),
         secret_count=len(row.sealed_secrets),
     )
