@@ -57,13 +57,13 @@ def fill(path: Path, count: int) -> None:
                 destination=f"+4670{number % 10**7:07}", fingerprint="0" * 32, granted_s=180, trace=trace,
                 answer=b'{"action":{"name":"connectPstn","maxDuration":180}}', ended_at=ended, result="answered",
                 reason="callerhangup", duration_s=61, billed_s=120, charge_micros=40_000, currency="USD",
-                settled_by=SettledBy.CALLBACK,
+                settled_by=SettledBy.DISCONNECT,
             )  # fmt: skip
             record = CallRecord(
                 record_id=f"r{number}", key=key, account=account, caller=call.caller, destination=call.destination,
                 started_at=at, answered_at=at, ended_at=ended, duration_s=61, billed_s=120, charge_micros=40_000,
                 currency="USD", cost=None, cost_currency=None, result="answered", reason="callerhangup",
-                settled_by=SettledBy.CALLBACK, sequence=number, corrects=None,
+                settled_by=SettledBy.DISCONNECT, sequence=number, corrects=None,
             )  # fmt: skip
             calls.append(rows.from_call(call))
             records.append(rows.from_record(record))
