@@ -87,6 +87,7 @@ async def measure(path: Path) -> dict[str, dict[str, float]]:
         return CallPosition(somewhen(), CallKey("APP", "8"))
 
     everything = RecordRange(since=BEGAN, until=NOW + timedelta(days=1))
+    of_rare = everything._replace(application="APP", account=RARE)
     lists: dict[str, Callable[[], Awaitable[Any]]] = {
         "calls": lambda: store.calls(None, limit=51),
         "calls, far behind": lambda: store.calls(None, before=position(), limit=51),
@@ -99,7 +100,7 @@ async def measure(path: Path) -> dict[str, dict[str, float]]:
             everything._replace(application="APP", account=f"a{chance.randrange(ACCOUNTS)}"),
             after=RecordPosition(somewhen(), ""), limit=51,
         ),
-        "records of a rare account": lambda: store.records(everything._replace(application="APP", account=RARE), after=None, limit=51),
+        "records of a rare account": lambda: store.records(of_rare, after=None, limit=51),
         "audit log": lambda: store.audit_entries(AuditFilter(), before=None, limit=51),
     }  # fmt: skip
     found = {}
