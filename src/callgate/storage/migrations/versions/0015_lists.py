@@ -1,0 +1,18 @@
+"""Calls and records of one account are listed without looking through everybody's, however many there are.
+
+Revision 0015, after 0014.
+"""
+
+from callgate.storage.dialect import apply
+
+revision = "0015"
+down_revision = "0014"
+
+STATEMENTS = (
+    "CREATE INDEX calls_by_account ON calls (application, account, decided_at, call_id)",
+    "CREATE INDEX records_by_account ON records (application, account, ended_at, record_id)",
+)
+
+
+def upgrade() -> None:
+    apply(STATEMENTS)
