@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
-from callgate.app import build_signing, build_store, build_vault, clock, opened
+from callgate.app import build_signing, build_store, build_vault, clock, export_place, mail_server, opened
 from callgate.errors import SettingsInvalid, StorageUnavailable
 from callgate.http.asgi import AsgiApp, Receive, Scope, Send, send_reply
 from callgate.http.callbacks import PREFIX, CallbackEdge
@@ -28,13 +28,16 @@ from callgate.logs import log
 from callgate.service.application import Application
 from callgate.service.catalog import Catalogs
 from callgate.service.elastic import ElasticTerms
+from callgate.service.endpoint import SmtpServer
 from callgate.service.expire import expire_parked
+from callgate.service.export import FileFormat
 from callgate.service.faults import FaultWatch
 from callgate.service.heal import Healer
 from callgate.service.idempotent import KEPT_FOR
 from callgate.service.meter import Meter
 from callgate.service.ports import ManagedPlatform, Store
 from callgate.service.respond import Responder
+from callgate.service.scheduled_export import Every
 from callgate.service.take_lease import Holder
 from callgate.service.ticket import KEPT_USED
 from callgate.service.token_use import TokenUses
@@ -51,6 +54,9 @@ AGAIN = ((b"retry-after", b"1"), (b"refresh", b"1"))
 
 RESTART_S = 1.0
 """How long work beside the server rests after a fault of our own."""
+
+BUSY_S = 0.05
+"""How long after a call arrived the next one is expected."""
 
 SWEEP_S = 5.0
 """How often ends without a start are looked through for those whose time is over."""
@@ -90,6 +96,7 @@ class Gate:
             self.catalogs, self.responder, self.faults, clock, settings.public_prefix
         )
         self._health: AsgiApp = Health(store, clock)
+        self._metrics: AsgiApp = Metrics(store, meter)
         self._sign_in: AsgiApp = SignIn(
             store,
             self.catalogs,
@@ -99,7 +106,6 @@ class Gate:
             origins=frozenset(filter(None, settings.app_origins.split(","))),
             openid=build_openid(settings),
         )
-        self._metrics: AsgiApp = Metrics(store, meter)
         self._pages: AsgiApp | None = None
         self._api: AsgiApp | None = None
 
@@ -109,10 +115,10 @@ class Gate:
             await self._callbacks(scope, receive, send)
         elif path in HEALTH_PATHS:
             await self._health(scope, receive, send)
-        elif path.startswith(SIGN_IN_PREFIX):
-            await self._sign_in(scope, receive, send)
         elif path == METRICS_PATH:
             await self._metrics(scope, receive, send)
+        elif path.startswith(SIGN_IN_PREFIX):
+            await self._sign_in(scope, receive, send)
         elif self._pages is None or self._api is None:
             await send_reply(send, STARTING, AGAIN)
         elif path.startswith(API_PREFIX):
@@ -137,11 +143,12 @@ class Gate:
         works: dict[str, Callable[[], Awaitable[None]]] = {
             "catalog": self.catalogs.keep_current,
             "sweep": partial(self._leases.work, "sweep", self._sweep),
-            "outbox": partial(self._leases.work, "outbox", self._deliver),
+            "outbox": self._deliver,  # by every server: they share it by their claims
             "ask": partial(self._leases.work, "ask", self._ask),
             "extend": self._extend,  # by every server: a slice cannot wait until a dead server's lease is over
             "bridges": self._tend,  # by every server: whoever hears that the first side answered rings the second
             "faults": self.faults.work,
+            "exports": self._export,
             "tokens": partial(self._uses.keep_writing, store=self._store),
             "pages": self._load_pages,
         }
@@ -171,10 +178,11 @@ class Gate:
             self.catalogs,
             self._platform,
             clock,
-            tools=api_tools(self._store, build_vault(self._settings)),
+            tools=api_tools(self._store, build_vault(self._settings), mail_server(self._settings)),
             per_s=per_s,
             uses=self._uses,
             stopping=self.stopping,
+            default_currency=self._settings.default_currency,
             signing=self.signing,
         )
         return cast("AsgiApp", build_api(desk))
@@ -201,8 +209,24 @@ class Gate:
         from callgate.outbox.senders import call_link, senders  # noqa: PLC0415 - see above
         from callgate.outbox.worker import Worker  # noqa: PLC0415
 
-        posts = partial(senders, link=call_link(self._settings.public_url))
-        await Worker(self._store, self.catalogs, clock, posts=posts).work()
+        posts = partial(senders, link=call_link(self._settings.public_url), smtp=mail_server(self._settings))
+        await Worker(
+            self._store, self.catalogs, clock, posts=posts, leases=self._leases, is_busy=self._is_deciding
+        ).work()
+
+    def _is_deciding(self) -> bool:
+        """Whether calls arrive: what else there is to do has time."""
+        return asyncio.get_running_loop().time() - self.responder.asked_at < BUSY_S
+
+    async def _export(self) -> None:
+        """Files of call records, where somebody wants them."""
+        place = export_place(self._settings)
+        if place is None:
+            return
+        from callgate.outbox.exports import export_for_ever  # noqa: PLC0415 - see above
+
+        every, form = Every(self._settings.export_every), FileFormat(self._settings.export_format)
+        await self._leases.work("exports", partial(export_for_ever, self._store, place, clock, every, form))
 
     async def _ask(self) -> None:
         """Calls whose end does not come."""
@@ -254,7 +278,7 @@ async def _tireless(name: str, work: Callable[[], Awaitable[None]]) -> None:
             await asyncio.sleep(RESTART_S)
 
 
-def api_tools(store: Store, vault: Vault) -> "Tools":
+def api_tools(store: Store, vault: Vault, smtp: SmtpServer | None = None) -> "Tools":
     """What the API needs of rooms that it does not see."""
     from callgate.http.api.desk import Tools  # noqa: PLC0415 - its framework takes a second to import
     from callgate.outbox.connectors import check  # noqa: PLC0415 - commands, which borrow this module, do without
@@ -266,7 +290,7 @@ def api_tools(store: Store, vault: Vault) -> "Tools":
         unseal=vault.unseal,
         resolve=resolve,
         check_connector=check,
-        try_endpoint=lambda named: try_endpoint(store, named, vault.unseal, clock),
+        try_endpoint=lambda named: try_endpoint(store, named, vault.unseal, clock, smtp),
     )
 
 

@@ -11,6 +11,7 @@ from callgate.ledger.wallet import place_hold
 from callgate.policy.account import Account
 from callgate.policy.limits import MAX_GRANT_S
 from callgate.policy.refusal import Refusal
+from callgate.policy.rules.facts import Value
 from callgate.policy.rules.judge import RuleSet
 from callgate.protocol import Provider
 from callgate.protocol.call import CallArrived, Connect, HangUp, Origin
@@ -48,6 +49,7 @@ class Authorize:
     payer: AccountKey | None = None  # who pays for a call that we place; its caller is nobody to be asked about
     longest_s: int = MAX_GRANT_S  # and for how long it was asked for
     rules: RuleSet | None = None
+    hooks: Mapping[str, Value] | None = None  # what hooks said of the call
 
     def keys(self) -> Keys:
         identities = tuple(key for key in (self._user(), self._number()) if key is not None)
@@ -168,6 +170,7 @@ class Authorize:
             longest_s=self.longest_s,
             ticket="" if self.presented is None else self._ticket_fault(books) or "good",
             rules=self.rules,
+            hooks=self.hooks or {},
         )
 
     def _payer(self, books: Books) -> AccountKey | None:

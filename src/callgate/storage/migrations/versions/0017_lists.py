@@ -1,12 +1,12 @@
 """Calls and records of one account are listed without looking through everybody's, however many there are.
 
-Revision 0015, after 0014.
+Revision 0017, after 0016.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0015"
-down_revision = "0014"
+revision = "0017"
+down_revision = "0016"
 
 STATEMENTS = (
     "CREATE INDEX calls_by_account ON calls (application, account, decided_at, call_id)",
