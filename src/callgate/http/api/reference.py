@@ -52,6 +52,7 @@ def describe_api(app: Litestar) -> dict[str, Any]:
         _describe_files(path, operation)
         operation["responses"] = {
             **{code: each for code, each in operation["responses"].items() if int(code) < 400},  # noqa: PLR2004
+            **_describe_faults(path, operation),
             **{
                 str(status): {
                     "description": what,
@@ -70,6 +71,13 @@ def _describe_files(path: str, operation: dict[str, Any]) -> None:
     if path.endswith("/cdrs"):
         content = operation["responses"]["200"].setdefault("content", {})
         content.update({kind.partition(";")[0]: {"schema": {"type": "string"}} for kind in MEDIA_TYPES.values()})
+
+
+def _describe_faults(path: str, operation: dict[str, Any]) -> dict[str, Any]:
+    """A deck with faults is answered as one without, with the list of them."""
+    if path.endswith("/decks/{name}") and "200" in operation["responses"] and "requestBody" in operation:
+        return {"422": {**operation["responses"]["200"], "description": "The deck has faults; nothing was changed."}}
+    return {}
 
 
 def _headers(status: int) -> dict[str, Any]:
