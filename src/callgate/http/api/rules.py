@@ -116,7 +116,7 @@ async def try_rules(
     request: ApiRequest,
     desk: TheDesk,
     since: Annotated[
-        str | None, QueryParameter(name="since", format="date-time", description="Calls since then; a week ago.")
+        str | None, QueryParameter(name="since", format="date-time", description="Since then; a week ago.")
     ] = None,
     until: Annotated[
         str | None, QueryParameter(name="until", format="date-time", description="Calls before then; now.")
