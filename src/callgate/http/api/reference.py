@@ -73,9 +73,13 @@ def _describe_files(path: str, operation: dict[str, Any]) -> None:
         content.update({kind.partition(";")[0]: {"schema": {"type": "string"}} for kind in MEDIA_TYPES.values()})
 
 
+def _names(operation: dict[str, Any]) -> set[str]:
+    return {each["name"] for each in operation.get("parameters", ())}
+
+
 def _describe_faults(path: str, operation: dict[str, Any]) -> dict[str, Any]:
     """A deck with faults is answered as one without, with the list of them."""
-    if path.endswith("/decks/{name}") and "200" in operation["responses"] and "requestBody" in operation:
+    if path.endswith("/decks/{name}") and "200" in operation["responses"] and "mode" in _names(operation):
         return {"422": {**operation["responses"]["200"], "description": "The deck has faults; nothing was changed."}}
     return {}
 
