@@ -6,6 +6,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 CRM := .venv-crm
+FUZZ := .venv-fuzz
 export PYTHON
 
 # The lock files name every package with its version and hashes, so pip has nothing to resolve. Byte code is left to the
@@ -25,14 +26,14 @@ run: $(VENV)/.server ## the server on 127.0.0.1:8080 with emulated calls (PORT= 
 
 install: $(VENV)/.dev ## everything into .venv, what the tests need included
 
-test: $(VENV)/.dev ## all tests (T=path for some of them)
+test: $(VENV)/.dev $(FUZZ)/.installed ## all tests (T=path for some of them)
 	@tools/need-chromium
 	@$(BIN)/python -m pytest $(if $(T),$(T),--numprocesses auto --dist worksteal)
 
 test-crm: $(VENV)/.dev $(CRM)/.installed ## a real CRM, Tryton, gets a contact and a call from an emulated call
 	@$(BIN)/python tools/test_crm.py $(CRM)
 
-soak: $(VENV)/.dev ## the long runs, some hours: prints the figures of docs/reliability.md (S='simulator.py --seeds 5' for one of them)
+soak: $(VENV)/.dev $(FUZZ)/.installed ## the long runs, some hours: prints the figures of docs/reliability.md (S='simulator.py --seeds 5' for one of them)
 	@tests/soak/all $(S)
 
 coverage: $(VENV)/.dev ## what tests reach of the rooms that decide, room by room; fails below 95 %
@@ -59,12 +60,13 @@ bench: $(VENV)/.dev ## the whole decision against its peers, and the goals (B='-
 lock: $(VENV)/.dev ## renew requirements/ after a change of pyproject.toml (UPGRADE=1 takes newer versions)
 	@$(UV_COMPILE) --group build --output-file requirements/build.txt
 	@$(UV_COMPILE) --group crm --output-file requirements/crm.txt
+	@$(UV_COMPILE) --group fuzz --output-file requirements/fuzz.txt
 	@$(UV_COMPILE) pyproject.toml --extra server --output-file requirements/server.txt
 	@$(UV_COMPILE) pyproject.toml --extra dev --constraints requirements/server.txt --output-file requirements/dev.txt
 	@$(UV_COMPILE) pyproject.toml --extra mutants --constraints requirements/dev.txt --output-file requirements/mutants.txt
 
 clean: ## forget everything that was installed or cached here
-	rm -rf $(VENV) $(CRM) .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage mutants
+	rm -rf $(VENV) $(CRM) $(FUZZ) .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage mutants
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Each stamp is written last, so that an interrupted step is done again.
@@ -86,6 +88,12 @@ $(VENV)/.dev: $(VENV)/.server requirements/dev.txt
 $(CRM)/.installed: $(VENV)/.created requirements/crm.txt
 	@$(BIN)/python -m venv --clear $(CRM)
 	@$(CRM)/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/crm.txt
+	@touch $@
+
+# What asks the API everything has packages of its own too.
+$(FUZZ)/.installed: $(VENV)/.created requirements/fuzz.txt
+	@$(BIN)/python -m venv --clear $(FUZZ)
+	@$(FUZZ)/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes --requirement requirements/fuzz.txt
 	@touch $@
 
 $(VENV)/.mutants: $(VENV)/.dev requirements/mutants.txt

@@ -192,8 +192,9 @@ class Reads(WatchReads, ABC):
     ) -> Sequence[Call]:
         conditions = ["hold_state = 'open'"] if only_live else []  # a live call's is; an index has those alone
         values: list[object] = []
-        # Few calls are live: SQLite, without statistics, would rather look through all that the application ever had.
-        of_application = "application || ''" if only_live and account is None else "application"
+        # SQLite, without statistics, would rather look through all that the application ever had, and sort them: the newest
+        # calls by time, or those that are up, are few.
+        of_application = "application || ''" if account is None else "application"
         for name, value in ((of_application, application), ("account", account)):
             if value is not None:
                 conditions.append(f"{name} = ?")

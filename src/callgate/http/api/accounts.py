@@ -30,7 +30,12 @@ InApp = Annotated[
 ]
 IdempotencyKey = Annotated[
     str | None,
-    HeaderParameter(name="Idempotency-Key", description="Same key and body: same reply, and nothing done again."),
+    HeaderParameter(
+        name="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="Same key and body: same reply, and nothing done again.",
+    ),
 ]
 
 

@@ -45,7 +45,7 @@ from callgate.http.api.lists import (
 )
 from callgate.http.api.money import adjust_account, refund_call, show_statement
 from callgate.http.api.quotes import show_quote
-from callgate.http.api.reference import describe_api, page_of, policy_of_page
+from callgate.http.api.reference import describe_api, methods_of, page_of, policy_of_page
 from callgate.http.api.rules import ROUTES as RULES
 from callgate.http.api.tokens import create_token, list_tokens, revoke_token
 from callgate.http.api.users import add_user, list_users, remove_user, set_password
@@ -96,10 +96,12 @@ async def provide_desk(request: Request[Any, Any, Any]) -> Desk:
     return desk.at(request.scope.get("auth"))
 
 
-async def add_headers(message: Message, _: Scope) -> None:
-    """What every answer says, errors included."""
+async def add_headers(message: Message, scope: Scope) -> None:
+    """What every answer says, errors included. The framework's own answer to OPTIONS knows one method of a path alone."""
     if message["type"] == "http.response.start":
         headers = MutableScopeHeaders.from_message(message)
+        if scope.get("method") == "OPTIONS" and (path := scope.get("path_template")) is not None:
+            headers["allow"] = ", ".join(sorted({*methods_of(scope["litestar_app"], path), "OPTIONS"}))
         for name, value in HEADERS.items():
             headers.setdefault(name, value)
 

@@ -1,6 +1,5 @@
 """Routes of provider applications: who signs callbacks, and what is set for each."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -12,6 +11,7 @@ from callgate.http.api.access import may_configure, may_look
 from callgate.http.api.accounts import IdempotencyKey
 from callgate.http.api.desk import ApiRequest, Desk, TheDesk
 from callgate.http.api.etags import IfMatch, application_tag, tag_of_application, tagged
+from callgate.http.api.times import Time, read_time
 from callgate.policy.account import Status
 from callgate.policy.limits import APPLICATION_DEFAULTS, filled, shown
 from callgate.service.add_application import AddApplication, NameApplication, SetApplication
@@ -43,7 +43,7 @@ class ApplicationChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     status: Literal["active", "suspended"] | None = None
     settings: Annotated[dict[str, Text], msgspec.Meta(max_length=50)] | None = None
     secret: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)] | None = None
-    old_secret_until: datetime | None = None
+    old_secret_until: Time | None = None
 
 
 class ApplicationReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +111,9 @@ async def change_application(
     if data.status is not None:
         jobs.append(SetApplicationStatus(key=key, status=Status(data.status)))
     if data.secret is not None:
-        until = data.old_secret_until or now + OVERLAP
+        until = now + OVERLAP
+        if data.old_secret_until is not None:
+            until = read_time("old_secret_until", data.old_secret_until)
         seal, unseal = desk.tools.seal, desk.tools.unseal
         jobs.append(RotateSecret(key=key, secret=data.secret, until=until, seal=seal, unseal=unseal, now=now))
     job = Together(name="change_application", jobs=jobs)

@@ -43,7 +43,7 @@ async def list_audit(
 ) -> Page[AuditReport]:
     """List what was changed, newest first; of `who`, of one `kind`, or of one `subject`."""
     wanted = AuditFilter(application=desk.scope(app), who=who, kind=kind, subject=subject)
-    before = _read_id(read_cursor(cursor)) if cursor is not None else None
+    before = _read_id(read_cursor(cursor)) if cursor else None
     found = await desk.store.audit_entries(wanted, before=before, limit=limit + 1)
     return page(found, limit, lambda entry: str(entry.id), report_entry)
 

@@ -70,7 +70,7 @@ def _position(call: Call) -> str:
 
 
 def _read_position(cursor: str | None) -> CallPosition | None:
-    if cursor is None:
+    if not cursor:
         return None
     try:
         return msgspec.json.decode(read_cursor(cursor), type=CallPosition)

@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from callgate.http.api.access import may_look
 from callgate.http.api.accounts import InApp
 from callgate.http.api.desk import ApiRequest, Desk, TheDesk
 from callgate.http.api.paging import Cursor, Limit, Page, page, read_cursor
-from callgate.http.api.times import aware
+from callgate.http.api.times import read_time
 from callgate.service.export import MEDIA_TYPES, FileFormat, lines, position_of
 from callgate.service.parquet import write_parquet
 from callgate.service.ports import RecordPosition, RecordRange
@@ -29,8 +29,10 @@ USUAL = timedelta(days=1)
 
 CHUNK = 65_536
 
-Since = Annotated[datetime | None, QueryParameter(name="since", description="Calls that ended since then; a day ago.")]
-Until = Annotated[datetime | None, QueryParameter(name="until", description="And before then; now.")]
+Since = Annotated[
+    str | None, QueryParameter(name="since", format="date-time", description="Calls that ended since then; a day ago.")
+]
+Until = Annotated[str | None, QueryParameter(name="until", format="date-time", description="And before then; now.")]
 Form = Annotated[FileFormat | None, QueryParameter(name="format", description="A file instead of a page.")]
 
 
@@ -51,8 +53,8 @@ async def list_records(
     """
     now = desk.clock()
     wanted = RecordRange(
-        since=aware(since) or now - USUAL,
-        until=aware(until) or now,
+        since=now - USUAL if since is None else read_time("since", since),
+        until=now if until is None else read_time("until", until),
         application=desk.scope(app),
         account=account,
     )
@@ -94,7 +96,7 @@ def _position(record: CallRecord) -> str:
 
 
 def _read_position(cursor: str | None) -> RecordPosition | None:
-    if cursor is None:
+    if not cursor:
         return None
     try:
         return msgspec.json.decode(read_cursor(cursor), type=RecordPosition)

@@ -1,6 +1,5 @@
 """Routes of the outbox: records on their way to endpoints, and those that are to be sent again."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,7 +11,7 @@ from callgate.http.api.access import may_look, may_operate
 from callgate.http.api.accounts import InApp
 from callgate.http.api.desk import TheDesk
 from callgate.http.api.paging import Cursor, Limit, Page, page, read_cursor
-from callgate.http.api.times import aware
+from callgate.http.api.times import Time, read_time
 from callgate.service.delivery import DeliveryState
 from callgate.service.reports import DeliveryReport, report_delivery
 from callgate.service.resend import resend_one, resend_since
@@ -21,7 +20,7 @@ from callgate.service.resend import resend_one, resend_since
 class ResendMany(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of a state that happened since then."""
 
-    since: datetime
+    since: Time
     state: Literal["parked", "delivered"] = "parked"
 
 
@@ -60,6 +59,5 @@ async def resend_delivery(desk: TheDesk, delivery_id: FromPath[str]) -> Delivery
 @post("/deliveries/resend", guards=[may_operate], status_code=202)
 async def resend_deliveries(desk: TheDesk, data: JSONBody[ResendMany]) -> Resent:
     """Send again all of a time; endpoints that are disabled are left out."""
-    since = aware(data.since)
-    assert since is not None, "it is a time"
+    since = read_time("since", data.since)
     return Resent(resent=await resend_since(desk.store, DeliveryState(data.state), since, desk.clock()))

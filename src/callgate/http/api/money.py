@@ -107,7 +107,7 @@ def _moved(done: Moved) -> MovementReply:
 
 
 def _read_position(cursor: str | None) -> StatementPosition | None:
-    if cursor is None:
+    if not cursor:
         return None
     try:
         return msgspec.json.decode(read_cursor(cursor), type=StatementPosition)

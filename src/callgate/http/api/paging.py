@@ -39,7 +39,7 @@ def write_cursor(position: str) -> str:
 
 def read_cursor(cursor: str | None) -> str:
     """Return the position that a cursor stands for, empty for none. Raises `Invalid`."""
-    if cursor is None:
+    if not cursor:
         return ""
     try:
         return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()

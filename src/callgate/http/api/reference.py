@@ -17,6 +17,7 @@ from litestar.routes import HTTPRoute
 
 from callgate.http.api.access import AtLeast, is_for_bound
 from callgate.http.problems import Problem
+from callgate.service.export import MEDIA_TYPES
 
 _PROBLEMS = {
     400: "A value cannot be used; `errors` names each.",
@@ -48,8 +49,10 @@ def describe_api(app: Litestar) -> dict[str, Any]:
         least = least_role_of(handler)
         operation["x-least-role"] = least or "open"
         operation["x-bound-tokens"] = is_for_bound(handler)
+        _describe_files(path, operation)
         operation["responses"] = {
             **{code: each for code, each in operation["responses"].items() if int(code) < 400},  # noqa: PLR2004
+            **_describe_faults(path, operation),
             **{
                 str(status): {
                     "description": what,
@@ -61,6 +64,24 @@ def describe_api(app: Litestar) -> dict[str, Any]:
             },
         }
     return document
+
+
+def _describe_files(path: str, operation: dict[str, Any]) -> None:
+    """Of records there are files too, and calls are followed as a stream."""
+    if path.endswith("/cdrs"):
+        content = operation["responses"]["200"].setdefault("content", {})
+        content.update({kind.partition(";")[0]: {"schema": {"type": "string"}} for kind in MEDIA_TYPES.values()})
+
+
+def _names(operation: dict[str, Any]) -> set[str]:
+    return {each["name"] for each in operation.get("parameters", ())}
+
+
+def _describe_faults(path: str, operation: dict[str, Any]) -> dict[str, Any]:
+    """A deck with faults is answered as one without, with the list of them."""
+    if path.endswith("/decks/{name}") and "200" in operation["responses"] and "mode" in _names(operation):
+        return {"422": {**operation["responses"]["200"], "description": "The deck has faults; nothing was changed."}}
+    return {}
 
 
 def _headers(status: int) -> dict[str, Any]:
@@ -75,6 +96,11 @@ def least_role_of(handler: HTTPRouteHandler) -> str | None:
         if isinstance(guard, AtLeast):
             return str(guard.role)
     return None
+
+
+def methods_of(app: Litestar, path: str) -> set[str]:
+    """The methods that a path of the reference takes."""
+    return {method.upper() for each, method, _ in _operations(app) if each == path}
 
 
 def _operations(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -13,6 +13,7 @@ from callgate.errors import Conflict, Invalid
 from callgate.http.api.access import may_configure, may_look, may_operate
 from callgate.http.api.accounts import InApp
 from callgate.http.api.desk import ApiRequest, TheDesk
+from callgate.http.api.times import read_time
 from callgate.policy.rules.rule import Rule
 from callgate.protocol.call import CallKey
 from callgate.service.apply_rules import ApplyRules
@@ -114,8 +115,12 @@ async def explain(
 async def try_rules(
     request: ApiRequest,
     desk: TheDesk,
-    since: Annotated[datetime | None, QueryParameter(name="since", description="Calls since then; a week ago.")] = None,
-    until: Annotated[datetime | None, QueryParameter(name="until", description="Calls before then; now.")] = None,
+    since: Annotated[
+        str | None, QueryParameter(name="since", format="date-time", description="Since then; a week ago.")
+    ] = None,
+    until: Annotated[
+        str | None, QueryParameter(name="until", format="date-time", description="Calls before then; now.")
+    ] = None,
     limit: Annotated[int, QueryParameter(name="limit", ge=0, le=MAX_LISTED, description="Changes listed.")] = 100,
     app: InApp = None,
 ) -> BacktestReport:
@@ -138,8 +143,8 @@ async def try_rules(
                 rules=None if tried.document is None else read_document(tried.document, SOURCE),
                 decks=read_trial_decks(desk.catalog, files, now),
             ),
-            since=aware(since) or now - USUAL,
-            until=aware(until) or now,
+            since=now - USUAL if since is None else read_time("since", since),
+            until=now if until is None else read_time("until", until),
             most_calls=MOST_CALLS,
             listed=limit,
             rest=rest_as_long(),
@@ -175,11 +180,6 @@ def rest_as_long() -> Callable[[], Awaitable[None]]:
         since = clock()
 
     return rest
-
-
-def aware(at: datetime | None) -> datetime | None:
-    """A time without a zone is in UTC."""
-    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 
 def is_json(request: ApiRequest) -> bool:

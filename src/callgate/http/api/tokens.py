@@ -1,6 +1,5 @@
 """Routes of API tokens: made, listed by their first characters, revoked."""
 
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -8,11 +7,11 @@ from litestar import Response, delete, get, post
 from litestar.exceptions import PermissionDeniedException
 from litestar.params import FromPath, JSONBody
 
-from callgate.errors import NotFound
+from callgate.errors import Conflict, NotFound
 from callgate.http.api.access import RANK, may_configure
 from callgate.http.api.accounts import IdempotencyKey
 from callgate.http.api.desk import ApiRequest, Desk, TheDesk
-from callgate.http.api.times import aware
+from callgate.http.api.times import Time, read_time
 from callgate.service.issue_token import new_token
 from callgate.service.reports import rfc3339
 from callgate.service.revoke_token import ForgetTokens
@@ -27,7 +26,7 @@ class NewToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     role: Role
     application: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
-    expires_at: datetime | None = None
+    expires_at: Time | None = None
 
 
 class TokenReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,17 +67,18 @@ async def create_token(
     if RANK[data.role] > RANK[request.auth.role]:
         raise PermissionDeniedException(f"a token of role {request.auth.role} makes none of role {data.role}")
     application = desk.scope(data.application)
-    job, clear = new_token(
-        data.name, data.role, desk.clock(), application=application, expires_at=aware(data.expires_at)
-    )
+    expires_at = None if data.expires_at is None else read_time("expires_at", data.expires_at)
+    job, clear = new_token(data.name, data.role, desk.clock(), application=application, expires_at=expires_at)
     return await desk.do(
         request, job, lambda kept: _reply(kept, None), secret=lambda kept: _reply(kept, clear), status=201
     )
 
 
 @delete("/tokens/{token_id:str}", guards=[may_configure], opt={"is_for_bound": True}, status_code=204)
-async def revoke_token(desk: TheDesk, token_id: FromPath[str]) -> None:
-    """Make a token worthless at once."""
+async def revoke_token(request: ApiRequest, desk: TheDesk, token_id: FromPath[str]) -> None:
+    """Make a token worthless at once. No token revokes itself, so that nobody locks themselves out by mistake."""
+    if request.auth.digest[:ID_LENGTH] == token_id:
+        raise Conflict("a token does not revoke itself: use another, or callgate token revoke")
     for token in await _visible(desk):
         if token.digest[:ID_LENGTH] == token_id:
             await desk.store.perform(ForgetTokens(digests=(token.digest,)))
