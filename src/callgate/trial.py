@@ -29,7 +29,6 @@ from callgate.money import parse_micros
 from callgate.platform.platforms import platforms
 from callgate.policy.account import Status
 from callgate.policy.limits import KINDS as LIMITS
-from callgate.policy.rules.document import read_rules
 from callgate.protocol.call import CallKey
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
@@ -44,6 +43,7 @@ from callgate.service.import_deck import import_deck
 from callgate.service.open_account import OpenAccount
 from callgate.service.ports import Platform, Store
 from callgate.service.reports import account_report, call_report, ledger_verdict
+from callgate.service.rules import read_document
 from callgate.service.set_limits import SetAccountLimits, SetApplicationLimits
 from callgate.service.set_status import SetAccountStatus, SetApplicationStatus
 from callgate.service.top_up import TopUp
@@ -125,7 +125,7 @@ class TrialGate:
             self._store, key, currency, list(read.rows), mode=ImportMode.REPLACE, is_dry_run=False, now=now
         )
         if file.gate.rules:
-            read_rules(file.gate.rules, "gate.rules")
+            read_document(file.gate.rules, "gate.rules")
             await self._store.perform(ApplyRules(application=key, document=file.gate.rules, who="scenario", now=now))
         for account in file.account:
             await self._open(key, account)

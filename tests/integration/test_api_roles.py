@@ -38,6 +38,15 @@ OPERATIONS = {
     ("POST", "/applications/{key}/kill"): ADMIN,
     # prices
     ("GET", "/quote"): VIEWER,
+    ("GET", "/decks"): VIEWER,
+    ("GET", "/decks/{name}"): VIEWER,
+    ("GET", "/decks/{name}/rates"): VIEWER,
+    ("PUT", "/decks/{name}"): ADMIN,
+    # rules
+    ("GET", "/rules"): VIEWER,
+    ("PUT", "/rules"): ADMIN,
+    ("GET", "/rules/explain"): VIEWER,
+    ("POST", "/rules/backtest"): OPERATOR,
     # calls and their records
     ("GET", "/calls"): VIEWER,
     ("GET", "/calls/{call_id}"): VIEWER,
@@ -72,6 +81,10 @@ OPERATIONS = {
 
 OF_ALL_APPLICATIONS = {
     ("POST", "/applications"),
+    ("GET", "/decks"),
+    ("GET", "/decks/{name}"),
+    ("GET", "/decks/{name}/rates"),
+    ("PUT", "/decks/{name}"),
     ("POST", "/deliveries/resend"),
     ("GET", "/endpoints"),
     ("POST", "/endpoints"),

@@ -11,6 +11,7 @@ from callgate.ledger.wallet import place_hold
 from callgate.policy.account import Account
 from callgate.policy.limits import MAX_GRANT_S
 from callgate.policy.refusal import Refusal
+from callgate.policy.rules.facts import Value
 from callgate.policy.rules.judge import RuleSet
 from callgate.protocol import Provider
 from callgate.protocol.call import CallArrived, Connect, HangUp, Origin
@@ -23,7 +24,7 @@ from callgate.service.decide import Facts, Verdict, decide
 from callgate.service.due import RINGING, due_after
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms, begin
 from callgate.service.endpoint import Endpoint
-from callgate.service.outcome import Outcome
+from callgate.service.outcome import Decided, Outcome
 from callgate.service.records import Call, Callback, Flag
 from callgate.service.settle import Ending, read_ending, settle
 from callgate.service.ticket import Presented, UsedTicket
@@ -48,6 +49,7 @@ class Authorize:
     payer: AccountKey | None = None  # who pays for a call that we place; its caller is nobody to be asked about
     longest_s: int = MAX_GRANT_S  # and for how long it was asked for
     rules: RuleSet | None = None
+    hooks: Mapping[str, Value] | None = None  # what hooks said of the call
 
     def keys(self) -> Keys:
         identities = tuple(key for key in (self._user(), self._number()) if key is not None)
@@ -76,7 +78,10 @@ class Authorize:
         """The first time that we hear of this call."""
         call = self.authorized(books, self.elastic)
         books.calls.put(call.key, call)
-        return self._answer(books, call.answer, note=Flag.RULE_FAILED if Flag.RULE_FAILED in call.flags else "")
+        note = Flag.RULE_FAILED if Flag.RULE_FAILED in call.flags else ""
+        decided = Decided(*self._answer(books, call.answer, note=note))
+        decided.decision = call.refusal or "connect"
+        return decided
 
     def _decide_after_its_end(self, books: Books, parked: Call) -> Outcome:
         """Its end overtook it. Decide as usual; where it would have connected, the end applies at once."""
@@ -165,6 +170,7 @@ class Authorize:
             longest_s=self.longest_s,
             ticket="" if self.presented is None else self._ticket_fault(books) or "good",
             rules=self.rules,
+            hooks=self.hooks or {},
         )
 
     def _payer(self, books: Books) -> AccountKey | None:
