@@ -135,6 +135,9 @@ class Exchange:
     async def hang_up(self, call: CallKey, resource: str) -> bool:
         return self._act("hang up", call, resource)
 
+    async def put_out(self, call: CallKey, resource: str, conference: str) -> bool:
+        return self._act(f"put out of {conference}", call, resource)
+
     async def warn(self, call: CallKey, resource: str, text: str, locale: str) -> bool:
         self.said.append((text, locale))
         return self._act("warn", call, resource)

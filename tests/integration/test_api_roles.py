@@ -47,6 +47,17 @@ OPERATIONS = {
     ("PUT", "/rules"): ADMIN,
     ("GET", "/rules/explain"): VIEWER,
     ("POST", "/rules/backtest"): OPERATOR,
+    # rented numbers
+    ("GET", "/dids"): VIEWER,
+    ("POST", "/dids"): ADMIN,
+    ("DELETE", "/dids/{number}"): ADMIN,
+    # lists
+    ("GET", "/lists"): VIEWER,
+    ("PUT", "/lists/{name}"): ADMIN,
+    ("GET", "/lists/{name}"): VIEWER,
+    ("DELETE", "/lists/{name}"): ADMIN,
+    ("POST", "/lists/{name}/entries"): ADMIN,
+    ("DELETE", "/lists/{name}/entries/{value}"): ADMIN,
     # calls and their records
     ("GET", "/calls"): VIEWER,
     ("GET", "/calls/{call_id}"): VIEWER,

@@ -228,6 +228,9 @@ class Memory:
     async def hang_up(self, call: CallKey, resource: str) -> bool:
         raise AssertionError(call, resource)
 
+    async def put_out(self, call: CallKey, resource: str, _: str) -> bool:
+        return await self.hang_up(call, resource)
+
     async def warn(self, call: CallKey, resource: str, text: str, locale: str) -> bool:
         raise AssertionError(call, resource, text, locale)
 

@@ -55,6 +55,10 @@ class AskedInTheLoopOfTheRequest:
         async with platforms(self._known, lambda: datetime.now(UTC)) as asking:
             return await asking.hang_up(call, resource)
 
+    async def put_out(self, call: CallKey, resource: str, conference: str) -> Any:
+        async with platforms(self._known, lambda: datetime.now(UTC)) as asking:
+            return await asking.put_out(call, resource, conference)
+
     async def place(self, application: str, call: PlaceCall) -> str:
         async with platforms(self._known, lambda: datetime.now(UTC)) as asking:
             return await asking.place(application, call)

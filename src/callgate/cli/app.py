@@ -65,8 +65,9 @@ async def set(key: str, *words: str, config: Config = None, json: AsJson = False
     words
         NAME=VALUE: trust=number|none (what proves a caller beside the platform), freshness=SECONDS (how old a callback
         may be), lost_dice=auto|post_full|void (how a call is settled whose end nobody can tell), locale=en-US (of what
-        callers hear), warning=TEXT|none (what they hear before their credit ends). This version has one value of
-        fallback, in_app, conference and sip, and none of home_country.
+        callers hear), warning=TEXT|none (what they hear before their credit ends). in_app=free|FEE|refuse (calls
+        to app users), conference=refuse|free|PRICE (a minute in one), sip=refuse|DOMAIN:PRICE,... (a minute to each
+        domain). This version has one value of fallback, and none of home_country.
     """
     from callgate.service.add_application import SetApplication
 

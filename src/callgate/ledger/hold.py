@@ -27,6 +27,11 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
         assert self.state is HoldState.OPEN, f"hold is {self.state} already"
         return msgspec.structs.replace(self, state=state)
 
+    def replace(self, amount_micros: int) -> "Hold":
+        """Return the hold with another amount, for a call that goes elsewhere: more or less than was set aside."""
+        assert self.state is HoldState.OPEN, f"hold is {self.state} already"
+        return msgspec.structs.replace(self, amount_micros=amount_micros)
+
     def grow(self, amount_micros: int) -> "Hold":
         """Return the hold with more set aside, for a call that goes on."""
         assert self.state is HoldState.OPEN, f"hold is {self.state} already"

@@ -50,6 +50,15 @@ class Platforms:
             lambda provider, status, body: provider.read_done(status, body),
         )
 
+    async def put_out(self, call: CallKey, resource: str, conference: str) -> bool:
+        """Put a caller out of a conference, which ends the call; False when the caller is not in it."""
+        return await self._carry(
+            call.application,
+            resource,
+            lambda provider, secret: provider.put_out(call, secret, self._clock(), conference),
+            lambda provider, status, body: provider.read_done(status, body),
+        )
+
     async def warn(self, call: CallKey, resource: str, text: str, locale: str) -> bool:
         """Speak to the caller of a live call; False when the platform knows no such call."""
         return await self._carry(

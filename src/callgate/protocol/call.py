@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from callgate.protocol.menu import RunMenus
+
 
 class CallKey(NamedTuple):
     """One call: the application whose key signed, and the provider's call id. An application has one provider."""
@@ -160,8 +162,23 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True):
     cli: str | None = None
 
 
+class ConnectUser(msgspec.Struct, frozen=True, kw_only=True):
+    """Put the call through to an app's user. `headers` take the place of those that the caller sent."""
+
+    user: str
+    headers: tuple[tuple[str, str], ...]
+
+
+class ConnectSip(msgspec.Struct, frozen=True, kw_only=True):
+    """Put the call through to a SIP address for at most `max_duration_s`. `cli` as for a number."""
+
+    address: str
+    max_duration_s: int
+    cli: str | None = None
+
+
 class JoinConference(msgspec.Struct, frozen=True, kw_only=True):
-    """Put the call into a conference, which exists from its first participant on."""
+    """Put the caller into a conference. The platform knows no limit for it."""
 
     conference: str
 
@@ -204,4 +221,4 @@ class PlaceCall(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.conference)
 
 
-Decision = Connect | JoinConference | GoOn | HangUp | Acknowledge
+Decision = Connect | ConnectUser | ConnectSip | JoinConference | RunMenus | GoOn | HangUp | Acknowledge

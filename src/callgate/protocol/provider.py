@@ -74,6 +74,9 @@ class Provider(Protocol):
     def hang_up(self, call: CallKey, secret: str, now: datetime) -> WireRequest:
         """End a call; `read_done` reads the answer. May be sent twice. Raises as `ask` does."""
 
+    def put_out(self, call: CallKey, secret: str, now: datetime, conference: str) -> WireRequest:
+        """Put a caller out of a conference; `read_done` reads the answer. May be sent twice. Raises as `ask` does."""
+
     def warn(self, call: CallKey, secret: str, now: datetime, text: str, locale: str) -> WireRequest:
         """Speak to the caller of a call; `read_done` reads the answer. Raises `Invalid`, and as `ask` does."""
 

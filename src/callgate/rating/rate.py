@@ -16,17 +16,16 @@ MAX_PREFIX_DIGITS = 15
 class Rate(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A priced prefix, in the currency of its deck, in force in the half-open `[effective_from, effective_to)`.
 
-    `prefix` is digits without `+`; `destination` is a label and never matched. `is_blocked` also says that the deck had
-    no price: such a rate refuses the call, whatever its other fields hold. The bounds are checked where one is decoded.
-
-    The connect fee pays for the first `included_s` seconds; the rate a minute for what is billed beyond them.
-
-    What else has to fit, where it is set: `number_length`, the digits of the number dialled (as many as the prefix has: that
-    number alone); `origin`, the first digits of the number that the callee sees, or one of `rating.origin`'s words;
-    `hours`, see `rating.hours`. `deck`, `file` and `line` say where the price comes from.
+    `prefix` is digits without `+`, empty where no deck has the price; `destination` is a label and never matched.
+    `is_blocked` also says that the deck had no price: such a rate refuses the call, whatever its other fields hold.
+    The bounds are checked where one is decoded. The connect fee pays for the first `included_s` seconds; the rate a
+    minute for what is billed beyond them. What else has to fit, where it is set: `number_length`, the digits of the
+    number dialled (as many as the prefix has: that number alone); `origin`, the first digits of the number that the
+    callee sees, or one of `rating.origin`'s words; `hours`, see `rating.hours`. `deck`, `file` and `line` say where
+    the price comes from.
     """
 
-    prefix: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,14}$")]
+    prefix: Annotated[str, Meta(pattern=r"^([1-9][0-9]{0,14})?$")]
     destination: str
     rate_nanos_per_min: Annotated[int, Meta(ge=0)]
     connect_fee_micros: Annotated[int, Meta(ge=0)]

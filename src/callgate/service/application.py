@@ -1,7 +1,7 @@
 """A provider application: who signs callbacks with which secrets, and what the operator has set for it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -14,6 +14,7 @@ from callgate.policy.limits import Limits
 from callgate.policy.pricing import NAMES as PRICING
 from callgate.policy.pricing import NOTHING_SAID, Pricing
 from callgate.protocol.base_url import is_url, read_base_url
+from callgate.rating.tariff import FREE, Tariff, read_fee, read_price
 
 DEFAULT_FRESHNESS_S = 300
 
@@ -29,6 +30,13 @@ USUAL = "default"
 """How operators call the provider's usual region."""
 
 
+REFUSE = "refuse"
+
+_DOMAIN = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*", re.ASCII
+)
+
+
 class LostEnd(StrEnum):
     """How a call is settled whose end nobody can tell. AUTO: in full where its answer was heard, else not at all."""
 
@@ -38,11 +46,13 @@ class LostEnd(StrEnum):
 
 
 class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What `app set` sets. `trust` names what may prove a caller beyond the platform's own authentication: all of it can
-    be forged, so that nothing is trusted unless named. `freshness` is in seconds, either way. `warning` is what a caller
-    hears before the credit ends, in the language of `locale`; empty for our own words. `platform` is where the provider's
-    own interface is: a region of it, an URL, or empty for the provider's usual one. `low_balance` is in micros of whatever
-    currency an account has: below that it is told that its balance is low; 0 for never.
+    """What `app set` sets. `trust` names what may prove a caller beyond the platform's own authentication: all of it
+    can be forged, so that nothing is trusted unless named. `freshness` is in seconds, either way. `warning` is what a
+    caller hears before the credit ends, in the language of `locale`; empty for our own words. `platform` is where the
+    provider's own interface is: a region of it, an URL, or empty for the provider's usual one. `in_app` is what a
+    call to an app's user costs, `conference` a minute in one, `sip` a minute to each domain: None, or a domain that
+    is not there, refuses. `low_balance` is in micros of whatever currency an account has: below that it is told that
+    its balance is low; 0 for never.
     """
 
     trust: tuple[str, ...] = ()
@@ -51,6 +61,9 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     locale: str = DEFAULT_LOCALE
     warning: str = ""
     platform: str = ""
+    in_app: Tariff | None = FREE
+    conference: Tariff | None = None
+    sip: Mapping[str, Tariff] = {}
     low_balance: int = 0
     pricing: Pricing = NOTHING_SAID
 
@@ -79,6 +92,9 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
             "locale": self.locale,
             "warning": self.warning or "none",
             "platform": self.platform or USUAL,
+            "in_app": REFUSE if self.in_app is None else self.in_app.shown(),
+            "conference": REFUSE if self.conference is None else self.conference.shown(),
+            "sip": ",".join(f"{domain}:{price.shown()}" for domain, price in self.sip.items()) or REFUSE,
             "low_balance": format_micros(self.low_balance) if self.low_balance else "none",
         }
         given |= self.pricing.shown()
@@ -87,9 +103,6 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 FIXED = {
     "fallback": "hangup",
-    "in_app": "refuse",
-    "conference": "refuse",
-    "sip": "refuse",
     "home_country": "",
 }
 """Settings with one value in this version, which is what calls meet; nothing reads those that have none."""
@@ -134,6 +147,27 @@ def _warning(value: str) -> str:
     return "" if value == "none" else value
 
 
+def _in_app(value: str) -> Tariff | None:
+    return None if value == REFUSE else read_fee(value, "in_app")
+
+
+def _conference(value: str) -> Tariff | None:
+    return None if value == REFUSE else read_price(value, "conference")
+
+
+def _sip(value: str) -> dict[str, Tariff]:
+    """Domains, each with its price: a call to any other is refused."""
+    if value == REFUSE:
+        return {}
+    prices = {}
+    for word in value.split(","):
+        domain, colon, price = word.partition(":")
+        if not colon or not _DOMAIN.fullmatch(domain):
+            raise Invalid("sip", repr(word[:80]), "refuse, or DOMAIN:PRICE,... such as sip.example.com:0.01")
+        prices[domain.lower()] = read_price(price, "sip")
+    return prices
+
+
 def _platform(value: str) -> str:
     """Read the name of a region, which the use case compares with those that the provider has, or an URL."""
     if is_url(value):
@@ -156,6 +190,9 @@ _READ: dict[str, Callable[[str], object]] = {
     "locale": _locale,
     "warning": _warning,
     "platform": _platform,
+    "in_app": _in_app,
+    "conference": _conference,
+    "sip": _sip,
     "low_balance": read_low_balance,
 }
 

@@ -21,7 +21,7 @@ from callgate.service.together import Together
 
 T = TypeVar("T")
 
-BESIDE = frozenset({"calls", "replies", "leases", "refunded", "open_holds", "deliveries", "usages"})
+BESIDE = frozenset({"calls", "replies", "leases", "refunded", "open_holds", "deliveries", "usages", "inputs"})
 """Shelves that are not audited: what calls do is in the calls, and the others are our own bookkeeping."""
 
 LISTED = ("rules_versions",)

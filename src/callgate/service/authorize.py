@@ -1,6 +1,6 @@
 """A call arrived: decide, hold the credit, grant the seconds, and store the answer so that a repeat gets the same bytes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,19 +10,22 @@ from callgate.ledger.hold import Hold
 from callgate.ledger.wallet import place_hold
 from callgate.policy.account import Account
 from callgate.policy.limits import MAX_GRANT_S
+from callgate.policy.number_list import NumberList
 from callgate.policy.refusal import Refusal
 from callgate.policy.rules.facts import Value
 from callgate.policy.rules.judge import RuleSet
 from callgate.protocol import Provider
-from callgate.protocol.call import CallArrived, Connect, HangUp, Origin
+from callgate.protocol.call import CallArrived, HangUp, Origin
 from callgate.protocol.life import CallState
 from callgate.rating.deck import Deck
 from callgate.service.account_events import tell_refused
 from callgate.service.application import NUMBER, ApplicationRow
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys, TicketKey
 from callgate.service.decide import Facts, Verdict, decide
+from callgate.service.dialled import only_numbers, say_connect
+from callgate.service.did import Did
 from callgate.service.due import RINGING, due_after
-from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms, begin
+from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms, begin, ending
 from callgate.service.endpoint import Endpoint
 from callgate.service.outcome import Decided, Outcome
 from callgate.service.records import Call, Callback, Flag
@@ -45,17 +48,21 @@ class Authorize:
         Endpoint
     ] = ()  # who may want to hear that it is refused, or its record, where its end came first
     elastic: ElasticTerms = DEFAULT_TERMS
+    lists: Sequence[NumberList] = ()  # those of the application
     presented: Presented | None = None  # the ticket that the call carries
     payer: AccountKey | None = None  # who pays for a call that we place; its caller is nobody to be asked about
     longest_s: int = MAX_GRANT_S  # and for how long it was asked for
     rules: RuleSet | None = None
     hooks: Mapping[str, Value] | None = None  # what hooks said of the call
+    did: Did | None = None  # of the rented number that is called
+    rented: Collection[str] = ()
 
     def keys(self) -> Keys:
         identities = tuple(key for key in (self._user(), self._number()) if key is not None)
-        if self.presented is None and self.payer is None:
+        if self.presented is None and self.payer is None and self.did is None:
             return Keys(calls=(self.call.key,), identities=identities)
-        payers = [] if self.payer is None else [self.payer]
+        owner = None if self.did is None else AccountKey(self.did.application, self.did.account)
+        payers = [each for each in (self.payer, owner) if each is not None]
         ticket = None if self.presented is None else self.presented.ticket
         if ticket is None:
             return Keys(calls=(self.call.key,), identities=identities, accounts=tuple(payers))
@@ -138,10 +145,11 @@ class Authorize:
 
     def _connected(self, books: Books, call: Call, facts: Facts, verdict: Verdict) -> Call:
         """Place the hold, and say so in the provider's words."""
-        assert facts.wallet is not None, "nothing is granted without a wallet"
+        assert facts.wallet is not None and verdict.dialled is not None, "nothing is granted without a wallet"
         payer = AccountKey(facts.wallet.application, facts.wallet.account)
         books.wallets.put(payer, place_hold(facts.wallet, verdict.hold_micros))
-        connect = Connect(number=call.destination, max_duration_s=verdict.granted_s, cli=facts.shown)
+        connect = say_connect(verdict.dialled, self.call, verdict.granted_s, facts.shown)
+        timer = begin(verdict.slice_s, self.now) if verdict.slice_s else None
         return msgspec.structs.replace(
             call,
             state=CallState.ARRIVED,
@@ -149,7 +157,8 @@ class Authorize:
             rate=verdict.rate,
             hold=Hold(amount_micros=verdict.hold_micros, placed_at=self.now),
             answer=self.provider.answer(self.call, connect).body,
-            elastic=begin(verdict.slice_s, self.now) if verdict.slice_s else None,
+            connected=verdict.dialled.name,
+            elastic=ending(verdict.granted_s, self.now) if verdict.needs_timer else timer,
             ask_at=due_after(self.now + RINGING, verdict.granted_s),
         )
 
@@ -159,7 +168,7 @@ class Authorize:
         shown = None if payer is None else self._screened_cli(books, payer.account)
         return Facts(
             call=self.call,
-            application=self.application,
+            application=self.application if self.payer is None else only_numbers(self.application),
             account=account,
             wallet=None if payer is None else books.wallets.get(payer),
             usage=None if payer is None else books.usages.get(payer),
@@ -167,16 +176,22 @@ class Authorize:
             now=self.now,
             shown=shown,
             elastic=elastic,
+            lists=self.lists,
             longest_s=self.longest_s,
             ticket="" if self.presented is None else self._ticket_fault(books) or "good",
             rules=self.rules,
             hooks=self.hooks or {},
+            did=self.did,
+            rented=self.rented,
         )
 
     def _payer(self, books: Books) -> AccountKey | None:
-        """Step 5: the in-app user, proven by the platform; else a ticket of ours; else what the application was told to
-        trust. A ticket that is not good proves nobody, whatever else is trusted.
+        """Step 5: the owner of the rented number that is called; else the in-app user, proven by the platform; else a ticket
+        of ours; else what the application was told to trust. A ticket that is not good proves nobody, whatever else is
+        trusted.
         """
+        if self.did is not None:
+            return AccountKey(self.did.application, self.did.account)
         user, number = self._user(), self._number()
         is_proven = self.call.origin is Origin.IN_APP
         if is_proven and user is not None and (account := books.identities.get(user)) is not None:
@@ -212,7 +227,11 @@ class Authorize:
             books.tickets.put(key, used)
 
     def _screened_cli(self, books: Books, payer: str) -> str | None:
-        """A caller may show a number that is an identity of the account that pays; any other stays hidden."""
+        """A caller may show a number that is an identity of the account that pays; any other stays hidden. A call that goes
+        on from a rented number shows that.
+        """
+        if self.did is not None:
+            return self.did.number
         number = self._number()
         return self.call.cli if number is not None and books.identities.get(number) == payer else None
 

@@ -4,7 +4,7 @@ The steps are those of `docs/reference/decision.md`, in their order; the first t
 each one saw.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 from callgate.ledger.wallet import Wallet, funds_micros, spent_micros
 from callgate.money import format_micros, format_nanos
 from callgate.policy.account import Account
-from callgate.policy.judge import judge_account, judge_application, judge_caller, judge_destination
+from callgate.policy.judge import judge_account, judge_application, judge_caller
 from callgate.policy.judge_limits import (
     is_near_limit,
     judge_block,
@@ -26,6 +26,7 @@ from callgate.policy.judge_limits import (
     judge_repeats,
 )
 from callgate.policy.limits import MAX_GRANT_S, Bounds, bounds_of
+from callgate.policy.number_list import NumberList, judge_lists, lists_of
 from callgate.policy.numbering import plan_of
 from callgate.policy.pricing import loses_money
 from callgate.policy.refusal import Refusal
@@ -49,7 +50,10 @@ from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
 from callgate.service.cost import cost_nanos_of, rate_by_cost
+from callgate.service.dialled import Dialled, dial
+from callgate.service.did import Did
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
+from callgate.service.route import shown_route
 from callgate.service.rule_facts import rule_facts
 
 
@@ -63,7 +67,8 @@ class Redirected(msgspec.Struct, frozen=True, kw_only=True):
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision may look at. `account` is who pays, None when nobody is known to; `wallet` and `usage` are theirs.
     `redirected`: the call's destination is not what was dialled. `shown` is the number that the callee will see, None
-    where it sees none: a price may depend on it.
+    where it sees none: a price may depend on it. `did` is the rented number that was called, `rented` are all there are.
+    `elapsed_s`: how long the caller has been in a menu, which the platform may or may not count.
     """
 
     call: CallArrived
@@ -75,11 +80,15 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     shown: str | None = None
     usage: Usage | None = None  # none: nothing was used yet
     elastic: ElasticTerms = DEFAULT_TERMS
+    lists: Sequence[NumberList] = ()
     longest_s: int = MAX_GRANT_S  # that the call is wanted for
     ticket: str = ""  # of the call: `good`, or why it proves nothing; empty where it carries none
     rules: RuleSet | None = None
     hooks: Mapping[str, Value] = {}  # what hooks said of the call, by the names of their facts
     redirected: Redirected | None = None
+    did: Did | None = None
+    rented: Collection[str] = ()
+    elapsed_s: int = 0
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -96,7 +105,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     `slice_s` is above 0 where the hold is for that time alone, and is to grow while the call goes on. `usage` is what the
     payer has used of its limits now that this attempt is counted, None where nobody pays or the attempt does not count.
     `text` is what a rule has the caller told before the call is refused; `is_rule_failed`: a binding rule could not be
-    judged. `destination` is where a rule has sent the call, None where none did.
+    judged. `destination` is where a rule has sent the call, None where none did;
+    `dialled` is what the call is connected to.
     """
 
     trace: tuple[Step, ...]
@@ -110,6 +120,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     is_rule_failed: bool = False
     destination: Endpoint | None = None
+    dialled: Dialled | None = None
+
+    @property
+    def needs_timer(self) -> bool:
+        """Whether we must end the call at the end of its grant: the platform was told no limit."""
+        if self.dialled is None or self.rate is None or self.dialled.has_limit:
+            return False
+        return self.dialled.endpoint.kind is not EndpointKind.USER or self.rate.rate_nanos_per_min > 0
 
 
 def decide(facts: Facts) -> Verdict:
@@ -133,7 +151,7 @@ class Ladder:
     A step is judged only once all before it have let the call through. Steps whose limit nobody set are left out.
     """
 
-    __slots__ = ("affordable_s", "before", "bounds", "facts", "is_near_limit", "rate", "ruling", "usage")
+    __slots__ = ("affordable_s", "before", "bounds", "dialled", "facts", "is_near_limit", "rate", "ruling", "usage")
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
@@ -142,6 +160,7 @@ class Ladder:
         self.usage: Usage | None = None  # and with this attempt in it
         self.ruling = _NO_RULING
         self.rate: Rate | None = None
+        self.dialled: Dialled | None = None  # from step 7 on
         self.affordable_s = 0
         self.is_near_limit = False
 
@@ -150,14 +169,22 @@ class Ladder:
         facts, call, account = self.facts, self.facts.call, self.facts.account
         yield Step("application", {"status": facts.application.status}, judge_application(facts.application.status))
         asked: dict[str, Any] = {"user": call.user, "origin": call.origin, "account": account and account.id}
+        if call.destination.kind is EndpointKind.DID and facts.did is None:
+            yield Step("destination", {"kind": call.destination.kind}, Refusal.NO_ROUTE)
         if facts.ticket:
             asked["ticket"] = facts.ticket
         yield Step("caller", asked, judge_caller(account))
         assert account is not None, "the step before has asked"
         yield Step("account", {"status": account.status}, judge_account(account.status))
-        yield Step("destination", {"kind": call.destination.kind}, judge_destination(call.destination))
-        yield from self._limits_before_the_price(account)
-        rate = self.rate = self._price(account)
+        dialled, refusal, saw = judge_dialled(facts)
+        yield Step("destination", saw, refusal)
+        assert dialled is not None, "the step before has asked"
+        self.dialled = dialled
+        if dialled.endpoint != call.destination:
+            call = msgspec.structs.replace(call, destination=dialled.endpoint)
+            facts = self.facts = msgspec.structs.replace(facts, call=call)
+        yield from self._limits_before_the_price(account, dialled)
+        rate = self.rate = self._price(account, dialled)
         if facts.rules is not None:
             self.ruling, refusal, saw = ask_rules(facts, facts.rules, rate)
             yield Step("rules", saw, refusal)
@@ -169,22 +196,27 @@ class Ladder:
             None if rate is not None else Refusal.NO_RATE,
         )
         assert rate is not None, "the step before has asked"
-        yield from self._limits_by_the_price(rate)
-        yield from self._margin(account, rate)
-        yield from self._limits_by_windows()
+        if dialled.is_number:  # what an operator opens by hand is neither too dear nor called too often
+            yield from self._limits_by_the_price(rate)
+            yield from self._margin(account, rate)
+        yield from self._limits_by_windows(dialled)
         yield from self._money(rate)
 
-    def _limits_before_the_price(self, account: Account) -> Iterator[Step]:
-        """Step 8. From here on the attempt counts, whatever becomes of it."""
+    def _limits_before_the_price(self, account: Account, dialled: Dialled) -> Iterator[Step]:
+        """Step 8. From here on an attempt at a number counts, whatever becomes of it."""
         facts = self.facts
         before = self.before = facts.usage or Usage(application=account.application, account=account.id)
         number = facts.call.destination.address
         bounds = self.bounds = bounds_of(
             facts.application.limits, account.limits, account.currency, is_verified=account.is_verified
         )
-        self.usage = with_attempt(before, bounds, number, facts.now)
+        self.usage = with_attempt(before, bounds, number, facts.now) if dialled.is_number else before
         if before.blocked_until is not None:
             yield Step("block", {"until": blocked_until(before)}, judge_block(before, facts.now))
+        if not dialled.is_number:
+            return
+        refusal, name = judge_lists(number, lists_of(facts.lists, account.id))
+        yield Step("lists", {"on": name}, refusal)
         if bounds.countries is not None:
             plan = plan_of(number)
             yield Step("country", {"country": plan.country}, judge_country(bounds, plan))
@@ -206,13 +238,24 @@ class Ladder:
             )
             yield Step("price", saw, refusal)
 
-    def _price(self, account: Account) -> Rate | None:
+    def _price(self, account: Account, dialled: Dialled) -> Rate | None:
+        """What the operator has set for this kind of destination, else what a number costs; receiving it comes on top."""
+        did = self.facts.did
+        if dialled.tariff is None:
+            rate = self._price_of_number(account, dialled.endpoint)
+        else:
+            rate = dialled.tariff.rate(dialled.name.partition(":")[0], account.currency)
+        if rate is None or did is None or did.receive is None:
+            return rate
+        return did.receive.on_top_of(rate, account.currency)
+
+    def _price_of_number(self, account: Account, number: Endpoint) -> Rate | None:
         """By the account's deck; where there is none, by what the platform says that the call costs us, and a markup."""
         facts = self.facts
         if facts.deck is not None:
-            return find_rate(facts.deck, account, facts.call.destination, facts.now, facts.shown)
+            return find_rate(facts.deck, account, number, facts.now, facts.shown)
         pricing = account.pricing.under(facts.application.settings.pricing)
-        return rate_by_cost(pricing, self._cost_nanos(account), facts.call.destination.address, facts.now)
+        return rate_by_cost(pricing, self._cost_nanos(account), number.address, facts.now)
 
     def _margin(self, account: Account, rate: Rate) -> Iterator[Step]:
         """The end of step 10, where the operator wants no call below its cost."""
@@ -226,7 +269,7 @@ class Ladder:
     def _cost_nanos(self, account: Account) -> int | None:
         return cost_nanos_of(self.facts.call, account.currency, is_redirected=self.facts.redirected is not None)
 
-    def _limits_by_windows(self) -> Iterator[Step]:
+    def _limits_by_windows(self, dialled: Dialled) -> Iterator[Step]:
         """Step 11."""
         bounds, usage, wallet, now = self.bounds, self.before, self.facts.wallet, self.facts.now
         assert bounds is not None and usage is not None and wallet is not None, "the steps before have asked"
@@ -234,6 +277,8 @@ class Ladder:
         if (most := bounds.concurrent_calls) is not None:
             saw = {"up": wallet.hold_count, "most": most}
             yield Step("concurrent_calls", saw, judge_concurrent_calls(bounds, wallet.hold_count))
+        if not dialled.is_number:
+            return
         if (most := bounds.calls_per_minute) is not None:
             saw = {"in_minute": calls_in_minute(usage, now), "most": most}
             yield Step("calls", saw, judge_calls(bounds, usage, now))
@@ -256,7 +301,8 @@ class Ladder:
             saw = {"cap": room.cap, "left": format_micros(room.left_micros), "within_caps_s": within_caps_s}
             yield Step("spend", saw, None if within_caps_s >= least_s else Refusal.SPEND_CAP_REACHED)
             credit_micros = min(credit_micros, room.left_micros)
-        self.affordable_s = affordable_duration_s(rate, credit_micros, MAX_GRANT_S)
+        elapsed_s = self.facts.elapsed_s
+        self.affordable_s = affordable_duration_s(rate, credit_micros, MAX_GRANT_S + elapsed_s) - elapsed_s
         saw = {
             "available": format_micros(wallet.available_micros),
             "affordable_s": self.affordable_s,
@@ -280,17 +326,29 @@ class Ladder:
         assert rate is not None and bounds is not None and account is not None, "every step has asked"
         longest_s = min([bounds.max_seconds, facts.longest_s, *caps_of(facts, self.ruling)])
         granted_s, slice_s = min(self.affordable_s, longest_s), 0
-        if account.is_elastic and granted_s > facts.elastic.slice_s:
+        assert self.dialled is not None, "every step has asked"
+        if account.is_elastic and self.dialled.has_limit and granted_s > facts.elastic.slice_s:
             granted_s, slice_s = min(facts.elastic.max_s, longest_s), facts.elastic.slice_s
         return Verdict(
             trace=trace,
             rate=rate,
             granted_s=granted_s,
-            hold_micros=charge_micros(rate, slice_s or granted_s),
+            hold_micros=charge_micros(rate, (slice_s or granted_s) + facts.elapsed_s),
             slice_s=slice_s,
             usage=self.usage,
             is_near_limit=self.is_near_limit,
+            dialled=self.dialled,
         )
+
+
+def judge_dialled(facts: Facts) -> tuple[Dialled | None, Refusal | None, dict[str, Any]]:
+    """Step 7: what the call would be connected to, or why to nothing, and for the trace where a route leads."""
+    destination = facts.call.destination
+    found = dial(destination, facts.did, facts.application.settings, facts.rented)
+    saw: dict[str, Any] = {"kind": destination.kind}
+    if destination.kind is EndpointKind.DID and facts.did is not None:
+        saw["route"] = shown_route(facts.did.route)
+    return (None, found, saw) if isinstance(found, Refusal) else (found, None, saw)
 
 
 def room_of(bounds: Bounds, usage: Usage, wallet: Wallet, now: datetime, held_by_call: int = 0) -> Room | None:

@@ -42,6 +42,12 @@ def begin(slice_s: int, decided_at: datetime) -> Elastic:
     return Elastic(slice_s=slice_s, held_s=slice_s, look_at=extend_at(slice_s, slice_s, decided_at))
 
 
+def ending(granted_s: int, begins_at: datetime) -> Elastic:
+    """All of the grant is held, and nothing but our timer ends the call: the platform was told no limit."""
+    look_at = hang_up_at(granted_s, granted_s, begins_at)
+    return Elastic(slice_s=granted_s, held_s=granted_s, look_at=look_at, is_refused=True)
+
+
 def extend_at(held_s: int, slice_s: int, begins_at: datetime) -> datetime:
     """When to hold more, for a call that is held for so long and began to talk then."""
     return begins_at + timedelta(seconds=held_s - min(LONGEST_LEAD_S, slice_s // 5))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from callgate.errors import Conflict, NotFound, PlatformFailed
-from callgate.protocol.call import CallKey
+from callgate.protocol.call import CallKey, EndpointKind
 from callgate.protocol.life import LIVE
 from callgate.service.books import AccountKey
 from callgate.service.ports import CallPosition, Platform, Store
@@ -28,6 +28,16 @@ class HungUp(NamedTuple):
     failed: dict[str, str]
 
 
+async def end_call(platform: Platform, call: Call) -> bool:
+    """Have the platform end a call; False when it knows no such call. Raises `PlatformFailed`."""
+    if call.connected.startswith(_CONFERENCE):
+        return await platform.put_out(call.key, call.resource, call.connected.removeprefix(_CONFERENCE))
+    return await platform.hang_up(call.key, call.resource)
+
+
+_CONFERENCE = f"{EndpointKind.CONFERENCE}:"
+
+
 async def hang_up_call(store: Store, platform: Platform, key: CallKey) -> Call:
     """End a call, and return it as it was. Raises `NotFound`, `Conflict` where it is not up, `PlatformFailed`."""
     call = await find_call(store, key)
@@ -38,7 +48,7 @@ async def hang_up_call(store: Store, platform: Platform, key: CallKey) -> Call:
     if is_unplaced(call):
         raise Conflict(f"call {key.call_id} cannot be ended yet: the platform has not said by which id it goes")
     key = call.key
-    if not await platform.hang_up(key, call.resource):
+    if not await end_call(platform, call):
         raise Conflict(
             f"the platform knows no call {key.call_id}: it has ended, or it is one of another region than `app set` names"
         )
@@ -69,7 +79,7 @@ async def _hang_up_all(platform: Platform, calls: Sequence[Call]) -> HungUp:
     async def end(call: Call) -> None:
         async with room:
             try:
-                is_known = await platform.hang_up(call.key, call.resource)
+                is_known = await end_call(platform, call)
             except PlatformFailed as error:
                 failed[call.key.call_id] = str(error)
             else:

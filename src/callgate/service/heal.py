@@ -18,6 +18,7 @@ from callgate.service.catalog import Catalogs
 from callgate.service.dial import dial_leg, told
 from callgate.service.due import is_too_old
 from callgate.service.extend import ConfirmHangUp, ExtendHold, Extension
+from callgate.service.hang_up import end_call
 from callgate.service.ports import Platform, Store
 from callgate.service.records import Call, is_unplaced
 from callgate.service.tend_callout import TendBridge, Tending
@@ -189,8 +190,8 @@ class Healer:
                 resource = "" if call is None else call.resource
                 if outcome is Extension.WARN:
                     await self._platform.warn(key, resource, *warning_of(self._catalogs.now, key.application))
-                else:
-                    await self._platform.hang_up(key, resource)
+                elif call is not None:
+                    await end_call(self._platform, call)
                     await self._store.perform(ConfirmHangUp(call=key, now=self._clock()))
         except (PlatformFailed, StorageUnavailable) as error:
             log.error("call.not_reached", call_id=key.call_id, wanted=outcome.name.lower(), error=str(error))

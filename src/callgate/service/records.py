@@ -47,7 +47,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     `granted_s` is 0 for a refused call. `parked` is an end that came before the start. `resource` is the call's own
     address at the platform, as the platform gave it. `ask_at` is when the platform is asked what became of a call whose
     hold is open, None once it is not; `ask_count` how often it was. `callout` is there for a call that we place: its `answer`
-    is then what the platform is asked for.
+    is then what the platform is asked for. `connected` is what the caller was led to, such as `number:+46700000001` or
+    `menu:main`, empty where nowhere.
     """
 
     key: CallKey
@@ -63,6 +64,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     rate: Rate | None = None
     hold: Hold | None = None
     elastic: Elastic | None = None
+    connected: str = ""
     parked: CallEnded | None = None
     decided_at: datetime
     answered_at: datetime | None = None

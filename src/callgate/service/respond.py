@@ -15,10 +15,21 @@ from callgate.errors import StorageUnavailable
 from callgate.logs import log
 from callgate.policy.rules.facts import Value
 from callgate.protocol import Provider, WireReply
-from callgate.protocol.call import CallAnswered, CallArrived, CallEnded, CallEvent, CallKey, HangUp
+from callgate.protocol.call import (
+    CallAnswered,
+    CallArrived,
+    CallEnded,
+    CallEvent,
+    CallInput,
+    CallKey,
+    EndpointKind,
+    HangUp,
+)
+from callgate.service.answer_input import AnswerInput
 from callgate.service.answered import GoAhead
 from callgate.service.authorize import Authorize
 from callgate.service.catalog import Catalog
+from callgate.service.did import Did, DidKey
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
 from callgate.service.hooks import ask_hooks, hooks_in
 from callgate.service.meter import Meter
@@ -104,6 +115,8 @@ class Responder:
                     reference=self._reference(event),
                 )
                 outcome = await self._report_of_ours(settle)
+            case CallInput():
+                outcome = await self._report(self._input(event, body, provider, catalog))
             case _:
                 outcome = await self._report(Note(event=event, body=body, provider=provider, now=now))
         return self._reply(event, outcome)
@@ -167,6 +180,22 @@ class Responder:
             self._overrule(overrule, may_be_held=isinstance(error, TimeoutError))
             return fallback
 
+    def _input(self, chosen: CallInput, body: bytes, provider: Provider, catalog: Catalog) -> AnswerInput:
+        application = chosen.key.application
+        return AnswerInput(
+            chosen=chosen,
+            body=body,
+            provider=provider,
+            application=catalog.applications[application].row,
+            decks=catalog.decks,
+            dids=catalog.dids,
+            rented=catalog.rented,
+            now=self._clock(),
+            elastic=self._elastic,
+            lists=catalog.lists.get(application, ()),
+            rules=catalog.rules.get(application),
+        )
+
     def _presented(self, call: CallArrived) -> Presented | None:
         """The ticket that a call carries, if any."""
         if not (call.headers or call.custom) or self._signing is None:
@@ -196,7 +225,7 @@ class Responder:
         finally:
             self._on_callout()
 
-    async def _report(self, job: GoAhead | Settle | Note) -> Outcome:
+    async def _report(self, job: "Report") -> Outcome:
         """Past the deadline the platform gets no answer from us, but the job stays queued and is done."""
         task = asyncio.ensure_future(self._store.perform(job))
         task.add_done_callback(_ignore_outcome)
@@ -230,6 +259,17 @@ class Responder:
         if outcome.note:
             log.warning("callback.odd", callback=event.name, call_id=event.key.call_id, note=str(outcome.note))
         return WireReply(body=outcome.answer)
+
+
+Report = GoAhead | Settle | AnswerInput | Note
+"""Use cases of callbacks that do not begin a call."""
+
+
+def _did(call: CallArrived, catalog: Catalog) -> Did | None:
+    """The rented number that is called, if one is."""
+    if call.destination.kind is not EndpointKind.DID:
+        return None
+    return catalog.dids.get(DidKey(call.key.application, call.destination.address))
 
 
 def _ignore_outcome(task: asyncio.Task[Outcome]) -> None:
@@ -271,4 +311,7 @@ def authorize_job(  # noqa: PLR0913 - a call, and what it is decided by
         presented=presented,
         hooks=hooks,
         rules=catalog.rules.get(call.key.application),
+        lists=catalog.lists.get(call.key.application, ()),
+        did=_did(call, catalog),
+        rented=catalog.rented,
     )

@@ -58,6 +58,10 @@ class Asked:
         self._hang_ups[call]()
         return True
 
+    async def put_out(self, call: CallKey, resource: str, conference: str) -> bool:
+        del conference
+        return await self.hang_up(call, resource)
+
     async def warn(self, call: CallKey, _: str, text: str, locale: str) -> bool:
         assert text and locale, "something is said, in some language"
         await asyncio.sleep(ANSWERS_IN_S)

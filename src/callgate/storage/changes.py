@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 from callgate.ledger.accounts import is_of_house
 from callgate.service.books import Books, Shelf
 from callgate.service.delivery import DeliveryState, Lane
-from callgate.storage import export_rows, rows, rule_rows, sign_in_rows, usage_rows
+from callgate.storage import did_rows, export_rows, list_rows, rows, rule_rows, sign_in_rows, usage_rows
 from callgate.storage.audit_rows import AUDIT, from_audit_entry
 from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, from_operator, from_session
 from callgate.storage.rows import Row
@@ -64,6 +64,12 @@ def changes_of(books: Books) -> Iterator[Change]:
     yield from _of(books.operators, "operators", OPERATOR, OPERATOR_KEY, from_operator)
     yield from _of(books.sessions, "sessions", SESSION, SESSION_KEY, from_session)
     yield from _of(books.exports, "exports", export_rows.EXPORT, export_rows.EXPORT_KEY, export_rows.from_export)
+    yield from _of(books.lists, "lists", list_rows.LIST, list_rows.LIST_KEY, list_rows.from_list)
+    if books.list_changes:
+        changed = [list_rows.from_list_change(each) for each in books.list_changes]
+        yield Change(Verb.ADD, "list_changes", list_rows.LIST_CHANGE, (), changed)
+    yield from _of(books.dids, "dids", did_rows.DID, did_rows.DID_KEY, did_rows.from_did)
+    yield from _of(books.inputs, "inputs", did_rows.INPUT, did_rows.INPUT_KEY, did_rows.from_answered)
     yield from _of_calls(books)
     if books.transfers:
         yield Change(Verb.ADD, "transfers", rows.TRANSFER, (), [rows.from_transfer(each) for each in books.transfers])
@@ -85,6 +91,8 @@ def changes_of(books: Books) -> Iterator[Change]:
     yield from _removed(books.sessions, "sessions", SESSION_KEY)
     yield from _removed(books.tokens, "tokens", rows.TOKEN_KEY)
     yield from _removed(books.identities, "identities", rows.IDENTITY_KEY)
+    yield from _removed(books.lists, "lists", list_rows.LIST_KEY)
+    yield from _removed(books.dids, "dids", did_rows.DID_KEY)
 
 
 def lanes_of(books: Books) -> list[Lane]:
@@ -96,7 +104,8 @@ def lanes_of(books: Books) -> list[Lane]:
 
 def changes_configuration(books: Books) -> bool:
     """Whether servers must look again at what they look up outside the lock."""
-    return any(shelf.changes() for shelf in (books.applications, books.decks, books.endpoints, books.rules))
+    configured = (books.applications, books.decks, books.endpoints, books.rules, books.lists, books.dids)
+    return any(shelf.changes() or shelf.removed() for shelf in configured)
 
 
 def _of(

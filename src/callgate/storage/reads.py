@@ -19,8 +19,10 @@ from callgate.service.audit_entry import AuditEntry
 from callgate.service.books import AccountKey, DeckHead, UserKey
 from callgate.service.decided_call import DecidedCall
 from callgate.service.delivery import Delivery, DeliveryState
+from callgate.service.did import Did
 from callgate.service.endpoint import REMOVED, Endpoint
 from callgate.service.export_file import ExportFile
+from callgate.service.number_list import ListChange, ListHead
 from callgate.service.open_account import OpenedAccount
 from callgate.service.operator_rows import Operator, Session
 from callgate.service.ports import AuditFilter, CallPosition, RecordPosition, RecordRange
@@ -29,7 +31,7 @@ from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
 from callgate.service.user import User
-from callgate.storage import deck_rows, rows, rule_rows, sign_in_rows
+from callgate.storage import deck_rows, did_rows, list_rows, rows, rule_rows, sign_in_rows
 from callgate.storage.audit_rows import AUDIT, to_audit_entry
 from callgate.storage.deck_rows import add_page, to_rates
 from callgate.storage.export_rows import EXPORT, to_export
@@ -79,6 +81,33 @@ class Reads(WatchReads, ABC):
             rates = to_rates(await self.fetch(_ROWS_OF_BEFORE, head.name, head.version))
         return rates
 
+    # -- lists ---------------------------------------------------------------------------------------------------------
+
+    async def list_heads(self) -> Sequence[ListHead]:
+        statement = f"{select('lists', list_rows.LIST)} ORDER BY application, name"
+        return [list_rows.to_list(row) for row in await self.fetch(statement)]
+
+    async def list_entries(self, version: int, after: int = -1, limit: int | None = None) -> Sequence[int]:
+        statement = "SELECT entry FROM list_entries WHERE version = ? AND entry > ? ORDER BY entry LIMIT ?"
+        found = await self.fetch(statement, version, after, _NO_LIMIT if limit is None else limit)
+        return [row[0] for row in found]
+
+    async def list_changes(self, version: int, after: int, until: int) -> Sequence[ListChange]:
+        statement = f"""{select("list_changes", list_rows.LIST_CHANGE)}
+            WHERE version = ? AND revision > ? AND revision <= ? ORDER BY revision, is_added"""
+        return [list_rows.to_list_change(row) for row in await self.fetch(statement, version, after, until)]
+
+    async def list_has(self, head: ListHead, entries: Sequence[int]) -> set[int]:
+        there: set[int] = set()
+        for start in range(0, len(entries), _ASKED_AT_ONCE):
+            asked = entries[start : start + _ASKED_AT_ONCE]
+            marks = ", ".join("?" * len(asked))
+            statement = f"SELECT entry FROM list_entries WHERE version = ? AND entry IN ({marks})"  # noqa: S608 - marks
+            there.update(row[0] for row in await self.fetch(statement, head.version, *asked))
+        for change in await self.list_changes(head.version, 0, head.revision) if head.revision else ():
+            (there.add if change.is_added else there.discard)(change.entry)
+        return there.intersection(entries)
+
     async def rules_in_force(self) -> Sequence[RulesVersion]:
         statement = f"""SELECT {_of("v", rule_rows.RULES_VERSION)} FROM rules AS r JOIN rules_versions AS v
             ON v.application = r.application AND v.version = r.version ORDER BY r.application"""  # noqa: S608 - ours
@@ -92,6 +121,10 @@ class Reads(WatchReads, ABC):
             WHERE application = ?{condition} ORDER BY version DESC LIMIT ?"""
         found = await self.fetch(statement, application, *values, limit)
         return [rule_rows.to_rules_version(row) for row in found]
+
+    async def dids(self) -> Sequence[Did]:
+        statement = f"{select('dids', did_rows.DID)} ORDER BY application, number"
+        return [did_rows.to_did(row) for row in await self.fetch(statement)]
 
     async def blocked_accounts(self, application: str, now: datetime, limit: int) -> Sequence[tuple[str, datetime]]:
         statement = """SELECT account, blocked_until FROM usages WHERE blocked_until > ? AND application = ?
@@ -339,6 +372,11 @@ class Reads(WatchReads, ABC):
         """The one number that a statement gives."""
         return int((await self.fetch(statement))[0][0])
 
+
+_NO_LIMIT = 2**62
+
+_ASKED_AT_ONCE = 500
+"""Entries of a list that one statement asks for."""
 
 _PAGES = "SELECT content FROM deck_pages WHERE deck = ? AND version = ? ORDER BY number"
 _ROWS_OF_BEFORE = f"{select('rates', deck_rows.RATE)} WHERE deck = ? AND version = ?"

@@ -73,14 +73,14 @@ CALL = (
     "application", "call_id", "state", "account", "caller", "destination", "fingerprint", "refusal", "granted_s", "trace",
     "answer", "rate", "hold_micros", "hold_placed_at", "hold_state", "parked", "decided_at", "answered_at", "ended_at",
     "result", "reason", "duration_s", "billed_s", "charge_micros", "currency", "settled_by", "flags", "resource",
-    "ask_at", "ask_count", "elastic", "extend_at", "callout", "reference", "peer",
+    "ask_at", "ask_count", "elastic", "extend_at", "callout", "reference", "peer", "connected",
 )  # fmt: skip
 
 
 DECIDED = (
     *CALL_KEY, "state", "account", "caller", "destination", "fingerprint", "refusal", "granted_s", "trace", "answer", "rate",
     "hold_micros", "hold_placed_at", "hold_state", "decided_at", "currency", "flags", "resource", "ask_at", "ask_count",
-    "elastic", "extend_at",
+    "elastic", "extend_at", "connected",
 )  # fmt: skip
 """What a decision writes: the columns of a new call that may be other than null."""
 
@@ -119,6 +119,7 @@ def from_decided(call: Call) -> Row:
         _to_us(call.ask_at),
         call.ask_count,
         *_from_elastic(call.elastic),
+        call.connected,
     )
 
 
@@ -155,6 +156,7 @@ def from_call(call: Call) -> Row:
         _to_us(call.ask_at),
         call.ask_count,
         *_from_timed(call),
+        call.connected,
     )
 
 

@@ -147,21 +147,24 @@ def test_settings_take_what_this_version_honours() -> None:
             "locale=sv-SE",
             "warning=Hej",
             "platform=euc1",
+            "in_app=0.05USD",
+            "conference=0.01",
+            "sip=example.com:0.01,example.org:free",
             "low_balance=5.00",
             "markup=25%",
             "markup_fee=0.01",
             "markup_increments=30/6",
             "margin_guard=on",
             "fallback=hangup",
-            "in_app=refuse",
-            "conference=refuse",
-            "sip=refuse",
         )
         settings = await store.perform(SetApplication(key="app", words=words))
         assert " ".join(f"{name}={value}" for name, value in settings.shown().items()) == " ".join(words)
         for word in (
             "fallback=connect_limited",
-            "in_app=free",
+            "in_app=gratis",
+            "conference=-1",
+            "conference=0.01XXX",
+            "sip=example.com",
             "lost_dice=half",
             "locale=swedish",
             "home_country=SE",

@@ -30,13 +30,28 @@ class PlatformPart(Part, frozen=True, kw_only=True):
     fallback: bool = False
 
 
+class DidPart(Part, frozen=True, kw_only=True):
+    """A rented number of our own server: whose it is, and its route, or menus as TOML."""
+
+    number: str
+    account: str
+    to: str = ""
+    menu: str = ""
+    receive: str = ""
+
+
 class GatePart(Part, frozen=True, kw_only=True):
-    """How our own server is set up for this scenario: words of `app set`, `app limits`, a deck as CSV, and rules as TOML."""
+    """How our own server is set up for this scenario: words of `app set`, `app limits`, a deck as CSV, what is on a
+    deny and on an allow list, rented numbers, and rules as TOML.
+    """
 
     settings: Sequence[str] = ()
     limits: Sequence[str] = ()
     suspended: bool = False
     deck: str = ""
+    deny: Sequence[str] = ()
+    allow: Sequence[str] = ()
+    dids: Sequence[DidPart] = ()
     rules: str = ""
 
 

@@ -23,6 +23,7 @@ from callgate.http.api.cdrs import list_records
 from callgate.http.api.decks import list_decks, list_rates, put_deck, show_deck
 from callgate.http.api.deliveries import list_deliveries, resend_deliveries, resend_delivery
 from callgate.http.api.desk import Desk
+from callgate.http.api.dids import add_did, list_dids, remove_did
 from callgate.http.api.endpoints import (
     add_endpoint,
     change_endpoint,
@@ -34,6 +35,14 @@ from callgate.http.api.endpoints import (
 )
 from callgate.http.api.events import stream_events
 from callgate.http.api.faults import on_bug, on_error, on_http_error
+from callgate.http.api.lists import (
+    add_entries,
+    delete_list,
+    list_lists,
+    put_list,
+    remove_entry,
+    show_list,
+)
 from callgate.http.api.money import adjust_account, refund_call, show_statement
 from callgate.http.api.quotes import show_quote
 from callgate.http.api.reference import describe_api, page_of, policy_of_page
@@ -108,6 +117,8 @@ def build_api(desk: Desk) -> Litestar:
             list_calls, show_call, hang_up, stream_events,
             place_callout,
             list_records,
+            list_dids, add_did, remove_did,
+            list_lists, put_list, show_list, delete_list, add_entries, remove_entry,
             list_deliveries, resend_delivery, resend_deliveries,
             list_endpoints, add_endpoint, show_endpoint, change_endpoint, drop_endpoint, rotate_secret, test_endpoint,
             list_tokens, create_token, revoke_token,

@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         base_url,
         hang_up,
         place,
+        put_out,
         read_done,
         read_placed,
         read_told,
@@ -151,6 +152,7 @@ __all__ = [
     "place",
     "prompts",
     "prove",
+    "put_out",
     "read",
     "read_callback_urls",
     "read_done",
@@ -187,7 +189,8 @@ _LATER = {
     "user_of_token": "token",
     "rest": "rest",
     **dict.fromkeys(
-        ("REGIONS", "ask", "base_url", "hang_up", "place", "read_done", "read_placed", "read_told", "warn"), "orders"
+        ("REGIONS", "ask", "base_url", "hang_up", "place", "put_out", "read_done", "read_placed", "read_told", "warn"),
+        "orders",
     ),
 }
 """The module of each name that is loaded later."""

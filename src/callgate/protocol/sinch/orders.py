@@ -10,6 +10,7 @@ from callgate.protocol.call import CallEnded, CallKey, CallOngoing, PlaceCall
 from callgate.protocol.sinch.callbacks import Dice
 from callgate.protocol.sinch.rest.callouts import ConferenceCallout, RingingCallout, TtsCallout
 from callgate.protocol.sinch.rest.calls import CallInfo, GetCall, UpdateCall, UpdateLeg
+from callgate.protocol.sinch.rest.conferences import KickParticipant
 from callgate.protocol.sinch.rest.hosts import REGIONS, base_of
 from callgate.protocol.sinch.rest.operation import NO_SUCH_THING, signed
 from callgate.protocol.sinch.rest.operation import read as read_reply
@@ -17,7 +18,7 @@ from callgate.protocol.sinch.svaml import Address, Continue, Hangup, Say, Svaml
 from callgate.protocol.sinch.translate import translate
 from callgate.protocol.wire import WireRequest
 
-__all__ = ["REGIONS", "ask", "base_url", "hang_up", "place", "read_done", "read_placed", "read_told", "warn"]
+__all__ = ["REGIONS", "ask", "base_url", "hang_up", "place", "put_out", "read_done", "read_placed", "read_told", "warn"]
 
 ONGOING, FINAL = "ONGOING", "FINAL"
 
@@ -35,6 +36,11 @@ def ask(call: CallKey, secret: str, now: datetime) -> WireRequest:
 def hang_up(call: CallKey, secret: str, now: datetime) -> WireRequest:
     """End a call."""
     return signed(_hang_up(call), call.application, secret, now)
+
+
+def put_out(call: CallKey, secret: str, now: datetime, conference: str) -> WireRequest:
+    """Put a caller out of a conference, where the platform passes over orders to a call. Raises `Invalid` for its name."""
+    return signed(KickParticipant(conference_id=conference, call_id=call.call_id), call.application, secret, now)
 
 
 def warn(call: CallKey, secret: str, now: datetime, text: str, locale: str) -> WireRequest:

@@ -23,6 +23,8 @@ from callgate.protocol.call import (
     CallResult,
     CallUnusable,
     Connect,
+    ConnectSip,
+    ConnectUser,
     Decision,
     Endpoint,
     EndpointKind,
@@ -32,6 +34,8 @@ from callgate.protocol.call import (
     Origin,
     Price,
 )
+from callgate.protocol.menu import Menu as NeutralMenu
+from callgate.protocol.menu import RunMenus
 from callgate.protocol.sinch.callbacks import (
     Ace,
     Destination,
@@ -46,8 +50,23 @@ from callgate.protocol.sinch.callbacks import (
     number_in,
     read,
 )
+from callgate.protocol.sinch.prompts import tts
 from callgate.protocol.sinch.signature import signing_key
-from callgate.protocol.sinch.svaml import ConnectConf, ConnectPstn, Continue, Hangup, Say, Svaml
+from callgate.protocol.sinch.svaml import (
+    Address,
+    AnyAction,
+    ConnectConf,
+    ConnectMxp,
+    ConnectPstn,
+    Continue,
+    Hangup,
+    Menu,
+    Option,
+    RunMenu,
+    Say,
+    Svaml,
+)
+from callgate.protocol.sinch.svaml import ConnectSip as SvamlConnectSip
 from callgate.protocol.wire import WireReply, WireRequest
 
 MAX_TEXT = 256
@@ -123,11 +142,7 @@ def answer(event: CallEvent, decision: Decision) -> WireReply:
             return _HANG_UP
         say = Say(text=decision.text, locale=decision.locale or None)
         return WireReply(body=Svaml(instructions=(say,), action=Hangup()).to_json())
-    if isinstance(decision, Connect) and isinstance(event, CallArrived | CallInput):
-        if not 0 < decision.max_duration_s <= MAX_GRANT_S:
-            raise DecisionUnsupported(f"connectPstn for {decision.max_duration_s} s: at least 1, at most {MAX_GRANT_S}")
-        cli = decision.cli if decision.cli is not None else "private"
-        action = ConnectPstn(number=decision.number, cli=cli, max_duration=decision.max_duration_s)
+    if isinstance(event, CallArrived | CallInput) and (action := _action(event, decision)) is not None:
         return WireReply(body=Svaml(action=action).to_json())
     if isinstance(decision, JoinConference) and isinstance(event, CallAnswered):
         return WireReply(body=Svaml(action=ConnectConf(conference_id=decision.conference)).to_json())
@@ -136,6 +151,48 @@ def answer(event: CallEvent, decision: Decision) -> WireReply:
     if isinstance(decision, Acknowledge) and not isinstance(event, CallArrived | CallAnswered):
         return _NOTHING
     raise DecisionUnsupported(f"{type(decision).__name__} is no answer to {event.name}")
+
+
+def _action(event: CallArrived | CallInput, decision: Decision) -> AnyAction | None:
+    """What a caller who waits is led to; None for decisions that lead nowhere."""
+    match decision:
+        case Connect():
+            _check_grant("connectPstn", decision.max_duration_s)
+            cli = decision.cli if decision.cli is not None else "private"
+            return ConnectPstn(number=decision.number, cli=cli, max_duration=decision.max_duration_s)
+        case ConnectSip():
+            _check_grant("connectSip", decision.max_duration_s)
+            cli = decision.cli if decision.cli is not None else "private"
+            to = Address(type="sip", endpoint=decision.address)
+            return SvamlConnectSip(destination=to, cli=cli, max_duration=decision.max_duration_s)
+        case ConnectUser() if isinstance(event, CallArrived):  # PIE knows no connectMxp
+            headers = tuple(Pair(key=key, value=value) for key, value in decision.headers)
+            return ConnectMxp(destination=Address(type="username", endpoint=decision.user), call_headers=headers)
+        case JoinConference():
+            return ConnectConf(conference_id=decision.conference)
+        case RunMenus():
+            menus = tuple(map(_menu, decision.menus))
+            return RunMenu(locale=decision.locale, main_menu=decision.menus[0].id, menus=menus)
+    return None
+
+
+def _check_grant(action: str, max_duration_s: int) -> None:
+    if not 0 < max_duration_s <= MAX_GRANT_S:
+        raise DecisionUnsupported(f"{action} for {max_duration_s} s: at least 1, at most {MAX_GRANT_S}")
+
+
+def _menu(menu: NeutralMenu) -> Menu:
+    options = [Option(dtmf=key, action=f"return({key})") for key in menu.keys]
+    options += [Option(dtmf=key, action=f"menu({to})") for key, to in menu.menus]
+    return Menu(
+        id=menu.id,
+        main_prompt=tts(menu.say),
+        repeat_prompt=tts(menu.repeat or menu.say),
+        repeats=menu.repeats,
+        max_digits=menu.digits or None,
+        timeout_mills=menu.timeout_s * 1_000,
+        options=tuple(options) or None,
+    )
 
 
 _HANG_UP = WireReply(body=Svaml(action=Hangup()).to_json())
