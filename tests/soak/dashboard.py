@@ -238,7 +238,7 @@ def fill(file: Path, calls: int, accounts: int = 1_000) -> None:
     now = to_us(clock())
     step = 365 * 86_400_000_000 // calls
     steps = ("application", "caller", "account", "rate")
-    trace = json.dumps([{"step": name, "saw": {"status": "active"}} for name in steps])
+    trace = json.dumps([{"step": name, "saw": {"status": "active"}, "refusal": None} for name in steps])
     rate = database.execute("SELECT 1").fetchone() and (
         '{"prefix":"46","destination":"Sweden","rate_nanos_per_min":9500000,"connect_fee_micros":0,'
         '"first_increment_s":1,"increment_s":1,"effective_from":"2020-01-01T00:00:00Z"}'
@@ -295,7 +295,7 @@ def fill(file: Path, calls: int, accounts: int = 1_000) -> None:
             AND state = 'ended' AND account LIKE 'soak%'""",  # noqa: S608 - numbers of our own
         )
         database.commit()
-        print(f"\r{start + portion:,} calls", end="", file=sys.stderr, flush=True)  # noqa: T201 - it takes minutes
+        print(f"\r{min(calls, start + portion):,} calls", end="", file=sys.stderr, flush=True)  # noqa: T201 - it takes minutes
     database.close()
 
 

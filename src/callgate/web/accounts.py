@@ -15,13 +15,14 @@ from callgate.service.adjust import Adjust
 from callgate.service.books import AccountKey
 from callgate.service.hang_up import HungUp, hang_up_account
 from callgate.service.open_account import OpenAccount
-from callgate.service.reports import AccountReport, account_report, call_reports, report_account
+from callgate.service.reports import AccountReport, account_report, report_account, report_call
 from callgate.service.set_account import SetAccount
 from callgate.service.set_limits import SetAccountLimits
 from callgate.service.set_status import SetAccountStatus
 from callgate.service.statement import account_statement
 from callgate.service.token import Role
 from callgate.service.top_up import TopUp
+from callgate.service.watch import CallFilter
 from callgate.web.charts import balance_chart
 from callgate.web.desk import AnyRequest, AtDesk, Desk, Form, name_of
 from callgate.web.formats import money
@@ -240,7 +241,9 @@ async def _account_page(desk: Desk, request: AnyRequest, account: str, faulty: M
     key, now = _key(desk, request, account), desk.clock()
     report = await _report(desk, key)
     lines = await account_statement(desk.store, key, limit=CHARTED) or []
-    calls = await call_reports(desk.store, now, application=key.application, account=account, limit=CALLS_SHOWN)
+    wanted = CallFilter(application=key.application, account=account)
+    found = await desk.store.search_calls(wanted, before=None, limit=CALLS_SHOWN)
+    calls = [report_call(call, now) for call in found.calls]
     return desk.page(
         "account.html",
         request,

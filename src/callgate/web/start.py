@@ -7,6 +7,7 @@ from litestar import Response, get
 
 from callgate.policy.limits import APPLICATION_DEFAULTS, filled, shown
 from callgate.service.application import Application
+from callgate.service.watch import CallFilter
 from callgate.web.desk import AnyRequest, AtDesk, Desk
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -93,8 +94,9 @@ async def _account(desk: Desk, application: Application | None) -> Step:
 
 async def _call(desk: Desk, application: Application | None) -> Step:
     key = None if application is None else application.row.key
-    calls = await desk.store.calls(key, limit=1) if key is not None else ()
-    if calls:
+    wanted = CallFilter(application=key)
+    found = await desk.store.search_calls(wanted, before=None, limit=1) if key is not None else None
+    if found is not None and found.calls:
         return Step("First call", True, "calls have come", "Show", "calls")
     return Step("First call", False, "none yet", "", "")
 
