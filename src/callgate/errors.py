@@ -84,6 +84,28 @@ class RateDeckInvalid(Error):
         self.faults = tuple(faults)
 
 
+class ListFault(NamedTuple):
+    """One entry of a list that cannot be read; `place` says which line or entry it is."""
+
+    place: str
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: found {self.found}; expected {self.expected}"
+
+
+class ListInvalid(Error):
+    """Entries of a list cannot be used. `faults` has every one found; nothing was changed."""
+
+    def __init__(self, source: str, faults: Sequence[ListFault]) -> None:
+        shown = "\n".join(f"  {fault}" for fault in faults[:FAULTS_SHOWN])
+        more = f"\n  and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
+        super().__init__(f"{source} cannot be used, nothing was changed:\n{shown}{more}")
+        self.source = source
+        self.faults = tuple(faults)
+
+
 class RuleFault(NamedTuple):
     """One fault of a document of rules; line and column are counted from 1."""
 

@@ -29,6 +29,7 @@ from callgate.money import parse_micros
 from callgate.platform.platforms import platforms
 from callgate.policy.account import Status
 from callgate.policy.limits import KINDS as LIMITS
+from callgate.policy.number_list import ListKind
 from callgate.policy.rules.document import read_rules
 from callgate.protocol.call import CallKey
 from callgate.rating.deck_change import ImportMode
@@ -41,6 +42,8 @@ from callgate.service.apply_rules import ApplyRules
 from callgate.service.books import AccountKey, Books, Keys
 from callgate.service.hang_up import hang_up_call
 from callgate.service.import_deck import import_deck
+from callgate.service.number_list import ListKey
+from callgate.service.number_lists import import_list, read_entries
 from callgate.service.open_account import OpenAccount
 from callgate.service.ports import Platform, Store
 from callgate.service.reports import account_report, call_report, ledger_verdict
@@ -124,6 +127,11 @@ class TrialGate:
         await import_deck(
             self._store, key, currency, list(read.rows), mode=ImportMode.REPLACE, is_dry_run=False, now=now
         )
+        for kind, texts in ((ListKind.DENY, file.gate.deny), (ListKind.ALLOW, file.gate.allow)):
+            if texts:
+                entries = read_entries(texts, f"gate.{kind}")
+                listed = ListKey(key, str(kind))
+                await import_list(self._store, listed, entries, mode=ImportMode.REPLACE, is_dry_run=False, kind=kind)
         if file.gate.rules:
             read_rules(file.gate.rules, "gate.rules")
             await self._store.perform(ApplyRules(application=key, document=file.gate.rules, who="scenario", now=now))

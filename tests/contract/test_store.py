@@ -20,6 +20,7 @@ from callgate.errors import Conflict, NotFound, StorageOverloaded, StorageUnavai
 from callgate.ledger.transfer import Occasion
 from callgate.ledger.verify import verify
 from callgate.ledger.wallet import top_up
+from callgate.policy.number_list import ListKind
 from callgate.rating.deck_change import DeckComparison, ImportMode
 from callgate.rating.rate import Rate
 from callgate.service.add_application import AddApplication, SetApplication
@@ -30,6 +31,19 @@ from callgate.service.delivery import DeliveryState
 from callgate.service.endpoint import Endpoint, RecordType
 from callgate.service.import_deck import PublishDeck, import_deck
 from callgate.service.load_deck import load_deck
+from callgate.service.number_list import ListKey
+from callgate.service.number_lists import (
+    ListDiff,
+    change_list,
+    create_list,
+    drop_list,
+    find_list,
+    import_list,
+    load_list,
+    page_of_list,
+    read_entries,
+    shown_entries,
+)
 from callgate.service.open_account import OpenAccount
 from callgate.service.ports import RecordPosition, RecordRange
 from callgate.service.probe import Probe
@@ -511,6 +525,55 @@ def test_the_configuration_version_moves_with_applications_and_decks(engine: Eng
         assert await store.configuration_version() == before
 
     work(engine, steps)
+
+
+def test_lists_are_changed_imported_and_deleted(engine: Engine) -> None:
+    """Each change moves the configuration version, and what is stored is what was asked for, page by page."""
+
+    async def steps(store: Store) -> None:
+        key = ListKey("app", "fraud")
+
+        async def stored() -> list[str]:
+            head = await find_list(store, key)
+            whole = shown_entries(await load_list(store, head))
+            assert shown_entries(await page_of_list(store, head, -1, 1_000)) == whole
+            return whole
+
+        async def moved(step: Awaitable[Any]) -> Any:
+            before = await store.configuration_version()
+            done = await step
+            assert await store.configuration_version() != before
+            return done
+
+        await moved(create_list(store, *key, ListKind.DENY, "alice"))
+        await moved(change_list(store, key, added=read_entries(["+4690*", "+881*", "+46701740605"], "")))
+        changing = change_list(store, key, added=read_entries(["+1*"], ""), removed=read_entries(["+881*"], ""))
+        assert await moved(changing) == ListDiff(added=1, removed=1, unchanged=2)
+        assert await stored() == ["+1*", "+46701740605", "+4690*"]
+        bringing = import_list(store, key, read_entries(["+2*", "+4690*"], ""), mode=ImportMode.MERGE, is_dry_run=False)
+        assert await moved(bringing) == ListDiff(added=1, removed=0, unchanged=3)
+        assert await stored() == ["+1*", "+2*", "+46701740605", "+4690*"]
+        assert (await find_list(store, key)).account == "alice"
+        await moved(drop_list(store, key))
+        assert await store.list_heads() == []
+        for table in ("list_entries", "list_changes"):
+            assert await store.fetch(f"SELECT * FROM {table}") == []  # noqa: S608 - ours
+
+    work(engine, steps)
+
+
+def test_changes_of_one_list_by_many_all_count(shared: Engine) -> None:
+    """Each is tried again on what the others left."""
+
+    async def steps(store: Store) -> None:
+        key = ListKey("app", "fraud")
+        await create_list(store, *key, ListKind.DENY, None)
+        entries = read_entries([f"+{digit}*" for digit in range(1, 5)], "")
+        await asyncio.gather(*(change_list(store, key, added=[entry]) for entry in entries))
+        head = await find_list(store, key)
+        assert (list(await load_list(store, head)), head.entry_count) == (entries, 4)
+
+    work(shared, steps)
 
 
 def test_a_staged_deck_is_seen_by_nobody_until_it_is_published(engine: Engine, house: "House") -> None:

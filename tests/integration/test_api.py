@@ -241,3 +241,33 @@ def test_what_endpoints_are_sent_is_described() -> None:
                 )
 
     asyncio.run(scenario())
+
+
+def test_lists_over_the_api() -> None:
+    """Put whole, changed by entries, read in pages; bad entries are all named and nothing is changed."""
+
+    async def scenario() -> None:
+        async with api() as (ask, _):
+            path = "/api/v1/lists/fraud"
+            assert (await ask("GET", path)).status_code == 404
+            body = {"kind": "deny", "entries": ["+4690*", "+46 701 740 605", "+881*"]}
+            would = await ask("PUT", f"{path}?dry_run=true", json=body)
+            assert (would.status_code, would.json()["added"]) == (200, 3)
+            assert (await ask("GET", path)).status_code == 404
+            assert (await ask("PUT", path, json=body)).json()["entry_count"] == 3
+            added = await ask("POST", f"{path}/entries", json={"entries": ["+882*", "+881*"]})
+            assert (added.status_code, added.json()["added"], added.json()["entry_count"]) == (200, 1, 4)
+            gone = await ask("DELETE", f"{path}/entries/%2B4690*")
+            assert (gone.status_code, gone.json()["removed"]) == (200, 1)
+            first = (await ask("GET", f"{path}?limit=2")).json()
+            rest = (await ask("GET", f"{path}?limit=2&cursor={first['next']}")).json()
+            assert first["entries"] + rest["entries"] == ["+46701740605", "+881*", "+882*"]
+            assert (first["kind"], rest["next"]) == ("deny", None)
+            bad = await ask("POST", f"{path}/entries", json={"entries": ["+883*", "sweden", "47"]})
+            assert bad.status_code == 400 and "entry 2" in bad.json()["detail"] and "entry 3" in bad.json()["detail"]
+            assert (await ask("GET", "/api/v1/lists")).json()["items"][0]["entry_count"] == 3
+            assert (await ask("PUT", path, json={"kind": "allow"})).json()["removed"] == 3
+            assert (await ask("DELETE", path)).status_code == 204
+            assert (await ask("GET", path)).status_code == 404
+
+    asyncio.run(scenario())

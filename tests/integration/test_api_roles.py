@@ -27,6 +27,13 @@ OPERATIONS = {
     ("GET", "/accounts/{account}/statement"): VIEWER,
     # prices
     ("GET", "/quote"): VIEWER,
+    # lists
+    ("GET", "/lists"): VIEWER,
+    ("PUT", "/lists/{name}"): ADMIN,
+    ("GET", "/lists/{name}"): VIEWER,
+    ("DELETE", "/lists/{name}"): ADMIN,
+    ("POST", "/lists/{name}/entries"): ADMIN,
+    ("DELETE", "/lists/{name}/entries/{value}"): ADMIN,
     # calls and their records
     ("GET", "/calls"): VIEWER,
     ("GET", "/calls/{call_id}"): VIEWER,

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import callgate
-from callgate.cli import COMMANDS, GROUPS, main
+from callgate.cli import COMMANDS, GROUPS, main, module_of
 from callgate.protocol import PROVIDERS, WireRequest, sinch
 from callgate.rating.deck import Deck
 from callgate.service.authorize import Authorize
@@ -138,10 +138,31 @@ async def place_call(store: SqliteStore, call_id: str, talked_s: int | None) -> 
 @pytest.mark.parametrize("words", list(COMMANDS))
 def test_every_command_is_there_and_says_what_it_does(words: str) -> None:
     """The sentence of the list is the first of the command's own page."""
-    room, _, name = words.rpartition(" ")
-    module = importlib.import_module(f"callgate.cli.{room.replace(' ', '_') or name}")
+    name = words.rpartition(" ")[2]
+    module = importlib.import_module(f"callgate.cli.{module_of(words)}")
     function = getattr(module, name, None) or getattr(module, f"{name}_")
     assert function.__doc__.startswith(COMMANDS[words])
+
+
+def test_lists(run: Run, tmp_path: Path) -> None:
+    """Made, filled, imported, printed and deleted; a file with a word in it changes nothing and names its line."""
+    assert run("list", "create", "fraud", "--kind", "deny").out == "Made deny list fraud, empty.\n"
+    assert run("list", "add", "fraud", "+4690*", "+881*").out == "List fraud: 2 added, 0 removed, 0 unchanged\n"
+    assert run("list", "remove", "fraud", "+881*", "--json").json == {"added": 0, "removed": 1, "unchanged": 1}
+    (tmp_path / "bad.csv").write_text("+4690*\nsweden\n")
+    bad = run("list", "import", "fraud", str(tmp_path / "bad.csv"))
+    assert bad.code == 1 and "line 2: found 'sweden'" in bad.err
+    (tmp_path / "good.csv").write_text("number,why\n+4690*,premium\n+46701740605,bob\n")
+    would = run("list", "import", "fraud", str(tmp_path / "good.csv"), "--dry-run")
+    assert would.out == "Would change list fraud: 1 added, 0 removed, 1 unchanged\n"
+    assert run("list", "import", "fraud", str(tmp_path / "good.csv")).code == 0
+    assert run("list", "show", "fraud").out == "+46701740605\n+4690*\n"
+    shown = run("list", "show", "fraud", "--json").json
+    assert (shown["kind"], shown["entries"]) == ("deny", ["+46701740605", "+4690*"])
+    assert "fraud" in run("list", "list").out
+    assert run("list", "delete", "fraud").out == "Deleted deny list fraud, which had 2 entries.\n"
+    missing = run("list", "add", "fraud", "+1*")
+    assert missing.code == 1 and "there is no list fraud" in missing.err
 
 
 def test_help_lists_every_command(run: Run) -> None:

@@ -4,6 +4,7 @@ Exit 0 done, 1 refused or failed, 2 not understood. Commands load what they need
 commands load nothing at all, so that `--help` is quick.
 """
 
+import builtins
 import sys
 from collections.abc import Sequence
 from keyword import iskeyword
@@ -48,6 +49,13 @@ COMMANDS = {
     "account refund": "Give back what a call was charged, or a part of it.",
     "rates import": "Import a rate deck from CSV, and say what changes in price.",
     "rates quote": "Say what a call would cost.",
+    "list create": "Make a deny or allow list of numbers and prefixes.",
+    "list add": "Put numbers and prefixes on a list.",
+    "list remove": "Take numbers and prefixes off a list.",
+    "list import": "Import numbers and prefixes from a file, and say what changes.",
+    "list list": "List the deny and allow lists.",
+    "list show": "Print what is on a list, one number or prefix a line.",
+    "list delete": "Take a list out of force, with all that is on it.",
     "rules check": "Say what is wrong with a document of rules, by line and column; exit 1 when anything is.",
     "rules apply": "Put a document of rules in force; running servers follow within a second.",
     "rules show": "Print the rules in force, or an earlier version of them.",
@@ -92,6 +100,7 @@ GROUPS = {
     "app": "Provider applications.",
     "account": "Accounts and their wallets.",
     "rates": "Rate decks.",
+    "list": "Deny and allow lists.",
     "rules": "Operators' own rules: what they say, what they would have done, why a call was decided as it was.",
     "calls": "Calls and why they were decided as they were.",
     "endpoint": "Receivers of call records.",
@@ -188,6 +197,12 @@ def build() -> "cyclopts.App":
     for words in COMMANDS:
         room, _, name = words.rpartition(" ")
         function = f"{name}_" if iskeyword(name) else name
-        module = room.replace(" ", "_") or name
-        groups[room].command(f"callgate.cli.{module}:{function}", name=name)
+        groups[room].command(f"callgate.cli.{module_of(words)}:{function}", name=name)
     return app
+
+
+def module_of(command: str) -> str:
+    """Where a command is found: in the module of its group, or one of its own. Names of Python's own are not hidden."""
+    room, _, name = command.rpartition(" ")
+    module = room.replace(" ", "_") or name
+    return f"{module}_" if hasattr(builtins, module) else module

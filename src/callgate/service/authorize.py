@@ -10,6 +10,7 @@ from callgate.ledger.hold import Hold
 from callgate.ledger.wallet import place_hold
 from callgate.policy.account import Account
 from callgate.policy.limits import MAX_GRANT_S
+from callgate.policy.number_list import NumberList
 from callgate.policy.refusal import Refusal
 from callgate.policy.rules.judge import RuleSet
 from callgate.protocol import Provider
@@ -44,6 +45,7 @@ class Authorize:
         Endpoint
     ] = ()  # who may want to hear that it is refused, or its record, where its end came first
     elastic: ElasticTerms = DEFAULT_TERMS
+    lists: Sequence[NumberList] = ()  # those of the application
     presented: Presented | None = None  # the ticket that the call carries
     payer: AccountKey | None = None  # who pays for a call that we place; its caller is nobody to be asked about
     longest_s: int = MAX_GRANT_S  # and for how long it was asked for
@@ -162,6 +164,7 @@ class Authorize:
             now=self.now,
             shown=shown,
             elastic=elastic,
+            lists=self.lists,
             longest_s=self.longest_s,
             ticket="" if self.presented is None else self._ticket_fault(books) or "good",
             rules=self.rules,

@@ -21,6 +21,7 @@ from callgate.service.audit_entry import AuditEntry
 from callgate.service.delivery import Delivery
 from callgate.service.endpoint import Endpoint
 from callgate.service.lease import Lease
+from callgate.service.number_list import ListChange, ListHead, ListKey
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.reply import Reply
 from callgate.service.rule_book import RulesHead, RulesVersion
@@ -92,6 +93,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     deliveries: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
     leases: tuple[str, ...] = ()
+    lists: tuple[ListKey, ...] = ()
     tickets: tuple[TicketKey, ...] = ()
     users: tuple[UserKey, ...] = ()
     rules: tuple[str, ...] = ()
@@ -240,12 +242,14 @@ class Books:
         self.deliveries: Shelf[str, Delivery] = Shelf(touched)
         self.replies: Shelf[str, Reply] = Shelf(touched)
         self.leases: Shelf[str, Lease] = Shelf(touched)
+        self.lists: Shelf[ListKey, ListHead] = Shelf(touched)
         self.tickets: Shelf[TicketKey, UsedTicket] = Shelf(touched)  # those that a call has presented
         self.users: Shelf[UserKey, User] = Shelf(touched)
         self.rules: Shelf[str, RulesHead] = Shelf(touched)  # by application
         self.is_probed = False  # something is to be written, although nothing changes
         self.transfers: Journal[Transfer] = Journal(touched)
         self.callbacks: Journal[Callback] = Journal(touched)
+        self.list_changes: Journal[ListChange] = Journal(touched)
         self.records: Journal[CallRecord] = Journal(touched)
         self.audit: Journal[AuditEntry] = Journal(touched)
         self.rules_versions: Journal[RulesVersion] = Journal(touched)

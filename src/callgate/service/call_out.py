@@ -82,6 +82,7 @@ async def prepare(  # noqa: PLR0913 - what a callout depends on
         now=now,
         longest_s=_longest_s(wanted),
         endpoints=catalog.endpoints,
+        lists=catalog.lists.get(application, ()),
         rules=catalog.rules.get(application),
     )
     return Prepared(job=job, reference=named[0].ref)

@@ -10,12 +10,15 @@ import msgspec
 
 from callgate.errors import Error
 from callgate.logs import log
+from callgate.policy.number_list import NumberList
 from callgate.policy.rules.judge import RuleSet
 from callgate.rating.deck import Deck
 from callgate.service.application import Application, opened
 from callgate.service.books import DeckHead
 from callgate.service.endpoint import Endpoint, EndpointState, Receiver
 from callgate.service.load_deck import load_deck
+from callgate.service.number_list import ListHead, ListKey
+from callgate.service.number_lists import apply_changes, load_list
 from callgate.service.ports import Store
 from callgate.service.rules import load_rules
 
@@ -24,7 +27,7 @@ REFRESH_S = 0.25
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
-    """One snapshot: applications by key, decks by name, rules by application.
+    """One snapshot: applications by key, decks by name, rules and lists by application.
 
     `receivers` are the active endpoints by id, `endpoints` the same without their secrets, for jobs.
     """
@@ -32,6 +35,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     version: int = -1
     applications: Mapping[str, Application] = {}
     decks: Mapping[str, Deck] = {}
+    lists: Mapping[str, Sequence[NumberList]] = {}  # by application
     rules: Mapping[str, RuleSet] = {}  # of the applications that have any
     receivers: Mapping[str, Receiver] = {}
     endpoints: Sequence[Endpoint] = ()
@@ -49,6 +53,7 @@ class Catalogs:
         self._store = store
         self._unseal = unseal
         self._loaded_decks: dict[str, tuple[DeckHead, Deck]] = {}
+        self._loaded_lists: dict[ListKey, tuple[ListHead, NumberList]] = {}
         self._loaded_rules: dict[str, RuleSet] = {}
         self.now = Catalog()
 
@@ -75,6 +80,7 @@ class Catalogs:
             version=version,
             applications=applications,
             decks=await self._decks(),
+            lists=await self._lists(),
             rules=await self._rules(),
             receivers=receivers,
             endpoints=tuple(receiver.endpoint for receiver in receivers.values()),
@@ -86,6 +92,22 @@ class Catalogs:
             for endpoint in await self._store.endpoints()
             if endpoint.state is EndpointState.ACTIVE
         }
+
+    async def _lists(self) -> dict[str, list[NumberList]]:
+        """Of a list that is loaded only what changed is read; all of them may have millions of entries."""
+        lists: dict[str, list[NumberList]] = {}
+        loaded = {}
+        for head in await self._store.list_heads():
+            before, numbers = self._loaded_lists.get(head.key, (None, None))
+            if before is None or numbers is None or before.version != head.version:
+                numbers = await load_list(self._store, head)
+            elif before.revision != head.revision:
+                changes = await self._store.list_changes(head.version, before.revision, head.revision)
+                numbers = apply_changes(numbers, changes)
+            loaded[head.key] = (head, numbers)
+            lists.setdefault(head.application, []).append(numbers)
+        self._loaded_lists = loaded
+        return lists
 
     async def _rules(self) -> dict[str, RuleSet]:
         """Compiled once for each version."""

@@ -4,7 +4,7 @@ The steps are those of `docs/reference/decision.md`, in their order; the first t
 each one saw.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from callgate.policy.judge_limits import (
     judge_repeats,
 )
 from callgate.policy.limits import MAX_GRANT_S, Bounds, bounds_of
+from callgate.policy.number_list import NumberList, judge_lists, lists_of
 from callgate.policy.numbering import plan_of
 from callgate.policy.refusal import Refusal
 from callgate.policy.rules.judge import RuleSet, Ruling, judge_rules
@@ -72,6 +73,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     shown: str | None = None
     usage: Usage | None = None  # none: nothing was used yet
     elastic: ElasticTerms = DEFAULT_TERMS
+    lists: Sequence[NumberList] = ()
     longest_s: int = MAX_GRANT_S  # that the call is wanted for
     ticket: str = ""  # of the call: `good`, or why it proves nothing; empty where it carries none
     rules: RuleSet | None = None
@@ -180,6 +182,8 @@ class Ladder:
         self.usage = with_attempt(before, bounds, number, facts.now)
         if before.blocked_until is not None:
             yield Step("block", {"until": blocked_until(before)}, judge_block(before, facts.now))
+        refusal, name = judge_lists(number, lists_of(facts.lists, account.id))
+        yield Step("lists", {"on": name}, refusal)
         if bounds.countries is not None:
             plan = plan_of(number)
             yield Step("country", {"country": plan.country}, judge_country(bounds, plan))

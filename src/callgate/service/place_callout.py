@@ -14,6 +14,7 @@ import msgspec
 
 from callgate.ledger.wallet import void_hold
 from callgate.policy.limits import MAX_GRANT_S
+from callgate.policy.number_list import NumberList
 from callgate.policy.refusal import Refusal
 from callgate.policy.rules.judge import RuleSet
 from callgate.protocol import Provider
@@ -71,6 +72,7 @@ class PlaceCallout:
     now: datetime
     longest_s: int = MAX_GRANT_S
     endpoints: Sequence[Receiver] = ()
+    lists: Sequence[NumberList] = ()
     rules: RuleSet | None = None
 
     def keys(self) -> Keys:
@@ -172,6 +174,7 @@ class PlaceCallout:
                 endpoints=self.endpoints,
                 payer=self.payer,
                 longest_s=longest_s,
+                lists=self.lists,
                 rules=self.rules,
             )
             for leg in self.legs

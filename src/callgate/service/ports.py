@@ -16,6 +16,7 @@ from callgate.service.audit_entry import AuditEntry
 from callgate.service.books import AccountKey, DeckHead, Job, UserKey
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
+from callgate.service.number_list import ListChange, ListHead
 from callgate.service.open_account import OpenedAccount
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
@@ -103,13 +104,31 @@ class Store(Watched, Protocol):
         """All rows of a version, sorted. Raises `StorageUnavailable` too where somebody is removing them."""
 
     async def next_deck_version(self) -> int:
-        """A number that no version of any deck had before."""
+        """A number that no version of any deck or list had before."""
 
     async def stage_deck(self, head: DeckHead, rows: Iterable[Rate]) -> None:
         """Write the rows of a version that nobody reads yet, in portions, so that decisions go on between them."""
 
     async def drop_deck_rows(self, head: DeckHead) -> None:
         """Remove the rows of a version that nobody reads any more, in portions."""
+
+    async def list_heads(self) -> Sequence[ListHead]:
+        """Deny and allow lists of all applications, by application and name."""
+
+    async def list_entries(self, version: int, after: int = -1, limit: int | None = None) -> Sequence[int]:
+        """What a version of a list began with, sorted: those behind the entry `after`."""
+
+    async def list_changes(self, version: int, after: int, until: int) -> Sequence[ListChange]:
+        """Changes of that version behind one revision, up to another, in their order."""
+
+    async def list_has(self, head: ListHead, entries: Sequence[int]) -> set[int]:
+        """Which of these entries are on the list now."""
+
+    async def stage_list(self, version: int, entries: Iterable[int]) -> None:
+        """Write the entries of a version that nobody reads yet, in portions, so that decisions go on between them."""
+
+    async def drop_list_rows(self, version: int) -> None:
+        """Remove entries and changes of a version that nobody reads any more, in portions."""
 
     async def account(self, key: AccountKey) -> OpenedAccount | None: ...
 

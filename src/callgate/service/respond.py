@@ -134,6 +134,7 @@ class Responder:
             orphan_after=self._orphan_after,
             endpoints=catalog.endpoints,
             elastic=self._elastic,
+            lists=catalog.lists.get(call.key.application, ()),
             presented=self._presented(call),
             rules=catalog.rules.get(call.key.application),
         )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from callgate.service.books import Books, Keys
-from callgate.storage import rows, rule_rows, sign_in_rows
+from callgate.storage import list_rows, rows, rule_rows, sign_in_rows
 from callgate.storage.rows import Row
 
 
@@ -45,6 +45,7 @@ ALONE = (
     Kind("deliveries", "deliveries", "deliveries", rows.DELIVERY, rows.DELIVERY_KEY, rows.to_delivery),
     Kind("replies", "replies", "replies", rows.REPLY, rows.REPLY_KEY, rows.to_reply),
     Kind("leases", "leases", "leases", rows.LEASE, rows.LEASE_KEY, rows.to_lease),
+    Kind("lists", "lists", "lists", list_rows.LIST, list_rows.LIST_KEY, list_rows.to_list),
     Kind("users", "users", "users", sign_in_rows.USER, sign_in_rows.USER_KEY, sign_in_rows.to_user),
     Kind("tickets", "tickets", "tickets", sign_in_rows.TICKET, sign_in_rows.TICKET_KEY, sign_in_rows.to_ticket),
     Kind("rules", "rules", "rules", rule_rows.RULES, rule_rows.RULES_KEY, rule_rows.to_rules),

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from callgate.ledger.accounts import is_of_house
 from callgate.service.books import Books, Shelf
-from callgate.storage import rows, rule_rows, sign_in_rows, usage_rows
+from callgate.storage import list_rows, rows, rule_rows, sign_in_rows, usage_rows
 from callgate.storage.audit_rows import AUDIT, from_audit_entry
 from callgate.storage.rows import Row
 
@@ -58,6 +58,10 @@ def changes_of(books: Books) -> Iterator[Change]:
     if books.rules_versions:
         written = [rule_rows.from_rules_version(each) for each in books.rules_versions]
         yield Change(Verb.ADD, "rules_versions", rule_rows.RULES_VERSION, (), written)
+    yield from _of(books.lists, "lists", list_rows.LIST, list_rows.LIST_KEY, list_rows.from_list)
+    if books.list_changes:
+        changed = [list_rows.from_list_change(each) for each in books.list_changes]
+        yield Change(Verb.ADD, "list_changes", list_rows.LIST_CHANGE, (), changed)
     yield from _of_calls(books)
     if books.transfers:
         yield Change(Verb.ADD, "transfers", rows.TRANSFER, (), [rows.from_transfer(each) for each in books.transfers])
@@ -74,11 +78,13 @@ def changes_of(books: Books) -> Iterator[Change]:
     yield from _removed(books.users, "users", sign_in_rows.USER_KEY)
     yield from _removed(books.tokens, "tokens", rows.TOKEN_KEY)
     yield from _removed(books.identities, "identities", rows.IDENTITY_KEY)
+    yield from _removed(books.lists, "lists", list_rows.LIST_KEY)
 
 
 def changes_configuration(books: Books) -> bool:
     """Whether servers must look again at what they look up outside the lock."""
-    return any(shelf.changes() for shelf in (books.applications, books.decks, books.endpoints, books.rules))
+    configured = (books.applications, books.decks, books.endpoints, books.rules, books.lists)
+    return any(shelf.changes() or shelf.removed() for shelf in configured)
 
 
 def _of(

@@ -19,6 +19,7 @@ from callgate.service.audit_entry import AuditEntry
 from callgate.service.books import AccountKey, DeckHead, UserKey
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import REMOVED, Endpoint
+from callgate.service.number_list import ListChange, ListHead
 from callgate.service.open_account import OpenedAccount
 from callgate.service.ports import AuditFilter, CallPosition, RecordPosition, RecordRange
 from callgate.service.records import Call, Callback, CallRecord
@@ -26,7 +27,7 @@ from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
 from callgate.service.user import User
-from callgate.storage import deck_rows, rows, rule_rows, sign_in_rows
+from callgate.storage import deck_rows, list_rows, rows, rule_rows, sign_in_rows
 from callgate.storage.audit_rows import AUDIT, to_audit_entry
 from callgate.storage.deck_rows import add_page, to_rates
 from callgate.storage.rows import Row
@@ -66,6 +67,33 @@ class Reads(WatchReads, ABC):
         if not rates:
             rates = to_rates(await self.fetch(_ROWS_OF_BEFORE, head.name, head.version))
         return rates
+
+    # -- lists ---------------------------------------------------------------------------------------------------------
+
+    async def list_heads(self) -> Sequence[ListHead]:
+        statement = f"{select('lists', list_rows.LIST)} ORDER BY application, name"
+        return [list_rows.to_list(row) for row in await self.fetch(statement)]
+
+    async def list_entries(self, version: int, after: int = -1, limit: int | None = None) -> Sequence[int]:
+        statement = "SELECT entry FROM list_entries WHERE version = ? AND entry > ? ORDER BY entry LIMIT ?"
+        found = await self.fetch(statement, version, after, _NO_LIMIT if limit is None else limit)
+        return [row[0] for row in found]
+
+    async def list_changes(self, version: int, after: int, until: int) -> Sequence[ListChange]:
+        statement = f"""{select("list_changes", list_rows.LIST_CHANGE)}
+            WHERE version = ? AND revision > ? AND revision <= ? ORDER BY revision, is_added"""
+        return [list_rows.to_list_change(row) for row in await self.fetch(statement, version, after, until)]
+
+    async def list_has(self, head: ListHead, entries: Sequence[int]) -> set[int]:
+        there: set[int] = set()
+        for start in range(0, len(entries), _ASKED_AT_ONCE):
+            asked = entries[start : start + _ASKED_AT_ONCE]
+            marks = ", ".join("?" * len(asked))
+            statement = f"SELECT entry FROM list_entries WHERE version = ? AND entry IN ({marks})"  # noqa: S608 - marks
+            there.update(row[0] for row in await self.fetch(statement, head.version, *asked))
+        for change in await self.list_changes(head.version, 0, head.revision) if head.revision else ():
+            (there.add if change.is_added else there.discard)(change.entry)
+        return there.intersection(entries)
 
     async def rules_in_force(self) -> Sequence[RulesVersion]:
         statement = f"""SELECT {_of("v", rule_rows.RULES_VERSION)} FROM rules AS r JOIN rules_versions AS v
@@ -271,6 +299,11 @@ class Reads(WatchReads, ABC):
         """The one number that a statement gives."""
         return int((await self.fetch(statement))[0][0])
 
+
+_NO_LIMIT = 2**62
+
+_ASKED_AT_ONCE = 500
+"""Entries of a list that one statement asks for."""
 
 _PAGES = "SELECT content FROM deck_pages WHERE deck = ? AND version = ? ORDER BY number"
 _ROWS_OF_BEFORE = f"{select('rates', deck_rows.RATE)} WHERE deck = ? AND version = ?"

@@ -1,5 +1,6 @@
 """The decision: every step refuses with its name and the facts that it saw, and the first that refuses wins."""
 
+from array import array
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import pytest
 from callgate.ledger.wallet import Wallet
 from callgate.policy.account import Account, Status
 from callgate.policy.limits import Limits
+from callgate.policy.number_list import ListKind, NumberList, parse_entry
 from callgate.protocol.call import Endpoint, EndpointKind
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
@@ -51,7 +53,7 @@ def priced(*rates: Rate, currency: str = "USD") -> Deck:
     return Deck(name="standard", currency=currency, rows=rates)
 
 
-STEPS = ["application", "caller", "account", "destination", "rate", "credit"]
+STEPS = ["application", "caller", "account", "destination", "lists", "rate", "credit"]
 
 
 def test_a_call_that_is_let_through_has_passed_every_step(facts: Facts) -> None:
@@ -64,10 +66,14 @@ def test_a_call_that_is_let_through_has_passed_every_step(facts: Facts) -> None:
         ("caller", {"user": "alice", "origin": "in_app", "account": "alice"}, None),
         ("account", {"status": "active"}, None),
         ("destination", {"kind": "number"}, None),
+        ("lists", {"on": None}, None),
         ("rate", {"deck": "standard", "prefix": "46"}, None),
         ("credit", {"available": "0.07", "affordable_s": 180, "least_s": 60}, None),
     ]
 
+
+DENY = NumberList(name="swedes", kind=ListKind.DENY, account=None, entries=array("q", [parse_entry("+46*") or 0]))
+ALLOW = NumberList(name="danes", kind=ListKind.ALLOW, account=None, entries=array("q", [parse_entry("+45*") or 0]))
 
 BREAKS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "application": ({"application": {"status": Status.SUSPENDED}}, "application_suspended", {"status": "suspended"}),
@@ -82,6 +88,7 @@ BREAKS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "destination_invalid",
         {"kind": "number"},
     ),
+    "lists": ({"lists": [DENY]}, "destination_blocked", {"on": "swedes"}),
     "rate": ({"deck": None}, "no_rate", {"deck": "standard", "prefix": None}),
     "credit": (
         {"wallet": {"posted_micros": 19_999}},
@@ -129,8 +136,9 @@ def test_of_two_reasons_the_earlier_step_wins(facts: Facts, first: str, second: 
         ({"call": {"destination": Endpoint(EndpointKind.NUMBER, "+33123456789")}}, "no_rate"),
         ({"call": {"destination": Endpoint(EndpointKind.NUMBER, "+447911123456")}}, "no_rate"),
         ({"account": {"currency": "EUR"}}, "no_rate"),
+        ({"lists": [ALLOW]}, "destination_not_allowed"),
     ],
-    ids=["closed", "not a number", "no prefix", "blocked prefix", "deck of another currency"],
+    ids=["closed", "not a number", "no prefix", "blocked prefix", "deck of another currency", "not allowed"],
 )
 def test_more_reasons(facts: Facts, changes: dict[str, Any], refusal: str) -> None:
     """A blocked row, no row and a price in other money are no price; a call is never free because of them."""

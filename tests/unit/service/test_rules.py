@@ -148,9 +148,21 @@ def test_a_rule_connects_elsewhere_for_the_price_of_there(alice: "House") -> Non
     assert (call.state, call.destination) == (CallState.ARRIVED, alice.germany)
     assert call.rate is not None and call.rate.prefix == "49"
     assert call.hold is not None and call.hold.amount_micros == alice.wallet().held_micros
-    steps = ["application", "caller", "account", "destination", "rules", "destination", "rules", "rate", "credit"]
+    steps = [
+        "application",
+        "caller",
+        "account",
+        "destination",
+        "lists",
+        "rules",
+        "destination",
+        "lists",
+        "rules",
+        "rate",
+        "credit",
+    ]
     assert [step["step"] for step in trace(alice)] == steps
-    assert trace(alice)[4]["saw"]["connects_to"] == alice.germany
+    assert trace(alice)[5]["saw"]["connects_to"] == alice.germany
     alice.hear(alice.ended(seconds=31, to=alice.germany))
     assert alice.call().charge_micros == 50_000 + 18_000
     assert alice.faults() == ()

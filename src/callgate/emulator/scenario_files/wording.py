@@ -31,12 +31,16 @@ class PlatformPart(Part, frozen=True, kw_only=True):
 
 
 class GatePart(Part, frozen=True, kw_only=True):
-    """How our own server is set up for this scenario: words of `app set`, `app limits`, a deck as CSV, and rules as TOML."""
+    """How our own server is set up for this scenario: words of `app set`, `app limits`, a deck as CSV, what is on a
+    deny and on an allow list, and rules as TOML.
+    """
 
     settings: Sequence[str] = ()
     limits: Sequence[str] = ()
     suspended: bool = False
     deck: str = ""
+    deny: Sequence[str] = ()
+    allow: Sequence[str] = ()
     rules: str = ""
 
 

@@ -32,6 +32,14 @@ from callgate.http.api.endpoints import (
 )
 from callgate.http.api.events import stream_events
 from callgate.http.api.faults import on_bug, on_error, on_http_error
+from callgate.http.api.lists import (
+    add_entries,
+    delete_list,
+    list_lists,
+    put_list,
+    remove_entry,
+    show_list,
+)
 from callgate.http.api.money import adjust_account, refund_call, show_statement
 from callgate.http.api.quotes import show_quote
 from callgate.http.api.reference import describe_api, page_of, policy_of_page
@@ -103,6 +111,7 @@ def build_api(desk: Desk) -> Litestar:
             list_calls, show_call, hang_up, stream_events,
             place_callout,
             list_records,
+            list_lists, put_list, show_list, delete_list, add_entries, remove_entry,
             list_deliveries, resend_delivery, resend_deliveries,
             list_endpoints, add_endpoint, show_endpoint, change_endpoint, drop_endpoint, rotate_secret, test_endpoint,
             list_tokens, create_token, revoke_token,

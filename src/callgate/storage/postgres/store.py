@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import TypeVar
 
 import asyncpg
@@ -13,7 +14,7 @@ from callgate.rating.rate import Rate
 from callgate.rating.rates import sorted_rates
 from callgate.service.books import DeckHead, Job
 from callgate.service.signature_fault import SignatureFault
-from callgate.storage import rows
+from callgate.storage import list_rows, rows
 from callgate.storage.batch import OnStep, Waiting, commit_batch, pass_on
 from callgate.storage.deck_rows import DROP_PORTIONS, PAGE, from_rates
 from callgate.storage.postgres.reading import Readers
@@ -37,6 +38,9 @@ T = TypeVar("T")
 
 STAGE_PORTION = 2_000
 """Rows removed in one transaction."""
+
+STAGE_LIST_PORTION = 10_000
+"""Entries of a list, which are smaller."""
 
 _MIGRATING = 0x0CA11
 """The lock of whoever migrates."""
@@ -142,6 +146,18 @@ class PostgresStore(Reads):
     async def drop_deck_rows(self, head: DeckHead) -> None:
         for statement, count in DROP_PORTIONS:
             while await self.fetch(f"{statement} RETURNING 1", head.name, head.version, count):
+                pass
+
+    async def stage_list(self, version: int, entries: Iterable[int]) -> None:
+        staged = ((version, entry) for entry in entries)
+        while portion := list(islice(staged, STAGE_LIST_PORTION)):
+            await self._add("list_entries", list_rows.ENTRY, portion)
+
+    async def drop_list_rows(self, version: int) -> None:
+        for table in ("list_entries", "list_changes"):
+            statement = f"""DELETE FROM {table} WHERE (version, entry) IN
+                (SELECT version, entry FROM {table} WHERE version = ? LIMIT ?) RETURNING 1"""  # noqa: S608 - names are ours
+            while await self.fetch(statement, version, STAGE_LIST_PORTION):
                 pass
 
     async def keep_faults(self, faults: Sequence[SignatureFault], most: int) -> None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import Protocol, TypeVar
 
 from callgate.errors import StorageUnavailable
@@ -17,7 +18,7 @@ from callgate.rating.rate import Rate
 from callgate.rating.rates import sorted_rates
 from callgate.service.books import Books, DeckHead, Job
 from callgate.service.signature_fault import SignatureFault
-from callgate.storage import rows
+from callgate.storage import list_rows, rows
 from callgate.storage.batch import OnStep, Step, Waiting, commit_batch, named_by, pass_on
 from callgate.storage.deck_rows import DROP_PORTIONS, PAGE, from_rates
 from callgate.storage.ledger import ledger_rows
@@ -39,6 +40,10 @@ READERS = 4
 
 STAGE_PORTION = 2_000
 """Rows removed in one transaction: about 10 ms, so that decisions go on between them."""
+
+
+STAGE_LIST_PORTION = 10_000
+"""Entries of a list, which are smaller: about 10 ms too."""
 
 
 class MakeQueue(Protocol):
@@ -240,6 +245,18 @@ class SqliteStore(Reads):
             while await self._write(remove):
                 pass
 
+    async def stage_list(self, version: int, entries: Iterable[int]) -> None:
+        staged = ((version, entry) for entry in entries)
+        while portion := list(islice(staged, STAGE_LIST_PORTION)):
+            await self._add("list_entries", list_rows.ENTRY, portion)
+
+    async def drop_list_rows(self, version: int) -> None:
+        portion = (version, STAGE_LIST_PORTION)
+        while await self._write(lambda db: db.execute(_DROP_LIST_ENTRIES, portion).rowcount):
+            pass
+        while await self._write(lambda db: db.execute(_DROP_LIST_CHANGES, portion).rowcount):
+            pass
+
     async def keep_faults(self, faults: Sequence[SignatureFault], most: int) -> None:
         await self._add("signature_faults", rows.FAULT, list(map(rows.from_fault, faults)))
         forgotten = [(is_known, is_known, most) for is_known in (0, 1)]
@@ -282,6 +299,12 @@ class SqliteStore(Reads):
     async def _beside(self, work: Callable[[], T]) -> T:
         """Not on the event loop, which goes on meanwhile."""
         return await asyncio.to_thread(work) if self._is_threaded else work()
+
+
+_DROP_LIST_ENTRIES = """DELETE FROM list_entries WHERE (version, entry) IN
+    (SELECT version, entry FROM list_entries WHERE version = ? LIMIT ?)"""
+_DROP_LIST_CHANGES = """DELETE FROM list_changes WHERE (version, revision, entry) IN
+    (SELECT version, revision, entry FROM list_changes WHERE version = ? LIMIT ?)"""
 
 
 def _count(statement: str, values: tuple[object, ...], db: sqlite3.Connection) -> int:
