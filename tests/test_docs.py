@@ -6,7 +6,7 @@ How examples are marked:
   are what they print. `...` stands for anything; times and milliseconds may differ; a call id stands for another one, which
   later commands of the page then mean.
 - `<!-- first: COMMAND -->` is run unseen: what a page takes for granted.
-- A block of `csv` that names a file after that word is written to that file first.
+- A block of `csv` or `toml` that names a file after that word is written to that file first.
 - `<!-- beside: COMMAND -->` starts a server that runs until the end of the page. It listens elsewhere than on 8080, and
   commands and outputs are changed to match. A block of `text beside` is what it has printed.
 - A block of `pycon` is a doctest. Blocks of any other kind are not run.
@@ -27,6 +27,7 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -50,6 +51,8 @@ from callgate.ledger.wallet import Wallet
 from callgate.library import DEFAULTS
 from callgate.policy.account import Account, Status
 from callgate.policy.limits import KINDS, UNLIMITED, Limits, change_limits
+from callgate.policy.pricing import NAMES as PRICING
+from callgate.policy.pricing import Pricing
 from callgate.policy.refusal import SENTENCES, Refusal
 from callgate.policy.rules.document import RuleDocument, read_rules
 from callgate.policy.rules.facts import FACTS
@@ -57,7 +60,7 @@ from callgate.policy.rules.judge import compile_rules
 from callgate.policy.rules.rule import Effect, Rule
 from callgate.policy.usage import Usage
 from callgate.protocol import WireReply
-from callgate.protocol.call import CallArrived, CallKey, Endpoint, EndpointKind, Origin
+from callgate.protocol.call import CallArrived, CallKey, Endpoint, EndpointKind, Origin, Price
 from callgate.protocol.life import NEXT, CallState
 from callgate.rating.deck import Deck
 from callgate.rating.deck_csv import COLUMNS, OPTIONAL_COLUMNS, REQUIRED_COLUMNS
@@ -119,7 +122,10 @@ def test_every_setting_is_documented() -> None:
 def test_every_setting_of_an_application_and_every_limit_is_documented() -> None:
     """What `app set` sets and what `limits` sets."""
     page = REFERENCE / "settings.md"
-    assert first_cells(page, "Application") == list(ApplicationSettings.__struct_fields__)
+    fields = ApplicationSettings.__struct_fields__
+    assert first_cells(page, "Application") == [
+        name for field in fields for name in (PRICING if field == "pricing" else [field])
+    ]
     assert first_cells(page, "Limits") == list(KINDS)
 
 
@@ -169,12 +175,15 @@ def test_the_steps_of_the_decision_are_those_that_run() -> None:
             call=CallArrived(
                 key=CallKey("app", "call"), name="ice", user="alice", fingerprint="",
                 destination=Endpoint(EndpointKind.NUMBER, "+46701740605"), origin=Origin.IN_APP,
+                provider_rate=Price(Decimal("0.000000001"), "USD"),
             ),
             application=ApplicationRow(
                 key="app", provider="sinch", name="", created_at=now, sealed_secrets=(), status=Status.ACTIVE,
                 limits=UNLIMITED,
             ),
-            account=Account(application="app", id="alice", currency="USD", limits=EVERY_LIMIT),
+            account=Account(
+                application="app", id="alice", currency="USD", limits=EVERY_LIMIT, pricing=Pricing(guards_margin=True)
+            ),
             wallet=Wallet(application="app", account="alice", currency="USD", posted_micros=1),
             usage=Usage(application="app", account="alice", blocked_until=1),
             deck=Deck(name="standard", currency="USD", rows=[rate]),
@@ -415,7 +424,7 @@ def steps_of(page: Path) -> Iterator[Step]:
                 for example in re.split(r"^\$ ", part["block"], flags=re.MULTILINE)[1:]:
                     command, _, output = example.partition("\n")
                     yield Step("command", command, output)
-            case "csv", str(file):
+            case "csv" | "toml", str(file):
                 yield Step("file", file, part["block"])
             case "text", "beside":
                 yield Step("printed", "", part["block"])

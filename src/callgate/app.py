@@ -3,13 +3,16 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from callgate.errors import SettingsInvalid
 from callgate.service.application import Application
 from callgate.service.application import opened as unsealed
+from callgate.service.endpoint import Security, SmtpServer
 from callgate.service.ports import Platform, Store
+from callgate.service.scheduled_export import Bucket
 from callgate.service.signing import Signing
-from callgate.settings import Settings
+from callgate.settings import S3, Settings
 from callgate.vault import Vault
 
 
@@ -44,6 +47,37 @@ def build_vault(settings: Settings) -> Vault:
             "secret_key", "none", "the one in callgate.toml, or CALLGATE_SECRET_KEY; `callgate init` makes one"
         )
     return Vault(settings.secret_key)
+
+
+def mail_server(settings: Settings) -> SmtpServer | None:
+    """The mail server that is set, None for none."""
+    if not settings.smtp_host:
+        return None
+    return SmtpServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        security=Security(settings.smtp_security),
+        user=settings.smtp_user,
+        password=settings.smtp_password,
+        sender=settings.smtp_from,
+        authority=Path(settings.smtp_authority) if settings.smtp_authority else None,
+        templates=Path(settings.mail_templates) if settings.mail_templates else None,
+    )
+
+
+def export_place(settings: Settings) -> Path | Bucket | None:
+    """Where files of call records go, None where none are written."""
+    if not settings.export_to.startswith(S3):
+        return Path(settings.export_to) if settings.export_to else None
+    name, _, prefix = settings.export_to.removeprefix(S3).partition("/")
+    return Bucket(
+        url=settings.export_s3_url or f"https://s3.{settings.export_s3_region}.amazonaws.com",
+        region=settings.export_s3_region,
+        name=name,
+        prefix=f"{prefix.rstrip('/')}/" if prefix else "",
+        key=settings.export_s3_key,
+        secret=settings.export_s3_secret,
+    )
 
 
 def build_signing(vault: Vault) -> Signing:

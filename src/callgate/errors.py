@@ -7,6 +7,17 @@ from typing import NamedTuple
 class Error(Exception):
     """Base of all of them: catch this family at an edge, once."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """So that one raised in another process comes back as what it was, whatever it is made from."""
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(kind: type[Error], words: tuple[object, ...], fields: dict[str, object]) -> Error:
+    error = kind.__new__(kind, *words)
+    error.args = words
+    error.__dict__.update(fields)
+    return error
+
 
 class ProtocolError(Error):
     """The peer broke the provider's protocol. `status_hint` is the HTTP status to answer."""

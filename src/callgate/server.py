@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
-from callgate.app import build_signing, build_store, build_vault, clock, opened
+from callgate.app import build_signing, build_store, build_vault, clock, export_place, mail_server, opened
 from callgate.errors import SettingsInvalid, StorageUnavailable
 from callgate.http.asgi import AsgiApp, Receive, Scope, Send, send_reply
 from callgate.http.callbacks import PREFIX, CallbackEdge
 from callgate.http.health import HEALTH_PATHS, Health
+from callgate.http.metrics import PATH as METRICS_PATH
+from callgate.http.metrics import Metrics
 from callgate.http.problems import STARTING
 from callgate.http.protocol import CallbackProtocol
 from callgate.http.sign_in import PREFIX as SIGN_IN_PREFIX
@@ -26,12 +28,16 @@ from callgate.logs import log
 from callgate.service.application import Application
 from callgate.service.catalog import Catalogs
 from callgate.service.elastic import ElasticTerms
+from callgate.service.endpoint import SmtpServer
 from callgate.service.expire import expire_parked
+from callgate.service.export import FileFormat
 from callgate.service.faults import FaultWatch
 from callgate.service.heal import Healer
 from callgate.service.idempotent import KEPT_FOR
+from callgate.service.meter import Meter
 from callgate.service.ports import ManagedPlatform, Store
 from callgate.service.respond import Responder
+from callgate.service.scheduled_export import Every
 from callgate.service.take_lease import Holder
 from callgate.service.ticket import KEPT_USED
 from callgate.service.token_use import TokenUses
@@ -49,6 +55,9 @@ AGAIN = ((b"retry-after", b"1"), (b"refresh", b"1"))
 RESTART_S = 1.0
 """How long work beside the server rests after a fault of our own."""
 
+BUSY_S = 0.05
+"""How long after a call arrived the next one is expected."""
+
 SWEEP_S = 5.0
 """How often ends without a start are looked through for those whose time is over."""
 
@@ -59,7 +68,7 @@ GRACE_S = 2
 class Gate:
     """The whole server as one ASGI callable: callbacks at once, the dashboard as soon as it has loaded."""
 
-    def __init__(self, settings: Settings, store: Store, *, is_open: bool = False) -> None:
+    def __init__(self, settings: Settings, store: Store, *, is_open: bool = False, meter: Meter | None = None) -> None:
         vault = build_vault(settings)
         self._settings = settings
         self._store = store
@@ -70,9 +79,11 @@ class Gate:
         self._leases = Holder(store, uuid.uuid4().hex, clock)
         self._bridge = asyncio.Event()
         self.signing = build_signing(vault)
+        meter = meter if meter is not None else Meter()
         self.responder = Responder(
             store,
             clock,
+            meter=meter,
             decision_deadline_s=settings.decision_deadline_ms / 1000,
             orphan_after=timedelta(seconds=settings.orphan_after_s),
             elastic=ElasticTerms(slice_s=settings.elastic_slice_s, max_s=settings.elastic_max_s),
@@ -85,6 +96,7 @@ class Gate:
             self.catalogs, self.responder, self.faults, clock, settings.public_prefix
         )
         self._health: AsgiApp = Health(store, clock)
+        self._metrics: AsgiApp = Metrics(store, meter)
         self._sign_in: AsgiApp = SignIn(
             store,
             self.catalogs,
@@ -103,6 +115,8 @@ class Gate:
             await self._callbacks(scope, receive, send)
         elif path in HEALTH_PATHS:
             await self._health(scope, receive, send)
+        elif path == METRICS_PATH:
+            await self._metrics(scope, receive, send)
         elif path.startswith(SIGN_IN_PREFIX):
             await self._sign_in(scope, receive, send)
         elif self._pages is None or self._api is None:
@@ -129,11 +143,12 @@ class Gate:
         works: dict[str, Callable[[], Awaitable[None]]] = {
             "catalog": self.catalogs.keep_current,
             "sweep": partial(self._leases.work, "sweep", self._sweep),
-            "outbox": partial(self._leases.work, "outbox", self._deliver),
+            "outbox": self._deliver,  # by every server: they share it by their claims
             "ask": partial(self._leases.work, "ask", self._ask),
             "extend": self._extend,  # by every server: a slice cannot wait until a dead server's lease is over
             "bridges": self._tend,  # by every server: whoever hears that the first side answered rings the second
             "faults": self.faults.work,
+            "exports": self._export,
             "tokens": partial(self._uses.keep_writing, store=self._store),
             "pages": self._load_pages,
         }
@@ -163,10 +178,11 @@ class Gate:
             self.catalogs,
             self._platform,
             clock,
-            tools=api_tools(self._store, build_vault(self._settings)),
+            tools=api_tools(self._store, build_vault(self._settings), mail_server(self._settings)),
             per_s=per_s,
             uses=self._uses,
             stopping=self.stopping,
+            default_currency=self._settings.default_currency,
             signing=self.signing,
         )
         return cast("AsgiApp", build_api(desk))
@@ -193,8 +209,24 @@ class Gate:
         from callgate.outbox.senders import call_link, senders  # noqa: PLC0415 - see above
         from callgate.outbox.worker import Worker  # noqa: PLC0415
 
-        posts = partial(senders, link=call_link(self._settings.public_url))
-        await Worker(self._store, self.catalogs, clock, posts=posts).work()
+        posts = partial(senders, link=call_link(self._settings.public_url), smtp=mail_server(self._settings))
+        await Worker(
+            self._store, self.catalogs, clock, posts=posts, leases=self._leases, is_busy=self._is_deciding
+        ).work()
+
+    def _is_deciding(self) -> bool:
+        """Whether calls arrive: what else there is to do has time."""
+        return asyncio.get_running_loop().time() - self.responder.asked_at < BUSY_S
+
+    async def _export(self) -> None:
+        """Files of call records, where somebody wants them."""
+        place = export_place(self._settings)
+        if place is None:
+            return
+        from callgate.outbox.exports import export_for_ever  # noqa: PLC0415 - see above
+
+        every, form = Every(self._settings.export_every), FileFormat(self._settings.export_format)
+        await self._leases.work("exports", partial(export_for_ever, self._store, place, clock, every, form))
 
     async def _ask(self) -> None:
         """Calls whose end does not come."""
@@ -220,6 +252,7 @@ class Gate:
                 await expire_parked(self._store, self.catalogs.now, before=before)
                 await self._store.forget_replies(clock() - KEPT_FOR)
                 await self._store.forget_tickets(clock() - KEPT_USED)
+                await self._store.forget_sessions(clock())
                 await self._store.forget_deliveries(clock() - timedelta(days=self._settings.delivered_kept_days))
             except StorageUnavailable as error:
                 log.warning("sweep.failed", error=str(error))
@@ -245,7 +278,7 @@ async def _tireless(name: str, work: Callable[[], Awaitable[None]]) -> None:
             await asyncio.sleep(RESTART_S)
 
 
-def api_tools(store: Store, vault: Vault) -> "Tools":
+def api_tools(store: Store, vault: Vault, smtp: SmtpServer | None = None) -> "Tools":
     """What the API needs of rooms that it does not see."""
     from callgate.http.api.desk import Tools  # noqa: PLC0415 - its framework takes a second to import
     from callgate.outbox.connectors import check  # noqa: PLC0415 - commands, which borrow this module, do without
@@ -257,7 +290,7 @@ def api_tools(store: Store, vault: Vault) -> "Tools":
         unseal=vault.unseal,
         resolve=resolve,
         check_connector=check,
-        try_endpoint=lambda named: try_endpoint(store, named, vault.unseal, clock),
+        try_endpoint=lambda named: try_endpoint(store, named, vault.unseal, clock, smtp),
     )
 
 
@@ -287,20 +320,22 @@ def run(work: Coroutine[None, None, None]) -> None:
         uvloop.run(work)
 
 
-async def serve(
+async def serve(  # noqa: PLR0913 - what a server may be given
     settings: Settings,
     *,
     is_open: bool = False,
     on_listening: Callable[[], None] | None = None,
     beside: Callable[[], Awaitable[None]] | None = None,
     sockets: list[socket.socket] | None = None,
+    meter: Meter | None = None,
 ) -> None:
-    """Serve until told to stop. `beside` runs along with the server: demo traffic. `sockets` listen already.
+    """Serve until told to stop. `beside` runs along with the server: demo traffic. `sockets` listen already. `meter` counts
+    for several processes.
 
     Raises `SettingsInvalid`, also for an address that is taken, and `StorageUnavailable` before anything is served.
     """
     async with opened(build_store(settings)) as store:
-        gate = Gate(settings, store, is_open=is_open)
+        gate = Gate(settings, store, is_open=is_open, meter=meter)
         config = uvicorn.Config(
             gate,
             http=CallbackProtocol,

@@ -18,6 +18,7 @@ from callgate.money import parse_currency
 FILE = "callgate.toml"
 PREFIX = "CALLGATE_"
 SQLITE = "sqlite:///"
+S3 = "s3://"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +35,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     elastic_slice_s: int = 300
     elastic_max_s: int = 1_800
     delivered_kept_days: int = 30
+    smtp_host: str = ""
+    smtp_port: int = 587
+    smtp_security: str = "starttls"
+    smtp_user: str = ""
+    smtp_password: str = ""
+    smtp_from: str = ""
+    smtp_authority: str = ""
+    mail_templates: str = ""
+    export_to: str = ""
+    export_every: str = "day"
+    export_format: str = "csv"
+    export_s3_url: str = ""
+    export_s3_region: str = "us-east-1"
+    export_s3_key: str = ""
+    export_s3_secret: str = ""
     queue_limit: int = 10_000
     api_requests_per_s: int = 100
     app_origins: str = ""
@@ -77,7 +93,20 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
         raise SettingsInvalid(
             "elastic_max_s", str(settings.elastic_max_s), f"more than elastic_slice_s, {settings.elastic_slice_s}"
         )
+    if bool(settings.smtp_host) != bool(settings.smtp_from):
+        raise SettingsInvalid("smtp_host and smtp_from", "one of them", "both, or none where no mail is sent")
+    if settings.smtp_password and settings.smtp_security == "none" and settings.smtp_host not in _LOOPBACK:
+        raise SettingsInvalid(
+            "smtp_security", "none, with a password", "starttls or tls: others could read it on its way"
+        )
+    if settings.export_to.startswith(S3) and not (settings.export_s3_key and settings.export_s3_secret):
+        raise SettingsInvalid(
+            "export_to", "an object store without a key", "export_s3_key and export_s3_secret beside it"
+        )
     return settings
+
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def without_password(url: str) -> str:
@@ -212,11 +241,53 @@ def _currency(value: object, where: str) -> str:
         raise SettingsInvalid(where, error.found, error.expected) from None
 
 
-def _log_level(value: object, where: str) -> str:
-    levels = ("debug", "info", "warning", "error")
-    if value not in levels:
-        raise SettingsInvalid(where, repr(value), f"one of {', '.join(levels)}")
-    return str(value)
+def _one_of(*words: str) -> Callable[[object, str], str]:
+    def check(value: object, where: str) -> str:
+        if value not in words:
+            raise SettingsInvalid(where, repr(value), f"one of {', '.join(words)}")
+        return str(value)
+
+    return check
+
+
+def _secret(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise SettingsInvalid(
+            where, f"{type(value).__name__}, not text", "text in quotes"
+        )  # whatever it is, it is not shown
+    return value
+
+
+def _address(value: object, where: str) -> str:
+    text = _text(value, where)
+    if text and not re.fullmatch(r"[^\s@<>,]{1,64}@[A-Za-z0-9.-]{1,255}", text):
+        raise SettingsInvalid(where, repr(text), "an address alone, such as callgate@example.com")
+    return text
+
+
+def _export_to(value: object, where: str) -> str:
+    text = _text(value, where)
+    is_bucket = re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s/]+)*/?", text)
+    if text and not is_bucket and not Path(text).is_dir():
+        raise SettingsInvalid(where, repr(text), "a folder that is there, or s3://BUCKET or s3://BUCKET/PREFIX")
+    return text
+
+
+def _s3_url(value: object, where: str) -> str:
+    text = _text(value, where).rstrip("/")
+    url = urlsplit(text)
+    is_own = url.hostname in _LOOPBACK or url.scheme == "https"
+    if text and (url.scheme not in ("http", "https") or not url.hostname or not is_own or url.path or url.query):
+        expected = "an https URL without a path, such as https://s3.example.com; http for this machine alone"
+        raise SettingsInvalid(where, repr(text), expected)
+    return text
+
+
+def _path(value: object, where: str) -> str:
+    text = _text(value, where)
+    if text and not Path(text).exists():
+        raise SettingsInvalid(where, repr(text), "the path of something that is there")
+    return text
 
 
 def _whole(least: int, most: int) -> Callable[[object, str], int]:
@@ -242,6 +313,21 @@ _CHECKS: dict[str, Callable[[object, str], object]] = {
     "elastic_slice_s": _whole(10, 3_600),
     "elastic_max_s": _whole(60, 14_400),
     "delivered_kept_days": _whole(1, 3_650),
+    "smtp_host": _text,
+    "smtp_port": _whole(1, 65_535),
+    "smtp_security": _one_of("starttls", "tls", "none"),
+    "smtp_user": _text,
+    "smtp_password": _secret,
+    "smtp_from": _address,
+    "smtp_authority": _path,
+    "mail_templates": _path,
+    "export_to": _export_to,
+    "export_every": _one_of("day", "hour"),
+    "export_format": _one_of("csv", "ndjson", "parquet"),
+    "export_s3_url": _s3_url,
+    "export_s3_region": _text,
+    "export_s3_key": _text,
+    "export_s3_secret": _secret,
     "queue_limit": _whole(1, 1_000_000),
     "api_requests_per_s": _whole(0, 100_000),
     "app_origins": _origins,
@@ -249,6 +335,6 @@ _CHECKS: dict[str, Callable[[object, str], object]] = {
     "app_oidc_issuer": _issuer,
     "app_oidc_audience": _text,
     "app_oidc_claim": _text,
-    "log_level": _log_level,
+    "log_level": _one_of("debug", "info", "warning", "error"),
 }
 """Every key, with the check that reads it from the file or the environment."""

@@ -30,7 +30,6 @@ from callgate.platform.platforms import platforms
 from callgate.policy.account import Status
 from callgate.policy.limits import KINDS as LIMITS
 from callgate.policy.number_list import ListKind
-from callgate.policy.rules.document import read_rules
 from callgate.protocol.call import CallKey
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
@@ -48,6 +47,7 @@ from callgate.service.open_account import OpenAccount
 from callgate.service.ports import Platform, Store
 from callgate.service.rented import AddDid, read_did
 from callgate.service.reports import account_report, call_report, ledger_verdict
+from callgate.service.rules import read_document
 from callgate.service.set_limits import SetAccountLimits, SetApplicationLimits
 from callgate.service.set_status import SetAccountStatus, SetApplicationStatus
 from callgate.service.top_up import TopUp
@@ -134,7 +134,7 @@ class TrialGate:
                 listed = ListKey(key, str(kind))
                 await import_list(self._store, listed, entries, mode=ImportMode.REPLACE, is_dry_run=False, kind=kind)
         if file.gate.rules:
-            read_rules(file.gate.rules, "gate.rules")
+            read_document(file.gate.rules, "gate.rules")
             await self._store.perform(ApplyRules(application=key, document=file.gate.rules, who="scenario", now=now))
         for account in file.account:
             await self._open(key, account)

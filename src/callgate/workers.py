@@ -1,5 +1,6 @@
 """Several server processes that share one port: for PostgreSQL, whose books they share too."""
 
+import mmap
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from types import FrameType
 from callgate.errors import Error, SettingsInvalid
 from callgate.logs import log
 from callgate.server import listen, run, serve
+from callgate.service.meter import STRIPE_BYTES, Meter
 from callgate.settings import Settings
 
 MAX_WORKERS = 64
@@ -34,7 +36,8 @@ def serve_all(settings: Settings, count: int) -> int:
     if not hasattr(os, "fork"):
         raise SettingsInvalid("--workers", str(count), "1 on this system; start several servers behind a proxy instead")
     sockets = listen(settings.host, settings.port)
-    crew = _Crew(lambda: run(serve(settings, sockets=sockets)))
+    counts = memoryview(mmap.mmap(-1, count * STRIPE_BYTES))  # anonymous and shared: forked processes have it in common
+    crew = _Crew(lambda place: run(serve(settings, sockets=sockets, meter=Meter(counts, place))))
     with _told_to_stop(crew):
         return crew.work(count)
 
@@ -42,41 +45,45 @@ def serve_all(settings: Settings, count: int) -> int:
 class _Crew:
     """The processes, by their ids."""
 
-    def __init__(self, work: Callable[[], None]) -> None:
+    def __init__(self, work: Callable[[int], None]) -> None:
+        """`work` is told the place of its process: one that takes the place of another has the same."""
         self._work = work
         self._began_at: dict[int, float] = {}
+        self._places: dict[int, int] = {}
         self._is_stopping = False
 
     def stop(self) -> None:
         self._is_stopping = True
 
     def work(self, count: int) -> int:
-        for _ in range(count):
-            self._begin()
+        for place in range(count):
+            self._begin(place)
         failed = False
         while not self._is_stopping and not failed:
             time.sleep(LOOK_S)
             for process in self._ended():
                 failed = time.monotonic() - self._began_at.pop(process) < START_S
+                place = self._places.pop(process)
                 if not failed and not self._is_stopping:
                     log.error("worker.ended", process=process)
-                    self._begin()
+                    self._begin(place)
         self._end_all()
         return 1 if failed else 0
 
-    def _begin(self) -> None:
+    def _begin(self, place: int) -> None:
         process = os.fork()
         if process == 0:
-            self._serve()
+            self._serve(place)
+        self._places[process] = place
         self._began_at[process] = time.monotonic()
 
-    def _serve(self) -> None:
+    def _serve(self, place: int) -> None:
         """In the new process, which ends here."""
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.SIG_DFL)  # until the server sets its own
         status = 0
         try:
-            self._work()
+            self._work(place)
         except Error as error:
             sys.stderr.write(f"{error}\n")
             status = 1

@@ -14,18 +14,20 @@ from callgate.errors import StorageUnavailable
 from callgate.ledger.transfer import Occasion
 from callgate.ledger.verify import verify
 from callgate.ledger.wallet import top_up
+from callgate.outbox.worker import Turns
 from callgate.policy.limits import UNLIMITED
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import CallState
 from callgate.service.add_application import AddApplication
 from callgate.service.add_endpoint import KeepEndpoint
 from callgate.service.books import AccountKey, Books, Keys
-from callgate.service.deliver import Claim, Conclude
+from callgate.service.deliver import Conclude, Concluded
 from callgate.service.delivery import Delivery, DeliveryState, Lane
 from callgate.service.endpoint import Endpoint, RecordType
 from callgate.service.open_account import OpenAccount
 from callgate.service.probe import Probe
 from callgate.service.records import Call, Callback
+from callgate.service.take_lease import Holder
 from callgate.service.top_up import TopUp
 from callgate.storage.batch import Step
 from callgate.storage.postgres import PostgresStore
@@ -362,6 +364,73 @@ def test_a_follower_misses_nothing(postgres_url: str) -> None:
     asyncio.run(steps())
 
 
+def test_several_workers_share_what_is_due(postgres_url: str) -> None:
+    """No two get the same, none waits for another; what a worker that died had taken is due again when its claim ends."""
+    stores = [PostgresStore(postgres_url) for _ in range(3)]
+    endpoint = Endpoint(
+        id="ep_1", url="https://crm.example.com/", types=(), allow_private=False, created_at=NOW, sealed_secrets=(b"s",)
+    )
+
+    def queue(books: Books) -> None:
+        for number in range(90):
+            delivery = Delivery(
+                id=f"msg_{number}", lane=Lane("ep_1", "app", f"a{number}"), type=RecordType.CALL_ENDED, sequence=1,
+                body=b"{}", occurred_at=NOW, due_at=NOW,
+            )  # fmt: skip
+            books.deliveries.put(delivery.id, delivery)
+
+    async def claim(store: PostgresStore, now: datetime, *, until: datetime) -> list[str]:
+        taken: list[str] = []
+        while some := await store.claim_deliveries("ep_1", now, until, 7):
+            taken += [each.id for each in some]
+            await asyncio.sleep(0)
+        return taken
+
+    async def steps() -> None:
+        async with nodes(*stores):
+            await stores[0].perform(KeepEndpoint(endpoint=endpoint))
+            await stores[0].perform(Do(queue))
+            until = NOW + timedelta(seconds=30)
+            shares = await asyncio.gather(*(claim(store, NOW, until=until) for store in stores))
+            taken = [name for share in shares for name in share]
+            assert len(taken) == len(set(taken)) == 90
+            assert sum(map(bool, shares)) > 1
+            assert await stores[1].claim_deliveries("ep_1", until - timedelta(microseconds=1), until, 90) == []
+            again = await stores[1].claim_deliveries("ep_1", until, until + timedelta(seconds=30), 90)
+            assert [each.attempt_count for each in again] == [2] * 90
+
+    asyncio.run(steps())
+
+
+def test_a_paced_endpoint_is_served_by_one_worker_at_a_time(postgres_url: str) -> None:
+    """Whoever has its lease; the other one has it when that is left, and keeps what is not paced meanwhile."""
+
+    async def steps() -> None:
+        one, two = PostgresStore(postgres_url), PostgresStore(postgres_url)
+        async with nodes(one, two):
+            turns = [Turns(Holder(store, f"node-{number}", _now)) for number, store in enumerate((one, two))]
+            for each in turns:
+                each.want({"ep_paced"})
+                assert each.has("ep_other")
+            async with asyncio.timeout(20):
+                while not any(each.has("ep_paced") for each in turns):  # noqa: ASYNC110 - a lease has no event
+                    await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
+            first, second = sorted(turns, key=lambda each: each.has("ep_paced"), reverse=True)
+            assert first.has("ep_paced") and not second.has("ep_paced")
+            await first.close()
+            async with asyncio.timeout(20):
+                while not second.has("ep_paced"):  # noqa: ASYNC110 - a lease has no event
+                    await asyncio.sleep(0.05)
+            await second.close()
+
+    asyncio.run(steps())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def test_lanes_under_two_nodes(postgres_url: str) -> None:
     """One node queues while the other delivers: the first that waits always steps forward, and order is kept."""
     one, two = PostgresStore(postgres_url), PostgresStore(postgres_url)
@@ -377,13 +446,13 @@ def test_lanes_under_two_nodes(postgres_url: str) -> None:
         return Do(lambda books: books.deliveries.put(delivery.id, delivery))
 
     async def deliver(store: PostgresStore, delivered: list[str]) -> bool:
-        due = await store.due_deliveries("ep_1", NOW, 8)
-        for taken in await store.perform(Claim(ids=tuple(due), now=NOW, until=NOW + timedelta(seconds=30))):
+        due = await store.claim_deliveries("ep_1", NOW, NOW + timedelta(seconds=30), 8)
+        for taken in due:
             done = Delivery(
                 **{name: getattr(taken, name) for name in Delivery.__struct_fields__}
                 | {"state": DeliveryState.DELIVERED}
             )
-            await store.perform(Conclude(claimed=taken, concluded=done))
+            await store.perform(Conclude(of=(Concluded(taken, done),)))
             delivered.append(taken.id)
         return bool(due)
 

@@ -27,7 +27,8 @@ from callgate.rating.rate import Rate
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.apply_rules import ApplyRules
 from callgate.service.books import AccountKey, Books, DeckHead, Job, Keys
-from callgate.service.deliver import Conclude
+from callgate.service.decided_call import DecidedCall
+from callgate.service.deliver import Conclude, Concluded
 from callgate.service.delivery import DeliveryState
 from callgate.service.endpoint import Endpoint, RecordType
 from callgate.service.import_deck import PublishDeck, import_deck
@@ -46,7 +47,7 @@ from callgate.service.number_lists import (
     shown_entries,
 )
 from callgate.service.open_account import OpenAccount
-from callgate.service.ports import RecordPosition, RecordRange
+from callgate.service.ports import CallPosition, RecordPosition, RecordRange
 from callgate.service.probe import Probe
 from callgate.service.resend import Resend, resend_since
 from callgate.service.rule_book import RulesVersion
@@ -944,10 +945,9 @@ def test_delivered_records_are_forgotten_after_their_time(engine: Engine, new_ho
             house.tick(1)
         states = (DeliveryState.DELIVERED, DeliveryState.PARKED, DeliveryState.DELIVERED)
         queued = sorted(house.run(house.store.deliveries(None, 10)), key=lambda each: each.sequence)
-        for delivery, state in zip(queued, states, strict=True):
-            current = house.run(house.store.delivery(delivery.id))
-            assert current is not None
-            house.perform(Conclude(claimed=current, concluded=msgspec.structs.replace(current, state=state)))
+        for state in states:
+            (current,) = house.run(house.store.claim_deliveries("crm", house.now, house.now + timedelta(seconds=30), 9))
+            house.perform(Conclude(of=(Concluded(current, msgspec.structs.replace(current, state=state)),)))
         house.run(house.store.forget_deliveries(queued[2].occurred_at))
         left = {each.sequence: each.state for each in house.run(house.store.deliveries(None, 10))}
         assert left == {2: DeliveryState.PARKED, 3: DeliveryState.DELIVERED}
@@ -1001,3 +1001,36 @@ def test_every_version_of_rules_is_kept(engine: Engine) -> None:
         assert await store.rules_versions("app", version=4) == []
 
     work(engine, steps)
+
+
+def test_decided_calls_come_with_their_question_and_their_payer(engine: Engine, new_house: Callable[..., Any]) -> None:
+    """Newest first, in pages that meet; not what was never asked, and not what was decided too late."""
+    house: House
+    with new_house(engine.make()) as house:
+        house.open("alice", "5")
+        begun = house.now
+        for number in range(5):
+            house.hear(house.arrived(f"c{number}"))
+            house.hear(house.ended(f"c{number}", 30))
+        house.hear(house.arrived("stranger", user="nobody"))
+        house.hear(house.ended("orphan", 30))
+        late = house.now
+        house.perform(house.job(house.arrived("late")))
+        house.overrule(house.arrived("late"), late)
+
+        def page(before: CallPosition | None = None, since: datetime = begun, limit: int = 4) -> list[DecidedCall]:
+            asked = house.store.decided_calls("app", since=since, until=house.now, before=before, limit=limit)
+            return list(house.run(asked))
+
+        first = page()
+        second = page(CallPosition(first[-1].call.decided_at, first[-1].call.key))
+        assert [each.call.key.call_id for each in first] == ["stranger", "c4", "c3", "c2"]
+        assert [each.call.key.call_id for each in second] == ["c1", "c0"]
+        assert {each.body for each in first} == {b"{}"}
+        assert (first[0].account, first[0].wallet) == (None, None)
+        assert first[1].account is not None and first[1].account.id == "alice"
+        assert first[1].wallet == house.wallet()
+        assert first[1].call == house.call("c4")
+        assert [each.call.key.call_id for each in page(since=first[1].call.decided_at)] == ["stranger", "c4"]
+        asked = house.store.decided_calls("other", since=begun, until=house.now, before=None, limit=9)
+        assert house.run(asked) == []

@@ -210,7 +210,7 @@ def test_which_application_is_meant_must_be_plain(desk: Any) -> None:
 BAD_DECKS = {
     "empty": b"",
     "no rows": HEADER.encode(),
-    "another header": b"code,price\n46,0.02\n",
+    "another header": b"code,colour\n46,blue\n",
     "no CSV": bytes(range(256)),
     "a spreadsheet's numbers": f"{HEADER}\n4.67E+01,Sweden,0.02,0,60,60,2020-01-01\n".encode(),
     "a bad price": f"{HEADER}\n46,Sweden,0.02,0,60,60,2020-01-01\n47,Norway,cheap,0,60,60,2020-01-01\n".encode(),

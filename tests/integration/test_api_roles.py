@@ -49,6 +49,15 @@ OPERATIONS = {
     ("DELETE", "/lists/{name}"): ADMIN,
     ("POST", "/lists/{name}/entries"): ADMIN,
     ("DELETE", "/lists/{name}/entries/{value}"): ADMIN,
+    ("GET", "/decks"): VIEWER,
+    ("GET", "/decks/{name}"): VIEWER,
+    ("GET", "/decks/{name}/rates"): VIEWER,
+    ("PUT", "/decks/{name}"): ADMIN,
+    # rules
+    ("GET", "/rules"): VIEWER,
+    ("PUT", "/rules"): ADMIN,
+    ("GET", "/rules/explain"): VIEWER,
+    ("POST", "/rules/backtest"): OPERATOR,
     # calls and their records
     ("GET", "/calls"): VIEWER,
     ("GET", "/calls/{call_id}"): VIEWER,
@@ -83,6 +92,10 @@ OPERATIONS = {
 
 OF_ALL_APPLICATIONS = {
     ("POST", "/applications"),
+    ("GET", "/decks"),
+    ("GET", "/decks/{name}"),
+    ("GET", "/decks/{name}/rates"),
+    ("PUT", "/decks/{name}"),
     ("POST", "/deliveries/resend"),
     ("GET", "/endpoints"),
     ("POST", "/endpoints"),

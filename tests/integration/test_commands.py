@@ -497,6 +497,8 @@ def test_the_doctor_finds_nothing(run: Run) -> None:
         "secrets",
         "ledger",
         "callbacks",
+        "endpoints",
+        "exports",
         "callback URL",
     ]
 

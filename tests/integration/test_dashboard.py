@@ -15,6 +15,7 @@ import uvicorn
 from aiohttp import ClientResponse, ClientSession, CookieJar
 
 from callgate.money import MICROS
+from callgate.passwords import hash_password
 from callgate.platform.platforms import platforms
 from callgate.policy.limits import UNLIMITED
 from callgate.protocol import sinch
@@ -23,19 +24,24 @@ from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
 from callgate.service.add_application import AddApplication
 from callgate.service.application import Application
+from callgate.service.audit_entry import Via
 from callgate.service.authorize import Authorize
 from callgate.service.catalog import Catalogs
 from callgate.service.issue_token import issue_token
 from callgate.service.open_account import OpenAccount
+from callgate.service.operator import SESSION_LASTS, AddOperator, SetOperator
+from callgate.service.ports import AuditFilter
+from callgate.service.revoke_token import revoke_tokens
 from callgate.service.settle import Settle
 from callgate.service.token import Role
 from callgate.service.top_up import TopUp
+from callgate.service.totp import STEP_S, code_at, new_secret
 from callgate.settings import Settings
 from callgate.storage.sqlite import SqliteStore
 from callgate.vault import Vault, new_key
 from callgate.web.app import MAX_FORM_BYTES, build_dashboard
 from callgate.web.feed import MAX_WATCHERS
-from callgate.web.session import COOKIE, FAILURES_ALLOWED, SESSION_LASTS
+from callgate.web.session import COOKIE, FAILURES_ALLOWED
 
 APP = "app"
 SWEDEN = "+46701740605"
@@ -250,17 +256,64 @@ def test_a_cookie_that_was_changed_or_is_old_shows_the_form(visit: Visit) -> Non
         await desk.place("c1")
         await desk.sign_in()
         [cookie] = [kept.value for kept in desk.browser.cookie_jar if kept.key == COOKIE]
-        digest, expires_at, signature = cookie.split(".")
         desk.browser.cookie_jar.clear()
-        for value in (
-            f"{digest}.{int(expires_at) + 1}.{signature}",
-            f"{'0' * 64}.{expires_at}.{signature}",
-            cookie[:-1],
-        ):
+        for value in (f"{cookie}x", cookie[:-1], cookie.swapcase(), "x" * 2_000):
             assert SWEDEN not in await desk.text(headers={"cookie": f"{COOKIE}={value}"})
         assert SWEDEN in await desk.text(headers={"cookie": f"{COOKIE}={cookie}"})
         desk.now += SESSION_LASTS
         assert SWEDEN not in await desk.text(headers={"cookie": f"{COOKIE}={cookie}"})
+
+    visit(steps)
+
+
+def test_signing_out_ends_the_session(visit: Visit) -> None:
+    """At the server: a cookie that somebody copied is worth nothing afterwards. So does revoking the token."""
+
+    async def steps(desk: Desk) -> None:
+        await desk.place("c1")
+        await desk.sign_in()
+        [cookie] = [kept.value for kept in desk.browser.cookie_jar if kept.key == COOKIE]
+        await desk.browser.post(desk.url + "sign-out", allow_redirects=False)
+        assert SWEDEN not in await desk.text(headers={"cookie": f"{COOKIE}={cookie}"})
+        await desk.sign_in()
+        assert SWEDEN in await desk.text()
+        await revoke_tokens(desk.store, "viewer")
+        assert SWEDEN not in await desk.text()
+
+    visit(steps)
+
+
+def test_an_operator_signs_in_with_a_password_and_a_code(visit: Visit) -> None:
+    """All that is wrong is told in one sentence; a code works once; what is done is done under the operator's name."""
+
+    async def steps(desk: Desk) -> None:
+        kept = hash_password("correct horse")
+        await desk.store.perform(AddOperator(name="eva", role=Role.OPERATOR, password_hash=kept, now=desk.now))
+
+        async def enter(name: str, password: str, code: str = "") -> ClientResponse:
+            form = {"name": name, "password": password, "code": code}
+            return await desk.browser.post(desk.url + "sign-in", data=form, allow_redirects=False)
+
+        for name, password in (("eva", "wrong"), ("adam", "correct horse"), ("eva", "")):
+            reply = await enter(name, password)
+            assert reply.status == 401 and "Name, password or code are not right." in await reply.text()
+        assert (await enter("eva", "correct horse")).status == 303
+        top_up = {"amount": "3", "reference": "cash", "app": APP}
+        done = await desk.post(f"accounts/alice/top-up?app={APP}", top_up)
+        lines = await desk.store.audit_entries(AuditFilter(), before=None, limit=10)
+        assert done.status == 303
+        assert {(line.who, line.via) for line in lines} == {("operator:eva", Via.DASHBOARD)}
+        assert {line.action for line in lines} == {"sign_in", "top_up"}
+        secret = new_secret()
+        await desk.store.perform(SetOperator(name="eva", sealed_totp=VAULT.seal(secret)))
+        code = code_at(secret, int(desk.now.timestamp()) // STEP_S)
+        assert (await enter("eva", "correct horse")).status == 401
+        assert (await enter("eva", "correct horse", code)).status == 303
+        assert (await enter("eva", "correct horse", code)).status == 401
+        for _ in range(FAILURES_ALLOWED):
+            await enter("eva", "guess")
+        assert (await enter("eva", "correct horse", code)).status == 429
+        assert (await desk.sign_in()).status == 303  # nobody else is kept out
 
     visit(steps)
 

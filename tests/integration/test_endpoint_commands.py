@@ -1,6 +1,7 @@
 """The commands that add receivers and look after deliveries, as they are typed."""
 
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,44 @@ def test_an_endpoint_that_does_not_work_says_so_when_it_is_tried(run: Run, capsy
     assert left.value.code == 1
     assert "does not work: no connection" in capsys.readouterr().out
     assert run("deliveries", "list", "--json") == []
+
+
+def test_the_doctor_says_which_endpoint_is_not_well(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that failed for days, or fails now; not one that the operator has disabled."""
+
+    def found(code: int) -> tuple[str, str]:
+        with pytest.raises(SystemExit) as left:
+            main(("doctor", "--json"))
+        assert left.value.code == code
+        (line,) = [each for each in json.loads(capsys.readouterr().out) if each["about"] == "endpoints"]
+        assert line["is_well"] is (code == 0)
+        return line["found"], line["advice"]
+
+    def change(statement: str) -> None:
+        with sqlite3.connect(tmp_path / "callgate.db") as books:
+            books.execute(statement)
+        books.close()
+
+    named = run("endpoint", "add", HOOK, "--allow-private", "--json")["id"]
+    run("endpoint", "disable", named)
+    assert found(0) == ("1, all of which take their records", "")
+    change("UPDATE endpoints SET why = 'failing for 5 days, last: answered 500'")
+    disabled = (f"{named} was disabled: failing for 5 days, last: answered 500",)
+    assert found(1)[:1] == disabled and f"endpoint enable {named}" in found(1)[1]
+    change("UPDATE endpoints SET state = 'active', why = 'answered 500', failing_since = 0")
+    assert found(1) == (f"{named} fails since 1970-01-01 00:00Z: answered 500", f"callgate endpoint test {named}")
+
+
+def test_an_endpoint_for_mail_needs_no_kind(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its URL says it; there is no secret to show, and none to rotate; tried without a mail server it says so."""
+    added = run("endpoint", "add", "mailto:ops@example.com", "--json")
+    assert added["secret"] is None
+    (listed,) = run("endpoint", "list", "--json")
+    assert (listed["kind"], listed["url"]) == ("email", "mailto:ops@example.com")
+    assert "endpoint.disabled" in listed["events"]
+    assert "its login is in the settings" in run("endpoint", "rotate", added["id"], code=1)
+    with pytest.raises(SystemExit) as left:
+        main(("endpoint", "test", added["id"]))
+    assert (left.value.code, "no_mail_server" in capsys.readouterr().out) == (1, True)

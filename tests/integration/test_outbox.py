@@ -33,7 +33,7 @@ from callgate.outbox.line import AT_ONCE, GIVEN_UP_AFTER, LONGEST_PAUSE
 from callgate.outbox.senders import call_link, senders
 from callgate.outbox.trouble import Trouble
 from callgate.outbox.webhook import resolve
-from callgate.outbox.worker import CLAIMED_FOR, Worker
+from callgate.outbox.worker import BESIDE_CALLS, CLAIMED_FOR, Worker
 from callgate.policy.limits import UNLIMITED
 from callgate.protocol import sinch
 from callgate.protocol.call import (
@@ -52,7 +52,7 @@ from callgate.rating.deck_csv import read_deck
 from callgate.service.add_application import AddApplication
 from callgate.service.add_endpoint import SetEndpointState, Wanted, add_endpoint, rotate_endpoint
 from callgate.service.catalog import Catalogs
-from callgate.service.deliver import Claim, Conclude
+from callgate.service.deliver import Conclude, Concluded
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import EndpointState
 from callgate.service.import_deck import import_deck
@@ -450,16 +450,17 @@ def test_what_a_killed_worker_had_in_its_hands_comes_back() -> None:
             await there.call("a1")
             queued = await there.delivery("a1")
             now = there.clock()
-            claim = Claim(ids=(queued.id,), now=now, until=now + CLAIMED_FOR)
-            (claimed,) = await there.store.perform(claim)
-            assert await there.store.perform(claim) == []
+            claim = (queued.lane.endpoint, now, now + CLAIMED_FOR, 10)
+            (claimed,) = await there.store.claim_deliveries(*claim)
+            assert (claimed.attempt_count, claimed.attempted_at, claimed.due_at) == (1, now, now + CLAIMED_FOR)
+            assert await there.store.claim_deliveries(*claim) == []
             async with there.worker():
                 await asyncio.sleep(0.6)  # two looks: it is somebody else's
                 assert receiver.heard == []
                 there.ahead += CLAIMED_FOR
                 delivered = await there.until("a1", DeliveryState.DELIVERED, attempts=2)
             parked = msgspec.structs.replace(claimed, state=DeliveryState.PARKED)
-            await there.store.perform(Conclude(claimed=claimed, concluded=parked))
+            await there.store.perform(Conclude(of=(Concluded(claimed, parked),)))
             assert await there.delivery("a1") == delivered
             assert [heard.id for heard in receiver.heard] == [queued.id]
 
@@ -741,6 +742,41 @@ def test_a_paced_receiver_is_sent_no_more_than_it_bears() -> None:
             began_at = asyncio.get_running_loop().time()
             await until(lambda: len(receiver.heard) == 14)
             assert asyncio.get_running_loop().time() - began_at >= 1
+
+    asyncio.run(steps())
+
+
+def test_few_are_on_their_way_while_calls_are_decided() -> None:
+    """All of them arrive all the same."""
+
+    async def steps() -> None:
+        under_way, most, done = 0, 0, 0
+
+        async def slow(request: web.Request) -> web.StreamResponse:
+            nonlocal under_way, most, done
+            under_way += 1
+            most = max(most, under_way)
+            await request.read()
+            await asyncio.sleep(0.01)
+            under_way, done = under_way - 1, done + 1
+            return web.Response(status=204)
+
+        async with office() as there, serving(slow) as url:
+            await there.add(url)
+            for number in range(20):
+                await there.store.perform(OpenAccount(application=APP, account=f"a{number}", currency="USD"))
+                top_up = TopUp(
+                    application=APP, account=f"a{number}", amount_micros=10**9, reference="first", now=there.clock()
+                )
+                await there.store.perform(top_up)
+                await there.call(f"c{number}", f"a{number}")
+            worker = Worker(there.store, there.catalogs, there.clock, is_busy=lambda: True)
+            work = asyncio.create_task(worker.work())
+            await until(lambda: done == 20)
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            assert most == BESIDE_CALLS
+            assert {each.state for each in await there.store.deliveries(None, 50)} == {DeliveryState.DELIVERED}
 
     asyncio.run(steps())
 

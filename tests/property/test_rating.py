@@ -39,6 +39,7 @@ def rates(draw: st.DrawFn, prefixes: st.SearchStrategy[str] = one_prefix) -> Rat
         increment_s=draw(increments),
         minimum_charge_micros=draw(st.one_of(st.just(0), amounts)),
         grace_s=draw(st.one_of(st.just(0), st.integers(0, 100))),
+        included_s=draw(st.one_of(st.just(0), increments)),
         effective_from=start,
         effective_to=draw(st.one_of(st.none(), st.integers(1, 4).map(lambda days: start + timedelta(days=days)))),
     )
@@ -60,7 +61,8 @@ def test_charge_is_rounded_once(rate: Rate, duration_s: int) -> None:
     """A charge is what exact fractions say, rounded up at the end and nowhere before."""
     steps = max(0, ceil(Fraction(duration_s - rate.first_increment_s, rate.increment_s)))
     billed_s = rate.first_increment_s + steps * rate.increment_s if duration_s > rate.grace_s else 0
-    exact = Fraction(rate.connect_fee_micros) + Fraction(rate.rate_nanos_per_min, 1_000) * Fraction(billed_s, 60)
+    metered_s = max(0, billed_s - rate.included_s)
+    exact = Fraction(rate.connect_fee_micros) + Fraction(rate.rate_nanos_per_min, 1_000) * Fraction(metered_s, 60)
     assert billed_duration_s(rate, duration_s) == billed_s
     assert charge_micros(rate, duration_s) == (max(rate.minimum_charge_micros, ceil(exact)) if billed_s else 0)
 

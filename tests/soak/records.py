@@ -1,15 +1,19 @@
 """Records that arrive, in numbers: a receiver that fails a fifth of the time and is down for an hour, a worker that is killed.
 
-`tests/soak/records.py --records 1000000` plays the whole of it; `make test` plays a small one. The time is warped: when
-nothing is due, the clock is put forward to what is due next. `--plain` measures instead: a receiver that takes everything, in
-a process of its own, and says deliveries a second of processor time and the memory that a backlog takes.
+`tests/soak/records.py --records 1000000` plays the whole of it; `make test` plays a small one. The worker is a process of its
+own, which gets SIGKILL. The time is warped: fifteen times as fast, and where nothing is due the clock jumps. `--plain` measures
+instead: a receiver that takes everything, in a process of its own, and says deliveries a second of processor time and the
+memory that a backlog takes.
 
 What must be true at the end: every record arrived, those of an account in their order, a repeat under the id that it had.
 """
 
 import argparse
 import asyncio
+import mmap
+import os
 import random
+import re
 import resource
 import sqlite3
 import sys
@@ -17,7 +21,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,7 +31,9 @@ from callgate.logs import configure_logs
 from callgate.outbox.worker import Worker
 from callgate.service.add_endpoint import add_endpoint
 from callgate.service.catalog import Catalogs
+from callgate.service.delivery import DeliveryState
 from callgate.service.queue_record import delivery_id
+from callgate.service.resend import resend_since
 from callgate.storage import rows
 from callgate.storage.sqlite import SqliteStore
 from callgate.vault import Vault, new_key
@@ -36,38 +41,50 @@ from callgate.vault import Vault, new_key
 APP = "soak"
 FAILS = 0.2
 DOWN = timedelta(hours=1)
-FIRST_STEP, LONGEST_STEP = timedelta(seconds=1), timedelta(minutes=5)
+WARP = 15
+"""Seconds that go by in one, so that a claim of half a minute lasts two seconds."""
+
+TICK_S, QUIET_S = 0.02, 0.3
+"""How often the clock is put forward, and after how long a silence it jumps."""
+
+STEP, LONGEST_STEP = timedelta(seconds=10), timedelta(minutes=5)
 BODY = b'{"type":"call.ended","timestamp":"2026-11-23T07:01:05.120Z","data":{"account":"%s","sequence":%d,"pad":"%s"}}'
 PAD = b"x" * 500
 
 
-@dataclass
 class Seen:
-    """What a receiver has taken."""
+    """What a receiver has taken: of each account how many, and whatever was not as it must be."""
 
-    arrived: dict[str, list[int]] = field(default_factory=dict)
-    ids: dict[tuple[str, int], str] = field(default_factory=dict)
-    repeats: int = 0
-    refused: int = 0
-    faults: list[str] = field(default_factory=list)
+    def __init__(self, endpoint: str = "") -> None:
+        self.endpoint = endpoint
+        self.arrived: dict[str, int] = {}
+        self.count = 0
+        self.repeats = 0
+        self.refused = 0
+        self.resent = 0
+        self.memory_mb = 0.0
+        self.faults: list[str] = []
 
     @property
     def heard(self) -> int:
-        return self.refused + self.repeats + len(self.ids)
+        return self.refused + self.repeats + self.count
 
     def take(self, account: str, sequence: int, name: str) -> None:
-        known = self.ids.setdefault((account, sequence), name)
-        if known != name:
-            self.faults.append(f"record {sequence} of {account} came as {known} and as {name}")
-        numbers = self.arrived.setdefault(account, [])
-        if numbers and sequence <= numbers[-1]:
+        last = self.arrived.get(account, 0)
+        if self.endpoint and name != name_of(self.endpoint, account, sequence):
+            self.faults.append(f"record {sequence} of {account} came as {name}")
+        if sequence == last + 1:
+            self.arrived[account] = sequence
+            self.count += 1
+        elif sequence == last:
             self.repeats += 1
-            if sequence < numbers[-1]:
-                self.faults.append(f"record {sequence} of {account} came again after {numbers[-1]}")
-        elif sequence != len(numbers) + 1:
-            self.faults.append(f"record {sequence} of {account} came after {numbers[-1] if numbers else 'nothing'}")
         else:
-            numbers.append(sequence)
+            self.faults.append(f"record {sequence} of {account} came after {last}")
+
+
+def name_of(endpoint: str, account: str, sequence: int) -> str:
+    """What a record is told by, whenever it comes."""
+    return delivery_id(endpoint, rows.RecordType.CALL_ENDED, f"{account}/{sequence}")
 
 
 class Receiver(asyncio.Protocol):
@@ -104,34 +121,38 @@ class Judge:
     """What the receiver does with each request: takes it, fails, or is down."""
 
     def __init__(self, seen: Seen, chance: random.Random, fails: float) -> None:
-        self._seen = seen
+        self.seen = seen
         self._chance = chance
         self._fails = fails
         self.is_down = False
 
     def __call__(self, name: str, body: bytes) -> int:
         if self.is_down or self._chance.random() < self._fails:
-            self._seen.refused += 1
+            self.seen.refused += 1
             return 503
         words = body.split(b'"')
         place = words.index(b"account")
-        self._seen.take(words[place + 2].decode(), int(words[place + 5].strip(b":, ")), name)
+        self.seen.take(words[place + 2].decode(), int(words[place + 5].strip(b":, ")), name)
         return 204 if self._chance.random() >= self._fails / 10 else 500  # taken, and yet told that it failed
 
 
 class Clock:
-    """The time, put forward."""
+    """The time of all processes, put forward by one of them: microseconds in a file that they share."""
 
-    def __init__(self) -> None:
-        self.ahead = timedelta()
+    def __init__(self, path: Path | None = None) -> None:
+        self._shared: mmap.mmap | bytearray = bytearray(8)
+        if path is not None:
+            if not path.exists():
+                path.write_bytes(bytes(8))
+            with path.open("r+b") as file:
+                self._shared = mmap.mmap(file.fileno(), 8)
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return datetime.now(UTC) + timedelta(microseconds=int.from_bytes(self._shared[:8], "little"))
 
-    def put_forward(self, due_us: int | None, step: timedelta) -> None:
-        """To what is due next, or by a step where only the endpoint rests."""
-        until = timedelta() if due_us is None else rows.from_us(due_us) - self()
-        self.ahead += max(until, step)
+    def put_forward(self, by: timedelta) -> None:
+        ahead_us = int.from_bytes(self._shared[:8], "little") + by // timedelta(microseconds=1)
+        self._shared[:8] = ahead_us.to_bytes(8, "little")
 
 
 def fill(path: Path, endpoint: str, accounts: int, records: int) -> None:
@@ -144,7 +165,7 @@ def fill(path: Path, endpoint: str, accounts: int, records: int) -> None:
             account, sequence = names[number % accounts], number // accounts + 1
             body = BODY % (account.encode(), sequence, PAD)
             yield (
-                delivery_id(endpoint, rows.RecordType.CALL_ENDED, f"{account}/{sequence}"), endpoint, APP, account,
+                name_of(endpoint, account, sequence), endpoint, APP, account,
                 "call.ended", sequence, body, rows.to_us(now), rows.to_us(now),
                 "next" if sequence == 1 else "waiting", 0, None, "",
             )  # fmt: skip
@@ -152,6 +173,8 @@ def fill(path: Path, endpoint: str, accounts: int, records: int) -> None:
     places = ", ".join("?" * len(rows.DELIVERY))
     with sqlite3.connect(path) as db:
         db.executemany(f"INSERT INTO deliveries ({', '.join(rows.DELIVERY)}) VALUES ({places})", queued())  # noqa: S608 - ours
+        db.commit()
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
 
 
@@ -165,65 +188,135 @@ async def receiving(judge: Judge) -> AsyncIterator[str]:
         server.close()
 
 
-async def left(store: SqliteStore) -> tuple[int, int | None]:
-    """How many are not delivered yet, and when the first of them is due."""
-    found = await store.fetch("SELECT count(*) FROM deliveries WHERE state IN ('next', 'waiting')")
-    due = await store.fetch("SELECT min(due_at) FROM deliveries WHERE state = 'next'")
-    return found[0][0], due[0][0]
-
-
 async def counted(store: SqliteStore) -> int:
     """How many are delivered."""
     found = await store.fetch("SELECT count(*) FROM deliveries WHERE state = 'delivered'")
     return int(found[0][0])
 
 
-async def kill(work: "asyncio.Task[None]") -> None:
-    """Without the parting that an orderly stop has: what it had in its hands is lost with it."""
-    for task in asyncio.all_tasks():
-        if task is work or "Worker._attempt" in repr(task.get_coro()):
-            task.cancel()
-    with suppress(asyncio.CancelledError):
-        await work
+class WorkerProcess:
+    """A worker in a process of its own, which dies by SIGKILL and by nothing else."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self._folder = folder
+        self._key = key
+        self._process: asyncio.subprocess.Process | None = None
+        self.memory_mb = 0.0
+
+    async def start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, __file__, "--work-in", str(self._folder),
+            env={**os.environ, "SOAK_KEY": self._key}, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert self._process.stdout is not None
+        await self._process.stdout.readline()
+
+    async def kill(self) -> None:
+        assert self._process is not None
+        self.memory_mb = max(self.memory_mb, _memory_mb(self._process.pid))
+        if self._process.returncode is not None:
+            raise RuntimeError(f"the worker ended by itself: {self._process.returncode}")
+        self._process.kill()
+        await self._process.wait()
+
+
+def _memory_mb(process: int) -> float:
+    """The most that it has had; 0 where the system does not say."""
+    status = Path(f"/proc/{process}/status")
+    found = re.search(r"VmHWM:\s+(\d+)", status.read_text()) if status.exists() else None
+    return int(found[1]) / 1024 if found else 0
+
+
+async def work_in(folder: Path) -> None:
+    """What a worker's process does."""
+    store, vault = SqliteStore(str(folder / "soak.db")), Vault(os.environ["SOAK_KEY"])
+    await store.open()
+    catalogs = Catalogs(store, vault.unseal)
+    await catalogs.refresh()
+    follow = asyncio.create_task(catalogs.keep_current())
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    await Worker(store, catalogs, Clock(folder / "clock")).work()
+    await follow
 
 
 async def play(records: int, accounts: int, kills: int, seed: int, folder: Path) -> Seen:
-    """The whole of it, in this process. Return what arrived."""
-    chance, clock, seen = random.Random(seed), Clock(), Seen()  # noqa: S311 - a seed, no secret
-    path = folder / "soak.db"
-    store, vault = SqliteStore(str(path)), Vault(new_key())
+    """The whole of it. Return what arrived. The receiver is in this process, the worker in others, one after the other."""
+    chance, clock, key = random.Random(seed), Clock(folder / "clock"), new_key()  # noqa: S311 - a seed, no secret
+    store, vault = SqliteStore(str(folder / "soak.db")), Vault(key)
     await store.migrate()
     await store.open()
+    seen = Seen()
     judge = Judge(seen, chance, FAILS)
     async with receiving(judge) as url:
         endpoint, _ = await add_endpoint(
             store, url, [], allow_private=True, seal=vault.seal, resolve=_nobody, now=clock()
         )
-        await asyncio.to_thread(fill, path, endpoint.id, accounts, records)
-        catalogs = Catalogs(store, vault.unseal)
-        await catalogs.refresh()
-        work = asyncio.create_task(Worker(store, catalogs, clock).work())
-        killed, down_from, was_down = 0, records // 2, False
-        heard, step = 0, FIRST_STEP
-        while (waiting := await left(store))[0]:
-            await catalogs.refresh()
-            if kills and killed < kills and records - waiting[0] >= records * (killed + 1) // (kills + 1):
-                await kill(work)
-                killed += 1
-                work = asyncio.create_task(Worker(store, catalogs, clock).work())
-            if not was_down and records - waiting[0] >= down_from:
-                judge.is_down = was_down = True
-                down_until = clock() + DOWN
-            if judge.is_down and clock() >= down_until:
-                judge.is_down = False
-            heard, before = seen.heard, heard
-            step = FIRST_STEP if heard > before else min(step * 2, LONGEST_STEP)
-            clock.put_forward(waiting[1], step)
-            await asyncio.sleep(0.02)
-        await kill(work)
+        seen.endpoint = endpoint.id
+        await asyncio.to_thread(fill, folder / "soak.db", endpoint.id, accounts, records)
+        worker = WorkerProcess(folder, key)
+        await worker.start()
+        await _oversee(store, judge, worker, clock, records, kills)
+        seen.faults += await _unfinished(store)
+        await worker.kill()
+        seen.memory_mb = worker.memory_mb
     await store.close()
-    seen.faults += [f"the worker was killed {killed} times, not {kills}"] if killed != kills else []
     return seen
+
+
+async def _oversee(  # noqa: PLR0913, PLR0917 - everybody who has a part in it
+    store: SqliteStore, judge: Judge, worker: WorkerProcess, clock: Clock, records: int, kills: int
+) -> None:
+    """Kill, take the receiver down and put the clock forward, until everything has arrived and is written down."""
+    seen, killed, was_down = judge.seen, 0, False
+    heard, quiet_at, step = 0, time.monotonic(), STEP
+    while True:
+        await asyncio.sleep(TICK_S)
+        clock.put_forward(timedelta(seconds=TICK_S * (WARP - 1)))
+        if killed < kills and seen.count >= records * (killed + 1) // (kills + 1):
+            await worker.kill()
+            await worker.start()
+            killed, quiet_at = killed + 1, time.monotonic()
+            if killed % 10 == 0:
+                sys.stderr.write(
+                    f"{killed} kills, {seen.count:,} arrived, {seen.repeats:,} again, {len(seen.faults)} faults\n"
+                )
+        if not was_down and seen.count >= records // 2:
+            judge.is_down = was_down = True
+            down_until = clock() + DOWN
+        if judge.is_down and clock() >= down_until:
+            judge.is_down = False
+        heard, before = seen.heard, heard
+        if heard > before:
+            quiet_at, step = max(quiet_at, time.monotonic()), STEP
+        elif time.monotonic() - quiet_at > QUIET_S:
+            quiet_at = time.monotonic()
+            if not await _put_forward(store, seen, clock, step):
+                break
+            step = min(step * 2, LONGEST_STEP)
+    seen.faults += [f"the worker was killed {killed} times, not {kills}"] if killed != kills else []
+    seen.faults += [] if was_down else ["the receiver was never down"]
+
+
+async def _put_forward(store: SqliteStore, seen: Seen, clock: Clock, step: timedelta) -> bool:
+    """Nothing moves: to when half of what waits is due, by a step where only the endpoint rests. False when nothing is left."""
+    due = await store.fetch(_HALF_DUE, seen.endpoint, seen.endpoint)
+    if not due:
+        parked = await resend_since(store, DeliveryState.PARKED, datetime(2000, 1, 1, tzinfo=UTC), clock())
+        seen.resent += parked
+        return parked > 0
+    clock.put_forward(max(rows.from_us(due[0][0]) - clock(), timedelta()) + step)
+    return True
+
+
+_HALF_DUE = """SELECT due_at FROM deliveries WHERE state = 'next' AND endpoint = ? ORDER BY due_at LIMIT 1 OFFSET
+    (SELECT count(*) FROM deliveries WHERE state = 'next' AND endpoint = ?) / 2"""
+
+
+async def _unfinished(store: SqliteStore) -> list[str]:
+    """What the books themselves do not call delivered."""
+    found = await store.fetch("SELECT state, count(*) FROM deliveries WHERE state <> 'delivered' GROUP BY state")
+    return [f"{count} are {state}" for state, count in found]
 
 
 async def _nobody(host: str) -> Sequence[str]:
@@ -233,8 +326,7 @@ async def _nobody(host: str) -> Sequence[str]:
 
 def judged(seen: Seen, records: int) -> list[str]:
     """What is not as it must be."""
-    arrived = sum(map(len, seen.arrived.values()))
-    missing = [] if arrived == records else [f"{arrived} of {records} arrived"]
+    missing = [] if seen.count == records else [f"{seen.count} of {records} arrived"]
     return [*missing, *seen.faults[:10]]
 
 
@@ -263,7 +355,9 @@ async def measure(records: int, delivered: int, accounts: int, folder: Path) -> 
     while (done := await counted(store)) < delivered:  # noqa: ASYNC110 - the database is asked
         await asyncio.sleep(0.25)
     passed_s, cpu_s = time.monotonic() - began_at, time.process_time() - began_cpu
-    await kill(work)
+    work.cancel()
+    with suppress(asyncio.CancelledError):
+        await work
     await store.close()
     process.terminate()
     return done / passed_s, done / cpu_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -281,13 +375,16 @@ def _receive_for_ever(pipe: "object") -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=1_000_000)
-    parser.add_argument("--accounts", type=int, default=2_000)
+    parser.add_argument("--accounts", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--plain", action="store_true", help="measure with a receiver that takes everything")
     parser.add_argument("--deliver", type=int, help="with --plain: of the backlog only so many")
+    parser.add_argument("--work-in", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     configure_logs("critical")
+    if asked.work_in is not None:
+        _run(work_in(asked.work_in))
     with tempfile.TemporaryDirectory(prefix="callgate-soak-") as folder:
         if asked.plain:
             by_clock, by_cpu, memory_mb = _run(
@@ -300,7 +397,8 @@ def main() -> None:
         faults = judged(seen, asked.records)
         sys.stdout.write(
             f"{asked.records:,} records, {seen.refused:,} refused, {seen.repeats:,} came again under their id, "
-            f"{asked.kills} kills, {time.monotonic() - began_at:.0f} s: {'; '.join(faults) or 'all arrived in order'}\n"
+            f"{seen.resent:,} parked and sent again by hand, {asked.kills} times SIGKILL, worker {seen.memory_mb:.0f} MB, "
+            f"{time.monotonic() - began_at:.0f} s: {'; '.join(faults) or 'all arrived in order'}\n"
         )
     sys.exit(1 if faults else 0)
 

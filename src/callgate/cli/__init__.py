@@ -29,6 +29,13 @@ COMMANDS = {
     "token create": "Make an API token and print it, once.",
     "token list": "List the tokens by their first characters.",
     "token revoke": "Make a token worthless at once.",
+    "operator add": "Add somebody who signs in to the dashboard; the password is asked for.",
+    "operator list": "List who may sign in to the dashboard.",
+    "operator password": "Give an operator another password, and end every session under the name.",
+    "operator role": "Let an operator do more, or less, from the next page on.",
+    "operator totp": "Ask an operator for the code of an authenticator app too, and print what the app needs, once.",
+    "operator sign-out": "End every session of an operator.",
+    "operator remove": "Remove an operator, and end every session under the name.",
     "app add": "Add an application by the key and secret that the platform shows for it.",
     "app list": "List the applications, without their secrets.",
     "app set": "Change settings of an application, or show them all.",
@@ -71,15 +78,17 @@ COMMANDS = {
     "rules apply": "Put a document of rules in force; running servers follow within a second.",
     "rules show": "Print the rules in force, or an earlier version of them.",
     "rules history": "List the versions of the rules, newest first.",
+    "rules backtest": "Say what other rules or prices would have changed about past calls, and how much money; changes nothing.",
+    "rules explain": "Say why a call was decided as it was, or how one would be that has not happened.",
     "calls list": "List calls, newest first.",
     "calls show": "Show one call: its timeline, and the reason of its decision.",
     "calls hangup": "End a live call at the platform.",
     "calls tail": "Print calls as they are decided and as they end, until Ctrl-C.",
+    "endpoint add": "Add a receiver of records: a webhook, and print its signing secret once, e-mail, or a connector to a CRM.",
     "callout": "Place a call: a spoken message, a conference, or click-to-call. Its money is held before anybody is rung.",
-    "endpoint add": "Add a receiver of call records: a webhook, and print its signing secret once, or a connector to a CRM.",
     "endpoint list": "List the receivers; secrets are never shown.",
     "endpoint rotate": "Give a receiver a new signing secret, and print it once.",
-    "endpoint test": "Send a test event to a webhook, or look something up in a CRM, now; exit 1 when that fails.",
+    "endpoint test": "Send a test event to a webhook, a test mail, or look something up in a CRM, now; exit 1 when that fails.",
     "endpoint token": "Give a connector another token or other credentials, and let it try again at once.",
     "endpoint enable": "Send to a receiver again: what waits for it, and what comes.",
     "endpoint disable": "Send nothing more to a receiver, and queue nothing more for it; what waits stays.",
@@ -108,6 +117,7 @@ is `get` in `callgate.cli.sinch_callbacks`.
 
 GROUPS = {
     "token": "API tokens: who may use the API and the dashboard.",
+    "operator": "The people who sign in to the dashboard.",
     "app": "Provider applications.",
     "account": "Accounts and their wallets.",
     "user": "Users of an app, for delegated security.",
@@ -209,7 +219,7 @@ def build() -> "cyclopts.App":
         groups[room].command(groups[words])
     for words in COMMANDS:
         room, _, name = words.rpartition(" ")
-        function = f"{name}_" if iskeyword(name) else name
+        function = f"{name}_" if iskeyword(name) else name.replace("-", "_")
         groups[room].command(f"callgate.cli.{module_of(words)}:{function}", name=name)
     return app
 

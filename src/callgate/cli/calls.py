@@ -12,6 +12,7 @@ from callgate.cli.desk import (
     read_settings,
     say,
     say_json,
+    say_steps,
     table,
     the_application,
 )
@@ -175,9 +176,7 @@ def _say_decision(decision: "DecisionReport") -> None:
         say(f"connect for at most {decision.granted_s} s")
     else:
         say(f"refused: {decision.refusal}. {decision.reason}")
-    for step in decision.trace:
-        saw = ", ".join(f"{name} {value}" for name, value in step["saw"].items())
-        say(f"  {step['step']:<12} {step['refusal'] or 'passed'}  ({saw})")
+    say_steps(decision.trace)
 
 
 def _short(answer: object) -> str:

@@ -4,10 +4,10 @@ import getpass
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, Token
 from cyclopts.validators import Number
@@ -91,6 +91,26 @@ def say_json(value: object) -> None:
     import msgspec
 
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def say_steps(trace: Iterable[Mapping[str, Any]]) -> None:
+    """Print the steps of a decision, one a line, with what each saw. What a rule came to has a line of its own."""
+    for step in trace:
+        saw = dict(step["saw"])
+        matches = saw.pop("matches", ())
+        facts = saw.pop("facts", {})
+        told = ", ".join(f"{name} {_plain(value)}" for name, value in (saw | facts).items())
+        say(f"  {step['step']:<12} {step['refusal'] or 'passed'}  ({told})")
+        for match in matches:
+            why = f"could not be judged: {match['error']}" if "error" in match else f"holds: {match['effect']}"
+            say(f"  {'':<12} rule {match['rule']} ({match['mode']}) {why}")
+
+
+def _plain(value: object) -> str:
+    """A fact as its rule would write it; structures as JSON."""
+    import msgspec
+
+    return str(value) if isinstance(value, str) and value else msgspec.json.encode(value).decode()
 
 
 def table(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> None:

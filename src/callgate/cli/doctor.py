@@ -66,7 +66,10 @@ async def _look(config: Path | None) -> list[Finding]:
                 _clock,
                 _secrets,
                 _ledger,
+                _rules,
                 _callbacks,
+                _endpoints,
+                _exports,
             )
             findings += [await look(settings, store) for look in looks]
     except Error as error:
@@ -156,6 +159,26 @@ async def _ledger(_settings: "Settings", store: "Store") -> Finding:
     return Finding("ledger", True, f"{looked_at}: all four invariants hold")
 
 
+async def _rules(_settings: "Settings", store: "Store") -> Finding:
+    """Documents in force are understood, and no call was refused lately because a rule could not be judged."""
+    from callgate.app import clock
+    from callgate.service.records import Flag
+    from callgate.service.rules import faults_in_force
+
+    in_force = await store.rules_in_force()
+    if faults := faults_in_force(in_force):
+        advice = "it refuses every call; apply one that is understood: callgate rules apply"
+        return Finding("rules", False, faults[0].replace("\n", " "), advice)
+    since = clock() - LATELY
+    calls = [call for call in await store.calls(None, limit=MANY) if call.decided_at >= since]
+    failed = [call for call in calls if Flag.RULE_FAILED in call.flags]
+    if failed:
+        found = f"{len(failed)} of the last {len(calls)} calls were refused because a rule could not be judged"
+        return Finding("rules", False, found, f"see: callgate rules explain {failed[0].key.call_id}")
+    plural = "s" if len(in_force) > 1 else ""
+    return Finding("rules", True, f"in force for {len(in_force)} application{plural}" if in_force else "none")
+
+
 async def _callbacks(_settings: "Settings", store: "Store") -> Finding:
     """Genuine ones that are refused are what an operator must know; strangers who know no key are none of his trouble."""
     from callgate.app import clock
@@ -167,6 +190,38 @@ async def _callbacks(_settings: "Settings", store: "Store") -> Finding:
         found = f"{newest.application}: {newest.ingredient}: {newest.explanation}"
         return Finding("callbacks", False, found, "not genuine, so refused; see: callgate signature failures")
     return Finding("callbacks", True, "none that names one of our keys was refused in the last hour")
+
+
+async def _endpoints(_settings: "Settings", store: "Store") -> Finding:
+    """Those that an operator has disabled are as he wants them."""
+    from callgate.service.add_endpoint import BY_OPERATOR
+    from callgate.service.delivery import DeliveryState
+    from callgate.service.endpoint import EndpointState
+
+    endpoints = await store.endpoints()
+    for each in endpoints:
+        if each.state is EndpointState.DISABLED and each.why != BY_OPERATOR:
+            todo = f"when it is mended: callgate endpoint enable {each.id}, then callgate deliveries resend --since 7d"
+            return Finding("endpoints", False, f"{each.id} was disabled: {each.why}", todo)
+        if each.failing_since is not None:
+            found = f"{each.id} fails since {each.failing_since:%Y-%m-%d %H:%M}Z: {each.why}"
+            return Finding("endpoints", False, found, f"callgate endpoint test {each.id}")
+    if await store.deliveries(DeliveryState.PARKED, 1):
+        return Finding(
+            "endpoints", False, "records are parked: nobody took them", "callgate deliveries list --state parked"
+        )
+    return Finding("endpoints", True, f"{len(endpoints)}, all of which take their records" if endpoints else "none")
+
+
+async def _exports(settings: "Settings", store: "Store") -> Finding:
+    """Files that are planned are there within a minute, unless something is wrong."""
+    for file in await store.due_exports():
+        if file.why:
+            return Finding("exports", False, f"{file.name}: {file.why}", "it is tried again every minute")
+    last = await store.last_export() if settings.export_to else None
+    if last is None or last.size == 0:
+        return Finding("exports", True, "none yet" if settings.export_to else "export_to is not set")
+    return Finding("exports", True, f"{last.name}, {last.count} records")
 
 
 async def _callback_url(settings: "Settings") -> Finding:

@@ -35,14 +35,15 @@ async def add(
     config: Config = None,
     json: AsJson = False,
 ) -> int:
-    """Add a receiver of call records: a webhook, and print its signing secret once, or a connector to a CRM.
+    """Add a receiver of records: a webhook, and print its signing secret once, e-mail, or a connector to a CRM.
 
     Parameters
     ----------
     url
-        Where records are posted, http or https; of a connector where the CRM is, if that is not the same for everybody.
+        Where records are posted, http or https; for e-mail mailto: and addresses; of a connector
+        where the CRM is, if that is not the same for everybody.
     kind
-        `webhook`, or a connector: hubspot, pipedrive, salesforce, zendesk, or one that is installed.
+        `webhook`, `email`, or a connector: hubspot, pipedrive, salesforce, zendesk, or one that is installed.
     events
         Types of records that it wants, with commas between; all of them unless given.
     apps
@@ -61,10 +62,12 @@ async def add(
     from callgate.app import build_vault, clock
     from callgate.outbox.webhook import resolve
     from callgate.service.add_endpoint import Wanted, add_endpoint
-    from callgate.service.endpoint import WEBHOOK
+    from callgate.service.endpoint import EMAIL, MAILTO, WEBHOOK
 
     options, secret = _pairs(option), ""
-    if kind != WEBHOOK:
+    if kind == WEBHOOK and (url or "").startswith(MAILTO):
+        kind = EMAIL
+    if kind not in {WEBHOOK, EMAIL}:
         from callgate.outbox.connectors import check
 
         url, secret = check(kind, url or "", options, _read_token(token_file, token_env))
@@ -82,10 +85,11 @@ async def add(
             now=clock(),
         )
     if json:
-        say_json({"id": endpoint.id, "secret": None if secret else shown})
+        say_json({"id": endpoint.id, "secret": None if secret else shown or None})
         return 0
     say(f"Added endpoint {endpoint.id}. It will be sent {', '.join(endpoint.types) or 'every type of record'}.")
-    say(f"Look whether it works: callgate endpoint test {endpoint.id}" if secret else f"{_name_of(shown)}: {shown}")
+    is_tried = secret or not shown  # the others have nothing that could be wrong but their receiver
+    say(f"Look whether it works: callgate endpoint test {endpoint.id}" if is_tried else f"{_name_of(shown)}: {shown}")
     return 0
 
 
@@ -148,19 +152,19 @@ def _state_of(report: "EndpointReport") -> str:
 
 
 async def test(endpoint: str, *, config: Config = None, json: AsJson = False) -> int:  # noqa: PT028 - a command, no test
-    """Send a test event to a webhook, or look something up in a CRM, now; exit 1 when that fails.
+    """Send a test event to a webhook, a test mail, or look something up in a CRM, now; exit 1 when that fails.
 
     Parameters
     ----------
     endpoint
         The endpoint's id.
     """
-    from callgate.app import build_vault, clock
+    from callgate.app import build_vault, clock, mail_server
     from callgate.outbox.senders import try_endpoint
 
-    unseal = build_vault(read_settings(config)).unseal
+    settings = read_settings(config)
     async with open_books(config) as store:
-        fault = await try_endpoint(store, endpoint, unseal, clock)
+        fault = await try_endpoint(store, endpoint, build_vault(settings).unseal, clock, mail_server(settings))
     if json:
         say_json({"id": endpoint, "works": not fault, "why": fault})
     else:

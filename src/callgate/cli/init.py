@@ -37,6 +37,25 @@ secret_key = "{secret_key}"
 # Days after which records that were delivered are forgotten in the outbox.
 # delivered_kept_days = 30
 
+# The mail server that alarms are sent through, see: callgate endpoint add mailto:ADDRESS. Security: starttls, tls or none.
+# smtp_host = "smtp.example.com"
+# smtp_port = 587
+# smtp_security = "starttls"
+# smtp_user = "callgate"
+# smtp_password = ""
+# smtp_from = "callgate@example.com"
+# smtp_authority = ""
+# mail_templates = ""
+
+# Call records as files, for each day or hour: a folder, or s3://BUCKET/PREFIX. csv, ndjson or parquet.
+# export_to = "/var/lib/callgate/records"
+# export_every = "day"
+# export_format = "csv"
+# export_s3_url = "https://s3.example.com"
+# export_s3_region = "us-east-1"
+# export_s3_key = ""
+# export_s3_secret = ""
+
 # Jobs that may wait for the store; beyond it calls are hung up at once.
 # queue_limit = 10000
 

@@ -1,8 +1,11 @@
 """`callgate rates ...`: rate decks."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
+from cyclopts import Parameter
 
 from callgate.cli.desk import (
     AsJson,
@@ -16,8 +19,14 @@ from callgate.cli.desk import (
     the_application,
     who,
 )
-from callgate.errors import Invalid
+from callgate.errors import Conflict, RateDeckInvalid
 from callgate.rating.deck_change import ImportMode
+
+if TYPE_CHECKING:
+    from callgate.service.import_report import ImportReport
+
+LARGEST_SHOWN = 5
+"""How many changes are printed for a person."""
 
 
 async def import_(
@@ -27,15 +36,27 @@ async def import_(
     currency: str | None = None,
     mode: ImportMode = ImportMode.REPLACE,
     dry_run: bool = False,
+    dates: str | None = None,
+    tz: str | None = None,
+    decimal: str | None = None,
+    increments: str | None = None,
+    increment_order: str | None = None,
+    rate_unit: str | None = None,
+    nanp: str | None = None,
+    default_row: str | None = None,
+    allow_free: bool = False,
+    effective: str | None = None,
+    columns: Annotated[list[str], Parameter(name="--map", negative=())] = [],  # noqa: B006 - never changed
+    yes: bool = False,
     config: Config = None,
     json: AsJson = False,
 ) -> int:
-    """Import a rate deck from CSV, and say what changes in price.
+    """Import a rate deck, and say what changes in price.
 
     Parameters
     ----------
     file
-        CSV with the columns prefix, destination, rate_per_min, connect_fee, first_s, next_s, effective_from.
+        CSV, gzipped CSV or an Excel workbook: with our columns, or with those of a carrier, which are found by their names.
     deck
         Name of the deck.
     currency
@@ -43,33 +64,118 @@ async def import_(
     mode
         replace: the file becomes the deck. merge: only the prefixes that it lists change.
     dry_run
-        Show what would change, and change nothing.
+        Show how the file is read and what would change, and change nothing.
+    dates
+        Order of days and months, where the file leaves it open: dmy, mdy, ymd, or a pattern such as DD/MM/YYYY.
+    tz
+        Time zone of dates without an offset, such as Europe/Stockholm; UTC unless given.
+    decimal
+        point or comma, where the file leaves it open.
+    increments
+        First increment and each next, such as 60/6, for a file without them; 60/60 unless given.
+    increment_order
+        What 1/60 means: first-next or next-first.
+    rate_unit
+        What a price is for: minute, second or increment; a minute unless given.
+    nanp
+        add1: codes are American ones without their 1. none: they are not.
+    default_row
+        What to do with a row for the rest of the world: import or skip.
+    allow_free
+        Prices of 0 in a carrier's file are meant.
+    effective
+        When rows without a date take effect; now unless given.
+    columns
+        FIELD=COLUMN: take this column of the file for that field. May be repeated.
+    yes
+        Import without asking whether the file is read rightly. Without a terminal nothing is asked.
     """
     from callgate.app import clock
     from callgate.money import parse_currency
-    from callgate.rating.deck_csv import read_deck
-    from callgate.service.import_deck import import_deck
+    from callgate.rating.deck_options import read_columns, read_options
+    from callgate.service.import_deck import DeckImport, PreparedDeck, import_file
+    from callgate.service.import_report import report_faults, report_import
 
-    now = clock()
-    read = read_deck(_content(file), str(file), now)
     asked = parse_currency(currency, "--currency") if currency is not None else None
-    if asked is not None and read.currency is not None and asked != read.currency:
-        raise Invalid("--currency", asked, f"{read.currency}, which {file} says itself, or no --currency")
-    used = asked or read.currency or read_settings(config).default_currency
+    words = {
+        "dates": dates, "tz": tz, "decimal": decimal, "increments": increments, "increment_order": increment_order,
+        "rate_unit": rate_unit, "nanp": nanp, "default_row": default_row, "effective": effective, "currency": asked,
+        "allow_free": "true" if allow_free else None,
+    }  # fmt: skip
+    order = DeckImport(
+        path=file,
+        file=file.name,
+        deck=deck,
+        mode=mode,
+        currency=asked,
+        default_currency=read_settings(config).default_currency,
+        options=read_options(words, read_columns(columns)),
+        now=clock(),
+    )
+
+    def approve(prepared: PreparedDeck) -> None:
+        if prepared.read.mapping is None or json:
+            return
+        for line in _reading(report_import(deck, prepared, is_dry_run=dry_run), file):
+            say(line)
+        if (
+            not (dry_run or yes)
+            and sys.stdin.isatty()
+            and input("Import it so? [y/N] ").strip().lower() not in ("y", "yes")
+        ):
+            raise Conflict("not imported; nothing was changed")
+
     async with open_books(config) as store:
-        comparison = await import_deck(
-            store, deck, used, read.rows, mode=mode, is_dry_run=dry_run, now=now, file=file.name, who=who()
-        )
-    change = comparison.change
+        try:
+            prepared = await import_file(store, order, is_dry_run=dry_run, who=who(), approve=approve)
+        except RateDeckInvalid as invalid:
+            if json:
+                say_json(report_faults(deck, asked or order.default_currency, invalid, is_dry_run=dry_run))
+            raise
+    report = report_import(deck, prepared, is_dry_run=dry_run)
     if json:
-        say_json({**msgspec.structs.asdict(change), "errors": []})
+        say_json(report)
     else:
-        say(
-            f"{'Would import' if dry_run else 'Imported'} deck {deck} in {used}: "
-            f"{change.added} added, {change.removed} removed, {change.dearer} dearer, {change.cheaper} cheaper, "
-            f"{change.unchanged} unchanged"
-        )
+        for line in _changes(report):
+            say(line)
     return 0
+
+
+def _reading(report: "ImportReport", file: Path) -> Iterator[str]:
+    """How a file was read, and what calls then cost."""
+    mapping = report.mapping
+    assert mapping is not None, "only asked of a file in another format"
+    header = f"header on line {mapping.header_line}" if mapping.header_line else "no header"
+    skipped = f", {mapping.skipped} lines that are no prices" if mapping.skipped else ""
+    yield f"{file} is read as {mapping.encoding}, {mapping.delimiter}, {header}{skipped}:"
+    for column in mapping.columns:
+        yield f"  {column.column or '(unnamed)':24} {column.field or '-':16} {', '.join(column.samples)}"
+    for name, value in mapping.assumed.items():
+        yield f"  {'(told by the file)' if name in ('dates', 'decimal') else '(not in the file)':24} {name:16} {value}"
+    yield f"Calls of 1, 60 and 61 seconds then cost, in {report.currency}:"
+    for price in report.preview:
+        charges = f"{price.charge_1_s}, {price.charge_60_s}, {price.charge_61_s}"
+        yield f"  {price.prefix:16} {price.destination[:24]:24} {price.increments:8} {charges}"
+
+
+def _changes(report: "ImportReport") -> Iterator[str]:
+    yield (
+        f"{'Would import' if report.dry_run else 'Imported'} deck {report.deck} in {report.currency}: "
+        f"{report.added} added, {report.removed} removed, {report.dearer} dearer, {report.cheaper} cheaper, "
+        f"{report.unchanged} unchanged"
+    )
+    if report.dearer:
+        yield f"  a minute is dearer by {report.dearer_by} on average, where it is dearer"
+    if report.cheaper:
+        yield f"  a minute is cheaper by {report.cheaper_by} on average, where it is cheaper"
+    for change in report.largest[:LARGEST_SHOWN]:
+        origin = f" from {change.origin}" if change.origin else ""
+        percent = f" ({change.percent} %)" if change.percent is not None else ""
+        yield f"  {change.prefix}{origin}: {change.before} becomes {change.after}, {change.by} a minute{percent}"
+    if report.newly_blocked:
+        yield f"  {report.newly_blocked} prefixes had a price and are blocked now"
+    if report.free:
+        yield f"  {report.free} prefixes cost nothing"
 
 
 async def quote(
@@ -78,6 +184,7 @@ async def quote(
     seconds: Whole,
     account: str | None = None,
     deck: str = "standard",
+    shown: Annotated[str | None, Parameter(name="--from")] = None,
     app: InApp = None,
     config: Config = None,
     json: AsJson = False,
@@ -94,6 +201,8 @@ async def quote(
         Price it by this account's deck, and say how long the account could pay for.
     deck
         Price it by this deck, where no account is named.
+    shown
+        Number that the callee would see: a price may depend on it.
     """
     from callgate.app import clock
     from callgate.service.books import AccountKey
@@ -101,7 +210,7 @@ async def quote(
 
     async with open_books(config) as store:
         payer = AccountKey(await the_application(store, app), account) if account is not None else None
-        report = await quote_call(store, destination, seconds, payer=payer, deck=deck, now=clock())
+        report = await quote_call(store, destination, seconds, payer=payer, deck=deck, now=clock(), shown=shown)
     if json:
         say_json(report)
         return 0
@@ -111,10 +220,3 @@ async def quote(
     if report.affordable_seconds is not None:
         say(f"{account} could pay for {report.affordable_seconds} s")
     return 0
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise Invalid(str(file), error.strerror or str(error), "a readable CSV file") from error

@@ -24,6 +24,10 @@ PREFIX = "/callbacks/"
 """The rest of the path is the provider's name."""
 
 
+FAILED = 400
+"""The first of the statuses of callbacks that were not taken."""
+
+
 class CallbackEdge:
     """ASGI callable for paths below `PREFIX`, with or without the public prefix before it.
 
@@ -50,6 +54,8 @@ class CallbackEdge:
             reply = await self._reply(scope, receive)
         except asyncio.CancelledError:  # the server stops, and waits for us no longer
             reply = problems.STOPPING
+        if reply.status >= FAILED:
+            self._responder.meter.rejected(reply.status)
         await send_reply(send, reply)
 
     async def _reply(self, scope: Scope, receive: Receive) -> WireReply:

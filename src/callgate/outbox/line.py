@@ -47,12 +47,12 @@ class Line:
     def is_broken(self) -> bool:
         return self._failures >= BROKEN_AFTER
 
-    def room(self, now: datetime) -> int:
-        """How many more may be sent now."""
+    def room(self, now: datetime, *, at_least: int = 1, at_most: int = AT_ONCE) -> int:
+        """How many more may be sent now: none where fewer than `at_least` could be, unless nothing is under way."""
         if self._quiet_until is not None and now < self._quiet_until:
             return 0
-        free = (1 if self.is_broken else self._at_once) - self._under_way
-        return max(0, min(free, self._paced(now)))
+        free = (1 if self.is_broken else min(self._at_once, at_most)) - self._under_way
+        return 0 if free < at_least and self._under_way else max(0, min(free, self._paced(now)))
 
     def _paced(self, now: datetime) -> int:
         """A second's worth may go at once; one a second at least, or a slow pace would never have a whole one."""

@@ -1,4 +1,4 @@
-"""Whoever sends a record to an endpoint: posted as a webhook, or put into a CRM by its connector."""
+"""Whoever sends a record to an endpoint: posted as a webhook, mailed, or put into a CRM by its connector."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -14,12 +14,13 @@ from callgate import __version__
 from callgate.errors import DeliveryFailed, Invalid
 from callgate.outbox.connectors import build, connector_class
 from callgate.outbox.crm import Crm, Link
+from callgate.outbox.mail import Mailer
 from callgate.outbox.schedule import Answer, Fate, read_status
 from callgate.outbox.trouble import REST
 from callgate.outbox.webhook import TIMEOUT_S, Webhooks, public_socket, webhooks
 from callgate.service.add_endpoint import known_endpoint
 from callgate.service.delivery import Delivery, Lane
-from callgate.service.endpoint import WEBHOOK, Receiver, RecordType
+from callgate.service.endpoint import EMAIL, WEBHOOK, Receiver, RecordType, SmtpServer
 from callgate.service.ports import Store
 from callgate.service.reports import rfc3339
 
@@ -48,10 +49,12 @@ class Senders:
         self,
         webhooks: Webhooks,
         crms: tuple[aiohttp.ClientSession, aiohttp.ClientSession],
+        mailer: Mailer,
         clock: Callable[[], datetime],
         link: Link,
     ) -> None:
         self._webhooks = webhooks
+        self._mailer = mailer
         self._guarded, self._unguarded = crms
         self._clock = clock
         self._link = link
@@ -61,6 +64,8 @@ class Senders:
         """Send once. Never raises: what went wrong is the answer."""
         if receiver.endpoint.kind == WEBHOOK:
             return await self._post(delivery, receiver)
+        if receiver.endpoint.kind == EMAIL:
+            return await self._mailer.send(delivery, receiver.endpoint)
         try:
             crm = self._crm(receiver)
         except (Invalid, msgspec.DecodeError) as error:  # a package was removed, or is another version now
@@ -70,7 +75,7 @@ class Senders:
     async def probe(self, receiver: Receiver) -> str:
         """See `try_endpoint`."""
         endpoint, now = receiver.endpoint, self._clock()
-        if endpoint.kind != WEBHOOK:
+        if endpoint.kind not in {WEBHOOK, EMAIL}:
             try:
                 return await self._crm(receiver).probe()
             except (Invalid, msgspec.DecodeError) as error:
@@ -85,7 +90,10 @@ class Senders:
             occurred_at=now,
             due_at=now,
         )
-        answer = await self._post(delivery, receiver)
+        if endpoint.kind == EMAIL:
+            answer = await self._mailer.send(delivery, endpoint, TEST)
+        else:
+            answer = await self._post(delivery, receiver)
         return "" if answer.fate is Fate.DELIVERED else answer.why
 
     async def _post(self, delivery: Delivery, receiver: Receiver) -> Answer:
@@ -124,6 +132,7 @@ async def senders(
     clock: Callable[[], datetime],
     *,
     link: Link = call_link(""),  # noqa: B008 - a function that never changes
+    smtp: SmtpServer | None = None,
     timeout_s: float = TIMEOUT_S,
     resolver: AbstractResolver | None = None,
 ) -> AsyncIterator[Senders]:
@@ -141,15 +150,21 @@ async def senders(
         posts = await stack.enter_async_context(webhooks(timeout_s=timeout_s, resolver=resolver))
         guarded = await stack.enter_async_context(session(public_socket))
         unguarded = await stack.enter_async_context(session(None))
-        yield Senders(posts, (guarded, unguarded), clock, link)
+        yield Senders(posts, (guarded, unguarded), Mailer(smtp, link), clock, link)
 
 
-async def try_endpoint(store: Store, named: str, unseal: Callable[[bytes], str], clock: Callable[[], datetime]) -> str:
-    """Send a test event to a webhook, or look a number up in a CRM. Return what is wrong, empty when all is well.
+async def try_endpoint(
+    store: Store,
+    named: str,
+    unseal: Callable[[bytes], str],
+    clock: Callable[[], datetime],
+    smtp: SmtpServer | None = None,
+) -> str:
+    """Send a test event to a webhook, a test mail, or look a number up in a CRM. Return what is wrong, empty when all is well.
 
     Raises `NotFound`.
     """
     endpoint = await known_endpoint(store, named)
     receiver = Receiver(endpoint, tuple(unseal(sealed) for sealed in endpoint.sealed_secrets))
-    async with senders(clock) as sending:
+    async with senders(clock, smtp=smtp) as sending:
         return await sending.probe(receiver)

@@ -1,24 +1,26 @@
 """The worker: takes what is due, sends it, writes down what became of it. It holds nothing that it could not lose.
 
-Whatever it claims comes back when it dies: see `service.deliver.Claim`.
+Whatever it claims comes back when it dies: see `service.ports.Store.claim_deliveries`.
 """
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
+from functools import partial
 
 from callgate.errors import StorageUnavailable
 from callgate.logs import log
-from callgate.outbox.line import CRM_AT_ONCE, Line
+from callgate.outbox.line import AT_ONCE, CRM_AT_ONCE, Line
 from callgate.outbox.schedule import Answer, Fate, conclude
 from callgate.outbox.senders import Senders, senders
 from callgate.service.catalog import Catalogs
-from callgate.service.deliver import Claim, Conclude, News
+from callgate.service.deliver import Conclude, Concluded, News
 from callgate.service.delivery import Delivery
 from callgate.service.endpoint import PER_S, WEBHOOK, Endpoint, Receiver
 from callgate.service.ports import Store
+from callgate.service.take_lease import Holder
 
 LOOK_S = 0.25
 """How often the worker looks for what is due; what it concludes itself it follows up at once."""
@@ -29,29 +31,47 @@ CLAIMED_FOR = timedelta(seconds=30)
 PARTING_S = 2.0
 """How long an orderly stop waits for attempts that are under way; their claims take care of the rest."""
 
+WORTHWHILE = AT_ONCE // 2
+"""So many are claimed at once where something is under way and more waits: one by one, claims would cost more than sending."""
+
+BESIDE_CALLS = 4
+"""Deliveries on their way to one endpoint at a time while calls are being decided, which then never wait for many of them."""
+
 
 class Worker:
-    """Delivers for the endpoints of the catalog. One per server; several would share the work by their claims."""
+    """Delivers for the endpoints of the catalog. Several share the work, each with a server of its own: by their claims, and
+    by `leases`, under which an endpoint that bears only a certain pace is served by one of them alone.
 
-    def __init__(
+    `is_busy` says whether the server has more important things to do just now.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it works on, and what it is considerate of
         self,
         store: Store,
         catalogs: Catalogs,
         clock: Callable[[], datetime],
         *,
         posts: Callable[[Callable[[], datetime]], AbstractAsyncContextManager[Senders]] = senders,
+        leases: Holder | None = None,
+        is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._catalogs = catalogs
         self._clock = clock
         self._posts = posts
+        self._turns = Turns(leases)
+        self._is_busy = is_busy
         self._wake = asyncio.Event()
         self._attempts: set[asyncio.Task[None]] = set()
         self._lines: dict[str, tuple[Endpoint, Line]] = {}
+        self._concluded: list[Concluded] = []
+        self._is_concluded = asyncio.Event()
+        self._looked_at = 0.0
 
     async def work(self) -> None:
         """Deliver until cancelled. A store that is down for a while is waited for."""
         async with self._posts(self._clock) as posts:
+            writing = asyncio.create_task(self._write())
             try:
                 while True:
                     await self._look(posts)
@@ -61,20 +81,35 @@ class Worker:
                     await asyncio.wait(self._attempts, timeout=PARTING_S)
                 for attempt in self._attempts:
                     attempt.cancel()
-                await asyncio.gather(*self._attempts, return_exceptions=True)
+                writing.cancel()
+                await asyncio.gather(writing, *self._attempts, return_exceptions=True)
+                await self._turns.close()
+                await self._write_down()
 
     async def _look(self, posts: Senders) -> None:
         """Begin an attempt for everything that is due and has room."""
         self._wake.clear()
+        at_least = self._at_least()
         receivers = self._catalogs.now.receivers
         self._lines = {name: line for name, line in self._lines.items() if name in receivers}
+        self._turns.want({name for name, each in receivers.items() if _is_paced(each.endpoint)})
         for receiver in receivers.values():
+            if not self._turns.has(receiver.endpoint.id):
+                continue
             try:
-                for delivery in await self._claim(receiver):
+                for delivery in await self._claim(receiver, at_least):
                     self._begin(posts, delivery, receiver)
             except StorageUnavailable as error:
                 log.warning("outbox.waits", error=str(error))
                 return
+
+    def _at_least(self) -> int:
+        """How many make a claim worth while; one is enough every now and then, so that slow ones hold nobody up."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._looked_at < LOOK_S and not self._is_busy():
+            return WORTHWHILE
+        self._looked_at = now_s
+        return 1
 
     async def _rest(self) -> None:
         try:
@@ -92,15 +127,12 @@ class Worker:
         self._lines[endpoint.id] = (endpoint, line)
         return line
 
-    async def _claim(self, receiver: Receiver) -> list[Delivery]:
+    async def _claim(self, receiver: Receiver, at_least: int) -> Sequence[Delivery]:
         now, line = self._clock(), self._line(receiver.endpoint)
-        room = line.room(now)
+        room = line.room(now, at_least=at_least, at_most=BESIDE_CALLS if self._is_busy() else AT_ONCE)
         if room == 0:
             return []
-        due = await self._store.due_deliveries(receiver.endpoint.id, now, room)
-        if not due:
-            return []
-        return await self._store.perform(Claim(ids=tuple(due), now=now, until=now + CLAIMED_FOR))
+        return await self._store.claim_deliveries(receiver.endpoint.id, now, now + CLAIMED_FOR, room)
 
     def _begin(self, posts: Senders, delivery: Delivery, receiver: Receiver) -> None:
         line = self._line(receiver.endpoint)
@@ -116,16 +148,73 @@ class Worker:
             is_answered, now = True, self._clock()
             news = line.end(receiver.endpoint, answer, now)
             concluded = conclude(delivery, answer, now, random.random())  # noqa: S311 - it spreads load, it keeps no secret
-            await self._store.perform(Conclude(claimed=delivery, concluded=concluded, news=news))
+            self._concluded.append(Concluded(delivery, concluded, news))
+            self._is_concluded.set()
             _report(concluded, answer, news)
-        except StorageUnavailable as error:  # its claim ends, and it is sent again under the same id
-            log.warning(
-                "delivery.not_written_down", delivery=delivery.id, endpoint=receiver.endpoint.id, error=str(error)
-            )
         finally:
             if not is_answered:
                 line.drop()
+
+    async def _write(self) -> None:
+        """Write down what came of attempts, together what comes together."""
+        while True:
+            await self._is_concluded.wait()
+            self._is_concluded.clear()
+            await self._write_down()
             self._wake.set()
+
+    async def _write_down(self) -> None:
+        concluded, self._concluded = self._concluded, []
+        if not concluded:
+            return
+        try:
+            await self._store.perform(Conclude(of=tuple(concluded), endpoints=self._catalogs.now.endpoints))
+        except asyncio.CancelledError:  # perhaps before it began: it may be said twice, and not never
+            self._concluded[:0] = concluded
+            raise
+        except StorageUnavailable as error:  # their claims end, and they are sent again under the same ids
+            log.warning("deliveries.not_written_down", count=len(concluded), error=str(error))
+
+
+class Turns:
+    """Which of the endpoints that one worker alone may serve are this one's. Without leases all are."""
+
+    def __init__(self, leases: Holder | None) -> None:
+        self._leases = leases
+        self._waiting: dict[str, asyncio.Task[None]] = {}
+        self._held: set[str] = set()
+
+    def want(self, names: set[str]) -> None:
+        """From now on these are waited for, and no others."""
+        if self._leases is None:
+            return
+        for gone in self._waiting.keys() - names:
+            self._waiting.pop(gone).cancel()
+        for name in names - self._waiting.keys():
+            work = self._leases.work(f"outbox/{name}", partial(self._hold, name))
+            self._waiting[name] = asyncio.create_task(work)
+
+    def has(self, name: str) -> bool:
+        """Whether it is this worker's to serve: not waited for, or held."""
+        return name not in self._waiting or name in self._held
+
+    async def close(self) -> None:
+        for waiting in self._waiting.values():
+            waiting.cancel()
+        await asyncio.gather(*self._waiting.values(), return_exceptions=True)
+
+    async def _hold(self, name: str) -> None:
+        """For as long as the lease is ours."""
+        self._held.add(name)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._held.discard(name)
+
+
+def _is_paced(endpoint: Endpoint) -> bool:
+    """Whether several workers would send it more than it bears: connectors keep the pace of their CRM."""
+    return endpoint.kind != WEBHOOK or PER_S in endpoint.options
 
 
 def _is_changed(before: Endpoint, now: Endpoint) -> bool:

@@ -6,6 +6,7 @@ import msgspec
 
 from callgate.policy.alerts import NONE_YET, Alerts
 from callgate.policy.limits import Limits
+from callgate.policy.pricing import NOTHING_SAID, Pricing
 
 
 class Status(StrEnum):
@@ -19,7 +20,8 @@ class Status(StrEnum):
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Who pays. `deck` is the name of the rate deck that prices its calls; it may not exist yet. `is_elastic`: its calls
     hold their money slice by slice. `low_balance_micros` is below which it is told that its balance is low, None for what its
-    application says; `alerts` is what it has been told. `is_verified`: the operator knows who is behind it.
+    application says; `alerts` is what it has been told. `is_verified`: the operator knows who is behind it. `pricing` is what
+    it says of prices beside the deck.
     """
 
     application: str
@@ -32,3 +34,4 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     low_balance_micros: int | None = None
     alerts: Alerts = NONE_YET
     is_verified: bool = False
+    pricing: Pricing = NOTHING_SAID

@@ -39,13 +39,13 @@ def is_newly_depleted(alerts: Alerts, balance_micros: int) -> bool:
     return alerts.depleted_micros is None or balance_micros > alerts.depleted_micros
 
 
-LIMITS: Mapping[str, tuple[str, str]] = {
-    "rate_too_high": ("ceiling_price", "hour"),
-    "too_many_concurrent_calls": ("concurrent_calls", "hour"),
-    "too_many_calls": ("calls_per_minute", "minute"),
-    "too_many_destinations": ("destinations_per_hour", "hour"),
-    "repeated_destination": ("repeats_per_hour", "hour"),
-    "spend_cap_reached": ("spend", "day"),
+LIMITS: Mapping[Refusal, tuple[str, str]] = {
+    Refusal.RATE_TOO_HIGH: ("ceiling_price", "hour"),
+    Refusal.TOO_MANY_CONCURRENT_CALLS: ("concurrent_calls", "hour"),
+    Refusal.TOO_MANY_CALLS: ("calls_per_minute", "minute"),
+    Refusal.TOO_MANY_DESTINATIONS: ("destinations_per_hour", "hour"),
+    Refusal.REPEATED_DESTINATION: ("repeats_per_hour", "hour"),
+    Refusal.SPEND_CAP_REACHED: ("spend", "day"),
 }
 """Which limit a refusal tells of, and how often at most that is told: once a window, by the UTC clock."""
 
@@ -54,5 +54,5 @@ _WINDOWS = {"minute": "%Y-%m-%dT%H:%MZ", "hour": "%Y-%m-%dT%HZ", "day": "%Y-%m-%
 
 def limit_of(refusal: Refusal, now: datetime) -> tuple[str, str] | None:
     """The limit that this refusal tells of, and the window that `now`, in UTC, is in; None where it tells of none."""
-    known = LIMITS.get(refusal.value)
+    known = LIMITS.get(refusal)
     return None if known is None else (known[0], now.strftime(_WINDOWS[known[1]]))

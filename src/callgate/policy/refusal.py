@@ -21,6 +21,7 @@ class Refusal(StrEnum):
     RULE = "rule"
     NO_RATE = "no_rate"
     RATE_TOO_HIGH = "rate_too_high"
+    MARGIN_NEGATIVE = "margin_negative"
     TOO_MANY_CONCURRENT_CALLS = "too_many_concurrent_calls"
     TOO_MANY_CALLS = "too_many_calls"
     TOO_MANY_DESTINATIONS = "too_many_destinations"
@@ -46,6 +47,7 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.RULE: "A rule of the operator refuses the call, or could not be judged.",
     Refusal.NO_RATE: "The account's rate deck has no price for this destination, or blocks it.",
     Refusal.RATE_TOO_HIGH: "The destination is priced above the ceiling price.",
+    Refusal.MARGIN_NEGATIVE: "A minute may cost more than it is sold for, or its cost is not known.",
     Refusal.TOO_MANY_CONCURRENT_CALLS: "As many calls of the account are up as may be at once.",
     Refusal.TOO_MANY_CALLS: "The account tried as many calls within a minute as it may.",
     Refusal.TOO_MANY_DESTINATIONS: "The account called as many different numbers within an hour as it may.",

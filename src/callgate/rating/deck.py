@@ -61,6 +61,15 @@ class Deck:
             row = rates.inside[row]
         return None
 
+    def rows_under(self, prefix: str) -> tuple[int, int]:
+        """Return where the rows begin and end whose prefixes begin so; all of them where it is empty."""
+        if not prefix:
+            return 0, len(self.rates)
+        first = int(prefix) * SPANS[len(prefix)]
+        keys = self.rates.keys
+        start = bisect_left(keys, first << LENGTH_BITS | len(prefix))
+        return start, bisect_left(keys, first + SPANS[len(prefix)] << LENGTH_BITS, start)
+
     def __len__(self) -> int:
         """Count the rows: a prefix counts once for each of its dates."""
         return len(self.rates)

@@ -62,7 +62,8 @@ class PriceChange(NamedTuple):
 class DeckComparison(NamedTuple):
     """The counts, the largest changes first, and how many rows cost nothing or refuse their calls.
 
-    `free` and `blocked` are of the new deck; `newly_blocked` had a price before.
+    `free` and `blocked` are of the new deck; `newly_blocked` had a price before. The last two are how much more, and how much
+    less, calls of a minute cost, one for each prefix that changed.
     """
 
     change: DeckChange
@@ -71,6 +72,8 @@ class DeckComparison(NamedTuple):
     free: int
     blocked: int
     newly_blocked: int
+    dearer_by_micros: int
+    cheaper_by_micros: int
 
 
 def merge_decks(existing_rows: Iterable[Rate], new_rows: Iterable[Rate], mode: str, now: datetime) -> Rates:
@@ -88,7 +91,7 @@ def merge_decks(existing_rows: Iterable[Rate], new_rows: Iterable[Rate], mode: s
     assert len(new), "read_deck lets no empty file through: it would end every price"
     replaces = ImportMode(mode) is ImportMode.REPLACE
     earliest = min((each.effective_from for each in new.terms if _lasts(each, now)), default=now)
-    kept = Rates()
+    kept = _Kept(now)
     for old_rows, listed_rows in _side_by_side(old, new):
         if listed_rows is None:
             ended = _ended(old, old_rows or (), earliest) if replaces else _as_they_are(old, old_rows or ())
@@ -103,8 +106,8 @@ def merge_decks(existing_rows: Iterable[Rate], new_rows: Iterable[Rate], mode: s
             takes_over = min(starts, default=earliest)
             ended = _ended(old, unlisted, takes_over) if replaces else _as_they_are(old, unlisted)
             ended += _as_they_are(new, listed_rows)
-        _keep(kept, ended, now)
-    return sorted_rates(kept)
+        kept.add(ended)
+    return sorted_rates(kept.rates)
 
 
 def compare_decks(old_rows: Iterable[Rate], new_rows: Iterable[Rate], at: datetime) -> DeckChange:
@@ -154,6 +157,8 @@ def examine_change(old_rows: Iterable[Rate], new_rows: Iterable[Rate], at: datet
         free,
         blocked,
         newly_blocked,
+        most_dearer.sum,
+        most_cheaper.sum,
     )
 
 
@@ -208,9 +213,11 @@ class _Largest:
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, tuple[int, int]]] = []
         self._count = 0
+        self.sum = 0
 
     def add(self, difference: int, before: int, after: int) -> None:
         self._count -= 1
+        self.sum += difference
         entry = (difference, self._count, (before, after))
         if len(self._heap) < MOST_SHOWN:
             heapq.heappush(self._heap, entry)
@@ -272,22 +279,42 @@ def _ended(rates: Rates, rows: Iterable[int], end: datetime) -> list[_Row]:
     return ended
 
 
-def _keep(kept: Rates, rows: list[_Row], now: datetime) -> None:
-    """Add rows of one slot, oldest first, without those that are over, or behind a newer one for as long as they last."""
-    if len(rows) > 1:
+class _Kept:
+    """The rows that an import leaves, added slot by slot."""
+
+    def __init__(self, now: datetime) -> None:
+        self.rates = Rates()
+        self._now = now
+        self._places: dict[int, int] = {}  # by the identity of terms: they live as long as the decks that they are of
+
+    def add(self, rows: list[_Row]) -> None:
+        """Add rows of one slot, without those that are over, or behind a newer one for as long as they last."""
+        if len(rows) == 1:
+            if _lasts(rows[0][2], self._now):
+                self._put(*rows[0])
+            return
         rows.sort(key=_start)
-    found: list[_Row] = []
-    newer: Terms | None = None  # already in force, and the one that lasts longest
-    for row in reversed(rows):
-        terms = row[2]
-        if not _lasts(terms, now) or (newer is not None and _lasts_as_long(newer, terms)):
-            continue
-        found.append(row)
-        if terms.effective_from <= now:
-            newer = terms
-    for rates, place, terms in reversed(found):
-        label = rates.labels[rates.labels_at[place]]
-        kept.add(rates.keys[place], rates.nanos[place], kept.place(terms), label, rates.lines[place])
+        found: list[_Row] = []
+        newer: Terms | None = None  # already in force, and the one that lasts longest
+        for row in reversed(rows):
+            terms = row[2]
+            if not _lasts(terms, self._now) or (newer is not None and _lasts_as_long(newer, terms)):
+                continue
+            found.append(row)
+            if terms.effective_from <= self._now:
+                newer = terms
+        for row in reversed(found):
+            self._put(*row)
+
+    def _put(self, rates: Rates, row: int, terms: Terms) -> None:
+        own = rates.terms[rates.terms_at[row]]
+        if terms is own:
+            place = self._places.get(id(own))
+            if place is None:
+                place = self._places[id(own)] = self.rates.place(own)
+        else:
+            place = self.rates.place(terms)
+        self.rates.add(rates.keys[row], rates.nanos[row], place, rates.labels[rates.labels_at[row]], rates.lines[row])
 
 
 _start: Callable[[_Row], datetime] = lambda row: row[2].effective_from  # noqa: E731 - a key

@@ -9,21 +9,19 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from io import BytesIO, TextIOWrapper
 from operator import itemgetter
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from callgate.errors import AmountInvalid, DeckFault, RateDeckInvalid
 from callgate.money import MICROS, NANOS_PER_MICRO, parse_currency, parse_scaled
-from callgate.rating.rate import MAX_INCREMENT_S, MAX_PREFIX_DIGITS, Rate
+from callgate.rating.deck_cells import MAX_PRICE, CellInvalid
+from callgate.rating.rate import MAX_INCREMENT_S, MAX_PREFIX_DIGITS
+from callgate.rating.rates import Rates, Terms, key_of, prefix_of, sorted_rates
 
 REQUIRED_COLUMNS = ("prefix", "destination", "rate_per_min", "connect_fee", "first_s", "next_s", "effective_from")
 OPTIONAL_COLUMNS = ("minimum_charge", "grace_s", "effective_to", "status", "currency")
 COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
-
-MAX_PRICE = 100_000_000
-"""Largest price, fee or minimum that we take, in major units: dear satellite minutes fit in any currency, and a call of
-four hours stays far inside 64 bits of micros."""
 
 MAX_LABEL_CHARACTERS = 200
 
@@ -48,11 +46,33 @@ _MOMENT_EXPECTED = "2026-11-23 (from 00:00 UTC), or a moment with its offset suc
 _Value = TypeVar("_Value")
 
 
-class DeckFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file says: its rows in the order of the file, and their currency where it names one."""
+class MappedColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """A column of a file, what it is taken for (empty: for nothing), and some of its values."""
 
-    rows: list[Rate]
+    column: str
+    field: str
+    samples: list[str]
+
+
+class DeckMapping(msgspec.Struct, frozen=True, kw_only=True):
+    """How a file was read. `assumed` is what it does not say itself; `skipped` counts lines that are no rows."""
+
+    encoding: str
+    delimiter: str
+    header_line: int
+    columns: list[MappedColumn]
+    assumed: dict[str, str]
+    skipped: int
+
+
+class DeckFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file says: its rows, and their currency where it names one. `mapping` is None for a file in our own format,
+    whose rows stand in the order of the file.
+    """
+
+    rows: Rates
     currency: str | None
+    mapping: DeckMapping | None = None
 
 
 def read_deck(data: bytes, source: str, now: datetime) -> DeckFile:
@@ -68,6 +88,7 @@ def read_deck(data: bytes, source: str, now: datetime) -> DeckFile:
         raise RateDeckInvalid(source, faults)
     rows, currencies = _read_rows(records, [_column_name(cell) for cell in header], _Cells(now), faults)
     faults += _currency_faults(currencies)
+    faults += duplicates(sorted_rates(rows), "prefix")
     if not rows and not faults:
         faults.append(DeckFault(header_line, "", "a header without rows", "at least one row below it"))
     if faults:
@@ -77,11 +98,10 @@ def read_deck(data: bytes, source: str, now: datetime) -> DeckFile:
 
 def _read_rows(
     records: Iterator[tuple[int, list[str]]], header: list[str], cells: "_Cells", faults: list[DeckFault]
-) -> tuple[list[Rate], dict[str, int]]:
+) -> tuple[Rates, dict[str, int]]:
     """Return the rows that can be read, and the first line of each currency; add what is wrong with the others."""
-    rows: list[Rate] = []
+    rows = Rates()
     currencies: dict[str, int] = {}
-    lines_by_date: dict[datetime, dict[str, int]] = {}
     # A blank cell is put after the last of each row: that is where the columns look that the file does not have.
     in_our_order = itemgetter(*(header.index(name) if name in header else len(header) for name in COLUMNS))
     for line, record in records:
@@ -93,18 +113,12 @@ def _read_rows(
         record.append("")
         texts = in_our_order(record)
         try:
-            rate, currency = cells.read(line, texts)
-        except _CellInvalid:
+            currency = cells.add(rows, line, texts)
+        except CellInvalid:
             faults += cells.faults(line, texts)
-            continue
-        earlier_line = lines_by_date.setdefault(rate.effective_from, {}).setdefault(rate.prefix, line)
-        if earlier_line != line:
-            found = f"{rate.prefix} again, with the same date as on line {earlier_line}"
-            faults.append(DeckFault(line, "prefix", found, "each prefix once for each date"))
             continue
         if currency:
             currencies.setdefault(currency, line)
-        rows.append(rate)
     return rows, currencies
 
 
@@ -145,7 +159,7 @@ def _header_faults(line: int, header: list[str]) -> list[DeckFault]:
     faults = [DeckFault(line, name, "no such column", expected) for name in missing]
     for place, name in enumerate(names):
         if name not in COLUMNS:
-            faults.append(DeckFault(line, _shown(name), "an unknown column", expected))
+            faults.append(DeckFault(line, shown(name), "an unknown column", expected))
         elif name in names[:place]:
             faults.append(DeckFault(line, name, "this column twice", "each column once"))
     return faults
@@ -159,8 +173,22 @@ def _currency_faults(currencies: dict[str, int]) -> list[DeckFault]:
     ]
 
 
-class _CellInvalid(Exception):
-    """A cell cannot be read. Carries what would do."""
+def duplicates(rows: Rates, column: str) -> Iterator[DeckFault]:
+    """Find rows of sorted ones that stand for the same calls from the same date on: which would price them is anybody's guess."""
+    keys, terms = rows.keys, rows.terms
+    first_line = 0
+    for row in range(1, len(keys)):
+        if keys[row] != keys[row - 1]:
+            continue
+        before, after = terms[rows.terms_at[row - 1]], terms[rows.terms_at[row]]
+        if before.preference != after.preference:
+            first_line = 0
+            continue
+        lines = sorted((rows.lines[row - 1], rows.lines[row]))
+        first_line = min(first_line or lines[0], lines[0])
+        origin = f" from {after.origin}" if after.origin else ""
+        found = f"{prefix_of(keys[row])}{origin} again, with the same date as on line {first_line}"
+        yield DeckFault(lines[1], column, found, "each prefix once for each date")
 
 
 class _Remembered(dict[str, _Value]):
@@ -182,19 +210,19 @@ def _read_prefix(text: str) -> str:
     if _PREFIX.fullmatch(digits):
         return digits
     if digits.isdecimal() and len(digits) > MAX_PREFIX_DIGITS:
-        raise _CellInvalid(f"at most {MAX_PREFIX_DIGITS} digits")
+        raise CellInvalid(f"at most {MAX_PREFIX_DIGITS} digits")
     if re.fullmatch(r"[0-9.,]+[eE]\+?[0-9]+", digits):
-        raise _CellInvalid("all digits of the prefix: a spreadsheet shortened it, format the column as text")
-    raise _CellInvalid("the digits of a country code and what follows it, such as 4670")
+        raise CellInvalid("all digits of the prefix: a spreadsheet shortened it, format the column as text")
+    raise CellInvalid("the digits of a country code and what follows it, such as 4670")
 
 
-def _read_label(text: str) -> str:
+def read_label(text: str) -> str:
     if len(text) > MAX_LABEL_CHARACTERS:
-        raise _CellInvalid(f"at most {MAX_LABEL_CHARACTERS} characters")
+        raise CellInvalid(f"at most {MAX_LABEL_CHARACTERS} characters")
     if _CONTROL.search(text):
-        raise _CellInvalid("a label on one line, without control characters")
+        raise CellInvalid("a label on one line, without control characters")
     if not text.isascii() and _BAD_BYTES.search(text):
-        raise _CellInvalid("text in UTF-8")
+        raise CellInvalid("text in UTF-8")
     return text
 
 
@@ -212,9 +240,9 @@ def _read_price(text: str, scale: int, expected: str) -> int | None:
     try:
         price = parse_scaled(text, scale, "")
     except AmountInvalid as fault:
-        raise _CellInvalid(fault.expected if "decimals" in fault.expected else expected) from None
+        raise CellInvalid(fault.expected if "decimals" in fault.expected else expected) from None
     if not 0 <= price <= MAX_PRICE * scale:
-        raise _CellInvalid(f"from 0 to {MAX_PRICE}")
+        raise CellInvalid(f"from 0 to {MAX_PRICE}")
     return price
 
 
@@ -223,7 +251,7 @@ def _read_increment_s(text: str) -> int | None:
     if not text:
         return None
     if not _WHOLE.fullmatch(text) or not 1 <= int(text) <= MAX_INCREMENT_S:
-        raise _CellInvalid(_INCREMENT_EXPECTED)
+        raise CellInvalid(_INCREMENT_EXPECTED)
     return int(text)
 
 
@@ -231,7 +259,7 @@ def _read_grace_s(text: str) -> int:
     if not text:
         return 0
     if not _WHOLE.fullmatch(text) or int(text) > MAX_INCREMENT_S:
-        raise _CellInvalid(f"whole seconds, 0 to {MAX_INCREMENT_S}")
+        raise CellInvalid(f"whole seconds, 0 to {MAX_INCREMENT_S}")
     return int(text)
 
 
@@ -239,17 +267,17 @@ def _read_moment(text: str) -> datetime | None:
     if not text:
         return None
     if not _MOMENT.fullmatch(text):
-        raise _CellInvalid(_MOMENT_EXPECTED)
+        raise CellInvalid(_MOMENT_EXPECTED)
     try:
         moment = datetime.fromisoformat(text.upper())
         return moment.replace(tzinfo=UTC) if len(text) == _DATE_CHARACTERS else moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise _CellInvalid(_MOMENT_EXPECTED) from None
+        raise CellInvalid(_MOMENT_EXPECTED) from None
 
 
 def _read_is_blocked(text: str) -> bool:
     if text.lower() not in ("", "active", "blocked"):
-        raise _CellInvalid("active, blocked or blank")
+        raise CellInvalid("active, blocked or blank")
     return text.lower() == "blocked"
 
 
@@ -259,12 +287,12 @@ def _read_currency(text: str) -> str:
     try:
         return parse_currency(text)
     except AmountInvalid as fault:
-        raise _CellInvalid(fault.expected) from None
+        raise CellInvalid(fault.expected) from None
 
 
 _READERS: dict[str, Callable[[str], object]] = {
     "prefix": _read_prefix,
-    "destination": _read_label,
+    "destination": read_label,
     "rate_per_min": _read_rate_nanos,
     "connect_fee": _read_micros,
     "first_s": _read_increment_s,
@@ -278,12 +306,20 @@ _READERS: dict[str, Callable[[str], object]] = {
 }
 
 
+class _Shared(NamedTuple):
+    """What the cells say that repeat from row to row. A row without increments can only be blocked."""
+
+    terms: Terms
+    has_increments: bool
+    currency: str
+
+
 class _Cells:
-    """Turns the texts of a row, in the order of `COLUMNS`, into a rate; or says what is wrong with it."""
+    """Adds the texts of a row, in the order of `COLUMNS`, to the rows; or says what is wrong with it."""
 
     def __init__(self, now: datetime) -> None:
         self._now = now
-        self._labels = _Remembered(_read_label)
+        self._labels = _Remembered(read_label)
         self._rates = _Remembered(_read_rate_nanos)
         self._amounts = _Remembered(_read_micros)
         self._increments = _Remembered(_read_increment_s)
@@ -291,35 +327,50 @@ class _Cells:
         self._moments = _Remembered(_read_moment)
         self._are_blocked = _Remembered(_read_is_blocked)
         self._currencies = _Remembered(_read_currency)
+        self._shared: dict[tuple[str, ...], _Shared] = {}
+        self._places: dict[tuple[tuple[str, ...], bool], int] = {}
 
-    def read(self, line: int, texts: tuple[str, ...]) -> tuple[Rate, str]:
-        """Return the rate and its currency, blank where it names none. Raises `_CellInvalid` at the first fault."""
-        prefix, label, rate, fee, first, increment, start, minimum, grace, end, status, currency = texts
+    def add(self, rows: Rates, line: int, texts: tuple[str, ...]) -> str:
+        """Add a row and return its currency, blank where it names none. Raises `CellInvalid` at the first fault."""
+        prefix, label, rate, *_ = texts
         rate_nanos = self._rates[rate]
-        is_blocked = self._are_blocked[status] or rate_nanos is None
-        first_s = self._increments[first]
-        increment_s = self._increments[increment]
-        if (first_s is None or increment_s is None) and not is_blocked:
-            raise _CellInvalid(_INCREMENT_EXPECTED)
-        effective_from = self._moments[start] or self._now
-        effective_to = self._moments[end]
+        known = texts[3:], rate_nanos is None
+        place = self._places.get(known)
+        shared = self._read_shared(texts[3:]) if place is None else self._shared[texts[3:]]
+        if place is None:
+            is_blocked = shared.terms.is_blocked or rate_nanos is None
+            if not (is_blocked or shared.has_increments):
+                raise CellInvalid(_INCREMENT_EXPECTED)
+            place = rows.place(shared.terms._replace(is_blocked=is_blocked))
+            if len(self._places) < _MAX_REMEMBERED:
+                self._shared[texts[3:]], self._places[known] = shared, place
+        digits = prefix if _PREFIX.fullmatch(prefix) else _read_prefix(prefix.strip())
+        rows.add(key_of(digits), rate_nanos or 0, place, self._labels[label], line)
+        return shared.currency
+
+    def _read_shared(self, texts: tuple[str, ...]) -> _Shared:
+        fee, first, increment, start, minimum, grace, end, status, currency = texts
+        first_s, increment_s = self._increments[first], self._increments[increment]
+        effective_from, effective_to = self._moments[start] or self._now, self._moments[end]
         if effective_to is not None and effective_to <= effective_from:
-            raise _CellInvalid(_END_EXPECTED)
-        row = Rate(
-            prefix=prefix if _PREFIX.fullmatch(prefix) else _read_prefix(prefix.strip()),
-            destination=self._labels[label],
-            rate_nanos_per_min=rate_nanos or 0,
+            raise CellInvalid(_END_EXPECTED)
+        terms = Terms(
+            effective_from=effective_from,
+            effective_to=effective_to,
             connect_fee_micros=self._amounts[fee],
             first_increment_s=first_s or 1,
             increment_s=increment_s or 1,
             minimum_charge_micros=self._amounts[minimum],
             grace_s=self._graces[grace],
-            effective_from=effective_from,
-            effective_to=effective_to,
-            is_blocked=is_blocked,
-            line=line,
+            included_s=0,
+            is_blocked=self._are_blocked[status],
+            number_length=0,
+            origin="",
+            hours="",
+            deck="",
+            file="",
         )
-        return row, self._currencies[currency]
+        return _Shared(terms, first_s is not None and increment_s is not None, self._currencies[currency])
 
     def faults(self, line: int, texts: tuple[str, ...]) -> Iterator[DeckFault]:
         """Say what is wrong with a row that `read` refused: each cell by itself, then cells against each other."""
@@ -327,19 +378,19 @@ class _Cells:
         for column, text in zip(COLUMNS, texts, strict=True):
             try:
                 values[column] = _READERS[column](text.strip())
-            except _CellInvalid as fault:
-                yield DeckFault(line, column, _shown(text), str(fault))
+            except CellInvalid as fault:
+                yield DeckFault(line, column, shown(text), str(fault))
         if values.get("rate_per_min") is not None and values.get("status") is False:
             for column in ("first_s", "next_s"):
                 if column in values and values[column] is None:
-                    yield DeckFault(line, column, _shown(""), _INCREMENT_EXPECTED)
+                    yield DeckFault(line, column, shown(""), _INCREMENT_EXPECTED)
         start = values.get("effective_from", "unreadable") or self._now
         end = values.get("effective_to")
         if isinstance(start, datetime) and isinstance(end, datetime) and end <= start:
             yield DeckFault(line, "effective_to", end.isoformat(), f"{_END_EXPECTED}, {start.isoformat()}")
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Show a cell as it stands, shortened; bytes that are no UTF-8 as bytes."""
     if not text.strip():
         return "nothing"

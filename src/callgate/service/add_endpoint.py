@@ -12,10 +12,12 @@ from callgate.errors import Conflict, Invalid, NotFound
 from callgate.service.books import Books, Keys
 from callgate.service.endpoint import (
     ED25519,
+    EMAIL,
     HMAC,
     MAX_ENDPOINTS,
     MAX_NAMED,
     OF_CONNECTORS,
+    OF_EMAIL,
     PRIVATE_PREFIX,
     PUBLIC_PREFIX,
     REMOVED,
@@ -27,6 +29,7 @@ from callgate.service.endpoint import (
     EndpointState,
     RecordType,
     is_public,
+    read_mailto,
     read_options,
     read_types,
     read_url,
@@ -78,6 +81,10 @@ class RotateEndpoint:
         return rotated
 
 
+BY_OPERATOR = "disabled by the operator"
+"""Why an endpoint is disabled that has done nothing wrong."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SetEndpointState:
     """Stop sending to an endpoint, or start again. What waits for it meanwhile stays."""
@@ -93,7 +100,7 @@ class SetEndpointState:
         endpoint = _known(books, self.id)
         if endpoint.state is self.state:
             return endpoint
-        why = "" if self.state is EndpointState.ACTIVE else "disabled by the operator"
+        why = "" if self.state is EndpointState.ACTIVE else BY_OPERATOR
         changed = msgspec.structs.replace(endpoint, state=self.state, why=why, failing_since=None)
         books.endpoints.put(self.id, changed)
         return changed
@@ -162,7 +169,9 @@ async def add_endpoint(  # noqa: PLR0913 - as below
     resolve: Resolve,
     now: datetime,
 ) -> tuple[Endpoint, str]:
-    """Add an endpoint and return it with its secret: of an ed25519 pair the public half. Raises `Invalid`, `Conflict`."""
+    """Add an endpoint and return it with its secret: of an ed25519 pair the public half, empty for e-mail. Raises `Invalid`,
+    `Conflict`.
+    """
     job, secret = await new_endpoint(
         store, url, types, wanted=wanted, allow_private=allow_private, seal=seal, resolve=resolve, now=now
     )
@@ -185,10 +194,16 @@ async def new_endpoint(  # noqa: PLR0913 - what is said of an endpoint, and what
     `resolve` gives the addresses that a host has now, none when it is not known: the check here is for the operator, who
     sees at once what would be refused later. What is sent is checked when it is sent.
     """
-    kinds, host = read_types(types), read_url(url).hostname or ""
-    options = read_options(wanted.options) if wanted.kind == WEBHOOK else wanted.options
-    if wanted.kind != WEBHOOK:
-        kinds = _of_connector(kinds)
+    kinds, options = read_types(types), wanted.options
+    if wanted.kind == EMAIL:
+        read_mailto(url)
+        kinds, host, allow_private = kinds or OF_EMAIL, "", True  # it is the operator's own server that is spoken to
+        if options:
+            raise Invalid("option", repr(next(iter(options))[:40]), "none for e-mail")
+    else:
+        host = read_url(url).hostname or ""
+        options = read_options(options) if wanted.kind == WEBHOOK else options
+        kinds = kinds if wanted.kind == WEBHOOK else _of_connector(kinds)
     private = [] if allow_private else [address for address in await resolve(host) if not is_public(address)]
     if private:
         found = host if host == private[0] else f"{host}, which is {private[0]}"
@@ -201,7 +216,7 @@ async def new_endpoint(  # noqa: PLR0913 - what is said of an endpoint, and what
         raise Invalid("endpoint", f"more than {MAX_NAMED} applications or accounts", "fewer, or all of them")
     if len(await store.endpoints()) >= MAX_ENDPOINTS:
         raise Conflict(f"there are {MAX_ENDPOINTS} endpoints already, and no more can be had")
-    secret = wanted.secret or new_secret(options.get(SIGNING, HMAC))
+    secret = "" if wanted.kind == EMAIL else wanted.secret or new_secret(options.get(SIGNING, HMAC))
     endpoint = Endpoint(
         id=ID_PREFIX + secrets.token_hex(8),
         url=url,
@@ -242,6 +257,8 @@ async def new_rotation(
     """
     endpoint = await known_endpoint(store, named)
     is_webhook = endpoint.kind == WEBHOOK
+    if endpoint.kind == EMAIL:
+        raise Invalid("endpoint", f"{named}, which is of kind {EMAIL}", "another one: its login is in the settings")
     if is_webhook == (credentials is not None):
         expected = "callgate endpoint rotate" if is_webhook else "callgate endpoint token"
         raise Invalid("endpoint", f"{named}, which is of kind {endpoint.kind}", f"for that one {expected}")

@@ -11,6 +11,8 @@ from callgate.errors import AmountInvalid, Invalid
 from callgate.money import format_micros, parse_micros
 from callgate.policy.account import Status
 from callgate.policy.limits import Limits
+from callgate.policy.pricing import NAMES as PRICING
+from callgate.policy.pricing import NOTHING_SAID, Pricing
 from callgate.protocol.base_url import is_url, read_base_url
 from callgate.rating.tariff import FREE, Tariff, read_fee, read_price
 
@@ -63,6 +65,7 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     conference: Tariff | None = None
     sip: Mapping[str, Tariff] = {}
     low_balance: int = 0
+    pricing: Pricing = NOTHING_SAID
 
     def changed(self, words: list[str]) -> "ApplicationSettings":
         """Apply `NAME=VALUE` words in order. Raises `Invalid` naming the word that cannot be used."""
@@ -71,10 +74,12 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
             name, equals, value = word.partition("=")
             if equals and name in FIXED:
                 _check_fixed(name, value)
+            elif equals and name in PRICING:
+                settings = msgspec.structs.replace(settings, pricing=settings.pricing.changed(name, value))
             elif equals and name in _READ:
                 settings = msgspec.structs.replace(settings, **{name: _READ[name](value)})
             else:
-                names = ", ".join([*_READ, *FIXED])
+                names = ", ".join([*_READ, *PRICING, *FIXED])
                 raise Invalid("application setting", repr(word), f"NAME=VALUE with one of these names: {names}")
         return settings
 
@@ -92,6 +97,7 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
             "sip": ",".join(f"{domain}:{price.shown()}" for domain, price in self.sip.items()) or REFUSE,
             "low_balance": format_micros(self.low_balance) if self.low_balance else "none",
         }
+        given |= self.pricing.shown()
         return given | {name: value for name, value in FIXED.items() if value}
 
 

@@ -7,6 +7,7 @@ import msgspec
 from callgate import __version__
 from callgate.service.account_events import REPORTS
 from callgate.service.endpoint import RecordType
+from callgate.service.endpoint_events import DisabledReport
 from callgate.service.queue_record import Message
 from callgate.service.reports import RecordReport
 
@@ -20,10 +21,14 @@ ABOUT = {
     RecordType.LIMIT_REACHED: "A call was refused because a limit of its account or application was reached.",
     RecordType.CALL_REFUSED: "A call of a known account was not let through.",
     RecordType.ACCOUNT_BLOCKED: "The account was blocked because its calls look like fraud.",
+    RecordType.ENDPOINT_DISABLED: "Another endpoint is sent nothing any more: it was gone, or has failed for days.",
 }
 """What each type says; the reference has the same."""
 
-DATA: dict[RecordType, type[msgspec.Struct]] = {kind: REPORTS.get(kind, RecordReport) for kind in RecordType}
+DATA: dict[RecordType, type[msgspec.Struct]] = {
+    kind: DisabledReport if kind is RecordType.ENDPOINT_DISABLED else REPORTS.get(kind, RecordReport)
+    for kind in RecordType
+}
 """What the data of each type is."""
 
 HEADERS = {

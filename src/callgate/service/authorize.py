@@ -12,6 +12,7 @@ from callgate.policy.account import Account
 from callgate.policy.limits import MAX_GRANT_S
 from callgate.policy.number_list import NumberList
 from callgate.policy.refusal import Refusal
+from callgate.policy.rules.facts import Value
 from callgate.policy.rules.judge import RuleSet
 from callgate.protocol import Provider
 from callgate.protocol.call import CallArrived, HangUp, Origin
@@ -26,7 +27,7 @@ from callgate.service.did import Did
 from callgate.service.due import RINGING, due_after
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms, begin, ending
 from callgate.service.endpoint import Endpoint
-from callgate.service.outcome import Outcome
+from callgate.service.outcome import Decided, Outcome
 from callgate.service.records import Call, Callback, Flag
 from callgate.service.settle import Ending, read_ending, settle
 from callgate.service.ticket import Presented, UsedTicket
@@ -54,6 +55,7 @@ class Authorize:
     rules: RuleSet | None = None
     did: Did | None = None  # of the rented number that is called
     rented: Collection[str] = ()
+    hooks: Mapping[str, Value] | None = None  # what hooks said of the call
 
     def keys(self) -> Keys:
         identities = tuple(key for key in (self._user(), self._number()) if key is not None)
@@ -83,7 +85,10 @@ class Authorize:
         """The first time that we hear of this call."""
         call = self.authorized(books, self.elastic)
         books.calls.put(call.key, call)
-        return self._answer(books, call.answer, note=Flag.RULE_FAILED if Flag.RULE_FAILED in call.flags else "")
+        note = Flag.RULE_FAILED if Flag.RULE_FAILED in call.flags else ""
+        decided = Decided(*self._answer(books, call.answer, note=note))
+        decided.decision = call.refusal or "connect"
+        return decided
 
     def _decide_after_its_end(self, books: Books, parked: Call) -> Outcome:
         """Its end overtook it. Decide as usual; where it would have connected, the end applies at once."""
@@ -177,6 +182,7 @@ class Authorize:
             rules=self.rules,
             did=self.did,
             rented=self.rented,
+            hooks=self.hooks or {},
         )
 
     def _payer(self, books: Books) -> AccountKey | None:

@@ -21,9 +21,11 @@ from callgate.service.audit_entry import AuditEntry
 from callgate.service.delivery import Delivery
 from callgate.service.did import Did, DidKey
 from callgate.service.endpoint import Endpoint
+from callgate.service.export_file import ExportFile
 from callgate.service.inputs import Answered, InputKey
 from callgate.service.lease import Lease
 from callgate.service.number_list import ListChange, ListHead, ListKey
+from callgate.service.operator_rows import Operator, Session
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.reply import Reply
 from callgate.service.rule_book import RulesHead, RulesVersion
@@ -98,8 +100,11 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     lists: tuple[ListKey, ...] = ()
     dids: tuple[DidKey, ...] = ()
     inputs: tuple[InputKey, ...] = ()
+    exports: tuple[str, ...] = ()
     tickets: tuple[TicketKey, ...] = ()
     users: tuple[UserKey, ...] = ()
+    operators: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
 
 
@@ -249,14 +254,18 @@ class Books:
         self.lists: Shelf[ListKey, ListHead] = Shelf(touched)
         self.dids: Shelf[DidKey, Did] = Shelf(touched)
         self.inputs: Shelf[InputKey, Answered] = Shelf(touched)
+        self.exports: Shelf[str, ExportFile] = Shelf(touched)
         self.tickets: Shelf[TicketKey, UsedTicket] = Shelf(touched)  # those that a call has presented
         self.users: Shelf[UserKey, User] = Shelf(touched)
+        self.operators: Shelf[str, Operator] = Shelf(touched)
+        self.sessions: Shelf[str, Session] = Shelf(touched)
         self.rules: Shelf[str, RulesHead] = Shelf(touched)  # by application
         self.is_probed = False  # something is to be written, although nothing changes
         self.transfers: Journal[Transfer] = Journal(touched)
         self.callbacks: Journal[Callback] = Journal(touched)
         self.list_changes: Journal[ListChange] = Journal(touched)
         self.records: Journal[CallRecord] = Journal(touched)
+        self.concluded: Journal[Delivery] = Journal(touched)  # without a look at what is stored: see `Conclude`
         self.audit: Journal[AuditEntry] = Journal(touched)
         self.rules_versions: Journal[RulesVersion] = Journal(touched)
 

@@ -4,7 +4,7 @@ The steps are those of `docs/reference/decision.md`, in their order; the first t
 each one saw.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +28,9 @@ from callgate.policy.judge_limits import (
 from callgate.policy.limits import MAX_GRANT_S, Bounds, bounds_of
 from callgate.policy.number_list import NumberList, judge_lists, lists_of
 from callgate.policy.numbering import plan_of
+from callgate.policy.pricing import loses_money
 from callgate.policy.refusal import Refusal
+from callgate.policy.rules.facts import Value
 from callgate.policy.rules.judge import RuleSet, Ruling, judge_rules
 from callgate.policy.rules.rule import Effect
 from callgate.policy.spend import Room, Spent, room_left
@@ -47,6 +49,7 @@ from callgate.rating.charge import affordable_duration_s, charge_micros
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
+from callgate.service.cost import cost_nanos_of, rate_by_cost
 from callgate.service.dialled import Dialled, dial
 from callgate.service.did import Did
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
@@ -81,6 +84,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     longest_s: int = MAX_GRANT_S  # that the call is wanted for
     ticket: str = ""  # of the call: `good`, or why it proves nothing; empty where it carries none
     rules: RuleSet | None = None
+    hooks: Mapping[str, Value] = {}  # what hooks said of the call, by the names of their facts
     redirected: Redirected | None = None
     did: Did | None = None
     rented: Collection[str] = ()
@@ -180,7 +184,7 @@ class Ladder:
             call = msgspec.structs.replace(call, destination=dialled.endpoint)
             facts = self.facts = msgspec.structs.replace(facts, call=call)
         yield from self._limits_before_the_price(account, dialled)
-        rate = self.rate = find_price(facts, dialled, account)
+        rate = self.rate = self._price(account, dialled)
         if facts.rules is not None:
             self.ruling, refusal, saw = ask_rules(facts, facts.rules, rate)
             yield Step("rules", saw, refusal)
@@ -194,6 +198,7 @@ class Ladder:
         assert rate is not None, "the step before has asked"
         if dialled.is_number:  # what an operator opens by hand is neither too dear nor called too often
             yield from self._limits_by_the_price(rate)
+            yield from self._margin(account, rate)
         yield from self._limits_by_windows(dialled)
         yield from self._money(rate)
 
@@ -232,6 +237,26 @@ class Ladder:
                 self.bounds, rate.rate_nanos_per_min, rate.connect_fee_micros, rate.minimum_charge_micros
             )
             yield Step("price", saw, refusal)
+
+    def _price(self, account: Account, dialled: Dialled) -> Rate | None:
+        """By the account's deck; where there is none, by what the platform says that the call costs us, and a markup."""
+        facts = self.facts
+        if facts.deck is not None or dialled.tariff is not None:
+            return find_price(facts, dialled, account)
+        pricing = account.pricing.under(facts.application.settings.pricing)
+        return rate_by_cost(pricing, self._cost_nanos(account), facts.call.destination.address, facts.now)
+
+    def _margin(self, account: Account, rate: Rate) -> Iterator[Step]:
+        """The end of step 10, where the operator wants no call below its cost."""
+        pricing = account.pricing.under(self.facts.application.settings.pricing)
+        if pricing.guards_margin:
+            cost_nanos, sold_nanos = self._cost_nanos(account), rate.rate_nanos_per_min
+            saw = {"sold": format_nanos(sold_nanos), "cost": None if cost_nanos is None else format_nanos(cost_nanos)}
+            loses = loses_money(pricing, sold_nanos, cost_nanos)
+            yield Step("margin", saw, Refusal.MARGIN_NEGATIVE if loses else None)
+
+    def _cost_nanos(self, account: Account) -> int | None:
+        return cost_nanos_of(self.facts.call, account.currency, is_redirected=self.facts.redirected is not None)
 
     def _limits_by_windows(self, dialled: Dialled) -> Iterator[Step]:
         """Step 11."""

@@ -1,42 +1,16 @@
-"""The steps of a delivery that are written down: claim it before it is sent, conclude it afterwards."""
+"""What is written down of a delivery after it was sent. Claims, before, are the engine's: see `Store.claim_deliveries`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 
-from callgate.service.books import Books, Keys
-from callgate.service.delivery import Delivery, DeliveryState
+from callgate.service.books import AccountKey, Books, Keys
+from callgate.service.delivery import Delivery
 from callgate.service.endpoint import Endpoint, EndpointState
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A worker takes what is due, and has until `until` to say what became of it."""
-
-    ids: tuple[str, ...]
-    now: datetime
-    until: datetime
-
-    def keys(self) -> Keys:
-        return Keys(deliveries=self.ids)
-
-    def run(self, books: Books) -> list[Delivery]:
-        """Return what was still there to be taken, as it stands now."""
-        claimed = []
-        for each in self.ids:
-            delivery = books.deliveries.get(each)
-            if delivery is not None and delivery.state is DeliveryState.NEXT and delivery.due_at <= self.now:
-                taken = msgspec.structs.replace(
-                    delivery,
-                    attempt_count=delivery.attempt_count + 1,  # before sending: a crash in mid-flight uses up a try
-                    attempted_at=self.now,
-                    due_at=self.until,
-                )
-                books.deliveries.put(each, taken)
-                claimed.append(taken)
-        return claimed
+from callgate.service.endpoint_events import tell_disabled
 
 
 class News(NamedTuple):
@@ -50,28 +24,44 @@ class News(NamedTuple):
 NO_NEWS = News()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Conclude:
-    """What became of a claimed delivery."""
+class Concluded(NamedTuple):
+    """What became of a delivery that was claimed, and what that told of its endpoint."""
 
     claimed: Delivery
     concluded: Delivery
     news: News = NO_NEWS
 
+
+@dataclass(frozen=True, kw_only=True)
+class Conclude:
+    """What became of deliveries that a worker had claimed, each of another lane."""
+
+    of: tuple[Concluded, ...]
+    endpoints: Sequence[Endpoint] = ()  # who may want to hear that another one is disabled
+
     def keys(self) -> Keys:
-        is_news = self.news is not NO_NEWS
-        return Keys(deliveries=(self.claimed.id,), endpoints=(self.claimed.lane.endpoint,) if is_news else ())
+        """The order of a lane is kept by the lock of its account's wallet, or of the endpoint that it tells of."""
+        lanes = [each.claimed.lane for each in self.of]
+        told_of = [lane.account for lane in lanes if not lane.application]
+        news = [each.claimed.lane.endpoint for each in self.of if each.news is not NO_NEWS]
+        return Keys(
+            accounts=tuple(AccountKey(lane.application, lane.account) for lane in lanes if lane.application),
+            endpoints=(*told_of, *news),
+        )
 
     def run(self, books: Books) -> None:
-        """A worker that comes back after its claim changes nothing: by then it is somebody else's."""
-        if books.deliveries.get(self.claimed.id) == self.claimed:
-            books.deliveries.put(self.claimed.id, self.concluded)
-        if self.news is not NO_NEWS:
-            endpoint = books.endpoints.get(self.claimed.lane.endpoint)
+        """A worker that comes back after its claim changes nothing: the engine sees that it is somebody else's by then."""
+        for claimed, concluded, news in self.of:
+            books.concluded.add(concluded)
+            if news is NO_NEWS:
+                continue
+            endpoint = books.endpoints.get(claimed.lane.endpoint)
             assert endpoint is not None, "a delivery has an endpoint"
-            told = tell(endpoint, self.news, self.claimed.attempted_at)
+            told = tell(endpoint, news, claimed.attempted_at)
             if told != endpoint:
                 books.endpoints.put(endpoint.id, told)
+            if told.state is not endpoint.state:
+                tell_disabled(books, endpoint, told.why, claimed.attempted_at or claimed.occurred_at, self.endpoints)
 
 
 def tell(endpoint: Endpoint, news: News, at: datetime | None) -> Endpoint:

@@ -34,7 +34,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """A record for an endpoint. `id` is what the receiver tells repeats by, `body` what it gets, byte for byte.
 
     `due_at` of one that is being sent is when its claim ends: a worker that has not said by then what became of it is
-    taken for dead. `attempt_count` is counted before sending. `why` says what went wrong the last time.
+    taken for dead. `attempt_count` is counted before sending. `attempted_at` tells one claim from another: what comes of a
+    claim is only written down while it is the last one. `why` says what went wrong the last time.
     """
 
     id: str

@@ -4,9 +4,11 @@ Records of every application go to every endpoint that wants their type; each re
 """
 
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -31,6 +33,12 @@ PRIVATE_PREFIX, PUBLIC_PREFIX = "whsk_", "whpk_"
 WEBHOOK = "webhook"
 """The kind of endpoint that is no connector: records are posted to it as they are."""
 
+EMAIL = "email"
+"""The kind whose records are sent as mail, through the operator's own mail server."""
+
+MAILTO = "mailto:"
+
+MAX_RECIPIENTS = 20
 REMOVED = "removed"
 """The kind of what is left of an endpoint that was removed: it is in no list, and nothing is sent there."""
 
@@ -58,10 +66,23 @@ class RecordType(StrEnum):
     LIMIT_REACHED = "limit.reached"
     CALL_REFUSED = "call.refused"
     ACCOUNT_BLOCKED = "account.blocked"
+    ENDPOINT_DISABLED = "endpoint.disabled"
 
 
 OF_CONNECTORS = (RecordType.CALL_ENDED, RecordType.CALL_CORRECTED)
 """What a CRM is told."""
+
+
+OF_EMAIL = (
+    RecordType.CALL_SETTLED_BY_ESTIMATE,
+    RecordType.OVERRUN,
+    RecordType.BALANCE_LOW,
+    RecordType.BALANCE_DEPLETED,
+    RecordType.LIMIT_REACHED,
+    RecordType.ACCOUNT_BLOCKED,
+    RecordType.ENDPOINT_DISABLED,
+)
+"""What is sent by mail unless an endpoint says otherwise: what somebody should look at, and not every call."""
 
 
 class EndpointState(StrEnum):
@@ -164,6 +185,46 @@ def _fault(text: str, url: SplitResult) -> str:
     if len(text) > MAX_URL:
         return f"{len(text)} characters, more than {MAX_URL}"
     return "" if text.isprintable() and " " not in text else "blanks or control characters"
+
+
+def read_mailto(text: str) -> list[str]:
+    """The addresses of an e-mail endpoint, `mailto:` and commas between them. Raises `Invalid`."""
+    addresses = text.removeprefix(MAILTO).split(",")
+    is_usable = all(_ADDRESS.fullmatch(address) for address in addresses)
+    if not text.startswith(MAILTO) or not is_usable or len(addresses) > MAX_RECIPIENTS:
+        expected = f"mailto: and at most {MAX_RECIPIENTS} addresses, such as mailto:ops@example.com,night@example.com"
+        raise Invalid("endpoint URL", repr(text[:80]), expected)
+    return addresses
+
+
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,8}")
+"""As browsers read an address: without quotes and comments, which nobody has. Source: HTML, valid e-mail address."""
+
+
+class Security(StrEnum):
+    """How the way to the mail server is encrypted."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
+class SmtpServer(msgspec.Struct, frozen=True, kw_only=True):
+    """The operator's mail server. `authority` is a file of certificates to trust in place of the system's, `templates` a
+    folder with the operator's own.
+    """
+
+    host: str
+    sender: str
+    port: int = 587
+    security: Security = Security.STARTTLS
+    user: str = ""
+    password: str = ""
+    authority: Path | None = None
+    templates: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"SmtpServer({self.host}:{self.port})"
 
 
 def is_public(address: str) -> bool:

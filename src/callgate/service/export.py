@@ -53,9 +53,15 @@ async def portions(store: Store, wanted: RecordRange) -> AsyncIterator[Sequence[
 
 async def lines(store: Store, wanted: RecordRange, form: FileFormat) -> AsyncIterator[bytes]:
     """The bytes of a CSV or ndjson file."""
+    async for chunk in lines_of(portions(store, wanted), form):
+        yield chunk
+
+
+async def lines_of(found: AsyncIterator[Sequence[RecordReport]], form: FileFormat) -> AsyncIterator[bytes]:
+    """The same of records that were found otherwise."""
     if form is FileFormat.CSV:
         yield csv_lines([COLUMNS])
-    async for reports in portions(store, wanted):
+    async for reports in found:
         if form is FileFormat.CSV:
             yield csv_lines([msgspec.structs.astuple(report) for report in reports])
         else:

@@ -1,13 +1,19 @@
 """Import a rate deck: write its rows beside those in force, then put them in force in one step."""
 
+import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+
+import msgspec
 
 from callgate.errors import Conflict, Invalid, StorageUnavailable
 from callgate.rating.deck_change import DeckComparison, ImportMode, examine_change, merge_decks
+from callgate.rating.deck_csv import DeckFile
+from callgate.rating.deck_mapped import ReadOptions, read_deck_file
 from callgate.rating.rate import Rate
 from callgate.rating.rates import Rates, sorted_rates
 from callgate.service.books import AccountKey, Books, DeckHead, Keys
@@ -39,6 +45,87 @@ class PublishDeck:
         books.decks.put(self.head.name, self.head)
 
 
+@dataclass(frozen=True, kw_only=True)
+class DeckImport:
+    """What is asked: a file, under which name to put it, and how to read it.
+
+    `currency` is for a file that names none, and `default_currency` where nobody does.
+    """
+
+    path: Path
+    file: str
+    deck: str
+    mode: ImportMode
+    currency: str | None
+    default_currency: str
+    options: ReadOptions
+    now: datetime
+
+
+class PreparedDeck(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of reading a file and laying it over the deck that is there. Nothing is written yet."""
+
+    read: DeckFile
+    currency: str
+    after: Rates
+    comparison: DeckComparison
+
+
+Prepare = Callable[[DeckImport, Rates, str | None], Awaitable[PreparedDeck]]
+"""How a file is prepared: `prepare_deck` in a thread, or in a process of its own where calls must not wait for it."""
+
+
+def prepare_deck(asked: DeckImport, before: Rates, currency_before: str | None) -> PreparedDeck:
+    """Read the file and compare it with the deck that is in force. Plain work, seconds of it for a million rows.
+
+    Raises `RateDeckInvalid` with every fault, `Invalid`, and `Conflict` for a currency that does not go with another.
+    """
+    try:
+        data = asked.path.read_bytes()
+    except OSError as error:
+        raise Invalid(asked.file, error.strerror or str(error), "a readable CSV file") from error
+    read = read_deck_file(data, asked.file, asked.now, asked.options)
+    if asked.currency is not None and read.currency is not None and asked.currency != read.currency:
+        raise Invalid(
+            "--currency", asked.currency, f"{read.currency}, which {asked.file} says itself, or no --currency"
+        )
+    currency = asked.currency or read.currency or asked.default_currency
+    after, comparison = _lay_over(
+        asked.deck, before, currency_before, currency, read.rows, asked.mode, asked.now, asked.file
+    )
+    return PreparedDeck(read=read, currency=currency, after=after, comparison=comparison)
+
+
+async def prepare_in_thread(asked: DeckImport, before: Rates, currency_before: str | None) -> PreparedDeck:
+    """For files that take no time worth speaking of, and for processes that decide nothing meanwhile."""
+    return await asyncio.to_thread(prepare_deck, asked, before, currency_before)
+
+
+async def import_file(  # noqa: PLR0913 - a file, and who may say no
+    store: Store,
+    asked: DeckImport,
+    *,
+    is_dry_run: bool,
+    who: str,
+    prepare: Prepare = prepare_in_thread,
+    approve: Callable[[PreparedDeck], None] = lambda _: None,
+) -> PreparedDeck:
+    """Import a file and return what it says and changes. A dry run changes nothing. `approve` sees it before it applies, and
+    raises what stops it.
+
+    Raises what `prepare_deck` does, `Invalid` for a name, `Conflict` for a currency that is not that of the accounts.
+    """
+    check_deck_name(asked.deck)
+    base, before = await _in_force(store, asked.deck)
+    prepared = await prepare(asked, before, None if base is None else base.currency)
+    await _check_accounts(store, asked.deck, prepared.currency)
+    approve(prepared)
+    if not is_dry_run:
+        head = await _next_head(store, asked.deck, prepared.currency, prepared.after, asked.now, asked.file, who)
+        await _put_in_force(store, head, base, prepared.after)
+    return prepared
+
+
 async def import_deck(  # noqa: PLR0913 - what an import says
     store: Store,
     name: str,
@@ -51,27 +138,62 @@ async def import_deck(  # noqa: PLR0913 - what an import says
     file: str = "",
     who: str = "",
 ) -> DeckComparison:
-    """Import rows and return what changes in price. A dry run changes nothing. `file` is where they are from.
-
-    Raises `Invalid` for a name, `Conflict` where the currency is not that of the accounts or of the deck that is there.
-    """
+    """Import rows that are there already, as `import_file` does those of a file."""
     check_deck_name(name)
-    new = sorted_rates(rows).named(name, file)
-    base = next((head for head in await store.deck_heads() if head.name == name), None)
-    if base is not None and base.currency != currency and mode is ImportMode.MERGE:
+    base, before = await _in_force(store, name)
+    currency_before = None if base is None else base.currency
+    after, comparison = _lay_over(name, before, currency_before, currency, rows, mode, now, file)
+    await _check_accounts(store, name, currency)
+    if not is_dry_run:
+        head = await _next_head(store, name, currency, after, now, file, who)
+        await _put_in_force(store, head, base, after)
+    return comparison
+
+
+def check_deck_name(name: str) -> None:
+    """Raises `Invalid`."""
+    if not _NAME.fullmatch(name) or name == NO_DECK:
+        raise Invalid("deck", repr(name[:80]), f"1 to 64 of letters, digits and . _ -, but not {NO_DECK}")
+
+
+def _lay_over(  # noqa: PLR0913, PLR0917 - two decks, and how the second goes over the first
+    name: str,
+    before: Rates,
+    currency_before: str | None,
+    currency: str,
+    rows: Iterable[Rate],
+    mode: ImportMode,
+    now: datetime,
+    file: str,
+) -> tuple[Rates, DeckComparison]:
+    """The rows of the deck after an import, and what that changes."""
+    is_same_currency = currency_before in (None, currency)
+    if not is_same_currency and mode is ImportMode.MERGE:
         raise Conflict(
-            f"deck {name} is priced in {base.currency}; rows in {currency} can replace it, not merge into it"
+            f"deck {name} is priced in {currency_before}; rows in {currency} can replace it, not merge into it"
         )
+    new = sorted_rates(rows).named(name, file)
+    after = merge_decks(before if is_same_currency else Rates(), new, mode, now)
+    in_effect_at = max(now, *(each.effective_from for each in new.terms))
+    return after, examine_change(before, after, in_effect_at)
+
+
+async def _in_force(store: Store, name: str) -> tuple[DeckHead | None, Rates]:
+    base = next((head for head in await store.deck_heads() if head.name == name), None)
+    return base, Rates() if base is None else await store.deck_rows(base)
+
+
+async def _check_accounts(store: Store, name: str, currency: str) -> None:
     if others := await store.accounts_on_deck(name, other_than=currency):
         raise Conflict(
             f"deck {name} would be priced in {currency}, but prices accounts in other currencies: {_few(others)}"
         )
-    before = await store.deck_rows(base) if base is not None else Rates()
-    after = merge_decks(before if base is not None and base.currency == currency else (), new, mode, now)
-    comparison = examine_change(before, after, max(now, *(each.effective_from for each in new.terms)))
-    if is_dry_run:
-        return comparison
-    head = DeckHead(
+
+
+async def _next_head(  # noqa: PLR0913, PLR0917 - what a head says
+    store: Store, name: str, currency: str, after: Rates, now: datetime, file: str, who: str
+) -> DeckHead:
+    return DeckHead(
         name=name,
         currency=currency,
         version=await store.next_deck_version(),
@@ -80,6 +202,9 @@ async def import_deck(  # noqa: PLR0913 - what an import says
         imported_at=now,
         imported_by=who,
     )
+
+
+async def _put_in_force(store: Store, head: DeckHead, base: DeckHead | None, after: Rates) -> None:
     try:
         await store.stage_deck(head, after)
         await store.perform(PublishDeck(head=head, base=base))
@@ -88,13 +213,6 @@ async def import_deck(  # noqa: PLR0913 - what an import says
         raise
     if base is not None:
         await store.drop_deck_rows(base)
-    return comparison
-
-
-def check_deck_name(name: str) -> None:
-    """Raises `Invalid`."""
-    if not _NAME.fullmatch(name) or name == NO_DECK:
-        raise Invalid("deck", repr(name[:80]), f"1 to 64 of letters, digits and . _ -, but not {NO_DECK}")
 
 
 async def _drop_unless_in_force(store: Store, head: DeckHead) -> None:

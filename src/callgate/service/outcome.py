@@ -8,3 +8,10 @@ class Outcome(NamedTuple):
 
     answer: bytes
     note: str = ""
+
+
+class Decided(Outcome):
+    """The outcome of a call that was decided for the first time: what was decided is counted."""
+
+    decision: str = ""
+    """`connect`, or the name of the refusal."""

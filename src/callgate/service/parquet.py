@@ -5,7 +5,7 @@ carriers' decimals have no bound.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 async def write_parquet(store: Store, wanted: RecordRange, path: Path) -> None:
     """Write the file. Raises `Invalid` where the extra is not installed."""
+    await write_portions(portions(store, wanted), path)
+
+
+async def write_portions(found: AsyncIterator[Sequence[RecordReport]], path: Path) -> None:
+    """The same of records that were found otherwise."""
     try:
         import arro3.core as arrow  # noqa: PLC0415 - an extra
         import arro3.io  # noqa: PLC0415
@@ -38,7 +43,6 @@ async def write_parquet(store: Store, wanted: RecordRange, path: Path) -> None:
         raise Invalid("format", "parquet, for which a library is missing", "pip install 'callgate[parquet]'") from None
 
     loop = asyncio.get_running_loop()
-    found = portions(store, wanted)
 
     async def next_portion() -> Sequence[RecordReport] | None:
         return await anext(found, None)

@@ -1,6 +1,6 @@
 """What the service asks of a store and of a platform, in its own words. Neither holds any of the rules."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -14,11 +14,14 @@ from callgate.rating.rates import Rates
 from callgate.service.application import ApplicationRow
 from callgate.service.audit_entry import AuditEntry
 from callgate.service.books import AccountKey, DeckHead, Job, UserKey
+from callgate.service.decided_call import DecidedCall
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.did import Did
 from callgate.service.endpoint import Endpoint
+from callgate.service.export_file import ExportFile
 from callgate.service.number_list import ListChange, ListHead
 from callgate.service.open_account import OpenedAccount
+from callgate.service.operator_rows import Operator, Session
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
@@ -65,6 +68,16 @@ class Store(Watched, Protocol):
     """The books on one engine. `is_shared`: several servers may work on them at once, and must share what one alone may do."""
 
     is_shared: bool
+
+    @property
+    def waiting_count(self) -> int:
+        """Jobs that wait to be performed by this process."""
+
+    async def live_count(self) -> int:
+        """Calls that are up."""
+
+    async def delivery_counts(self) -> Mapping[str, int]:
+        """Deliveries that are not delivered yet, and those that are parked, by state."""
 
     async def open(self) -> None:
         """Start to work. Raises `StorageUnavailable` when the database cannot be used, is older or newer than we are."""
@@ -174,6 +187,13 @@ class Store(Watched, Protocol):
     ) -> Sequence[Call]:
         """Calls, newest first, those behind the position `before`."""
 
+    async def decided_calls(
+        self, application: str, *, since: datetime, until: datetime, before: CallPosition | None, limit: int
+    ) -> Sequence[DecidedCall]:
+        """Calls of an application that were decided in time, from `since` on and before `until`, newest first, those behind the
+        position `before`; each with the question that it was decided by, and with its payer. Calls without one are left out.
+        """
+
     async def parked_since(self, before: datetime, limit: int) -> Sequence[Call]:
         """Ends that came without a start, and have waited since before this time."""
 
@@ -202,6 +222,18 @@ class Store(Watched, Protocol):
     async def records(self, wanted: RecordRange, *, after: RecordPosition | None, limit: int) -> Sequence[CallRecord]:
         """Records in the order in which calls ended, those behind the position `after`."""
 
+    async def records_mark(self) -> int:
+        """The number of the last record: whatever is written from now on has a higher one, on every server."""
+
+    async def numbered_records(self, *, after: int, up_to: int, limit: int) -> Sequence[tuple[int, CallRecord]]:
+        """Records by number, in the order in which they were written."""
+
+    async def due_exports(self) -> Sequence[ExportFile]:
+        """Files whose time is over and which are not there yet, oldest first."""
+
+    async def last_export(self) -> ExportFile | None:
+        """The one whose time was over last."""
+
     async def token(self, digest: str) -> Token | None: ...
 
     async def tokens(self) -> Sequence[Token]:
@@ -219,13 +251,29 @@ class Store(Watched, Protocol):
     async def audit_entries(self, wanted: AuditFilter, *, before: int | None, limit: int) -> Sequence[AuditEntry]:
         """Lines of the audit log, newest first, those with ids below `before`."""
 
+    async def operator(self, name: str) -> Operator | None: ...
+
+    async def operators(self) -> Sequence[Operator]:
+        """All of them, by name."""
+
+    async def session(self, digest: str) -> Session | None: ...
+
+    async def sessions_of(self, subject: str) -> Sequence[Session]:
+        """Those of one operator, or of one token by its digest, oldest first."""
+
+    async def forget_sessions(self, before: datetime) -> None:
+        """Remove sessions that ended before this time, a portion of them."""
+
     async def has_tokens(self) -> bool: ...
 
     async def endpoints(self) -> Sequence[Endpoint]:
         """All of them, in the order in which they were added."""
 
-    async def due_deliveries(self, endpoint: str, now: datetime, limit: int) -> Sequence[str]:
-        """Ids of what is next and due for one endpoint, the longest due first."""
+    async def claim_deliveries(self, endpoint: str, now: datetime, until: datetime, limit: int) -> Sequence[Delivery]:
+        """Take what is next and due for one endpoint, the longest due first, and have until `until` to say what became of it.
+
+        No two workers get the same one, and none waits for another. Whatever a worker that died has taken is due again then.
+        """
 
     async def delivery(self, named: str) -> Delivery | None: ...
 

@@ -33,6 +33,9 @@ class QuoteReport(msgspec.Struct, frozen=True, kw_only=True):
     charge: str
     currency: str
     affordable_seconds: int | None
+    origin: str
+    file: str
+    line: int
 
 
 async def quote_call(  # noqa: PLR0913 - what a quote depends on
@@ -43,12 +46,14 @@ async def quote_call(  # noqa: PLR0913 - what a quote depends on
     payer: AccountKey | None,
     deck: str,
     now: datetime,
+    shown: str | None = None,
     held: Mapping[str, Deck] = {},
 ) -> QuoteReport:
     """Price a call of so many seconds, by the payer's deck where there is a payer, else by the deck that is named.
 
-    `held` has decks that a server holds in memory anyway; any other is read, with all its rows. Raises `Invalid` for what
-    cannot be dialled or timed, `NotFound` where there is no account, deck or price.
+    `shown` is the number that the callee would see: a price may depend on it. `held` has decks that a server holds in memory
+    anyway; any other is read, with all its rows. Raises `Invalid` for what cannot be dialled or timed, `NotFound` where there
+    is no account, deck or price.
     """
     number = parse_e164(destination)
     if number is None:
@@ -62,11 +67,16 @@ async def quote_call(  # noqa: PLR0913 - what a quote depends on
             raise NotFound(f"there is no account {payer.account} in application {payer.application}")
         deck, wallet = found.account.deck, found.wallet
     priced_by = held[deck] if deck in held else await load_deck_named(store, deck)
-    return _quote(priced_by, number, seconds, wallet, now)
+    caller = None if shown is None else parse_e164(shown)
+    if shown is not None and caller is None:
+        raise Invalid("from", repr(shown), "a number in E.164, such as +46700000001")
+    return _quote(priced_by, number, seconds, wallet, now, caller)
 
 
-def _quote(deck: Deck, number: str, seconds: int, wallet: Wallet | None, now: datetime) -> QuoteReport:
-    rate = deck.rate_for(number, now)
+def _quote(  # noqa: PLR0913, PLR0917 - what a quote depends on
+    deck: Deck, number: str, seconds: int, wallet: Wallet | None, now: datetime, caller: str | None
+) -> QuoteReport:
+    rate = deck.rate_for(number, now, caller)
     if rate is None or rate.is_blocked:
         raise NotFound(f"deck {deck.name} {'blocks' if rate is not None else 'has no price for'} {number}")
     can_pay_s = None
@@ -84,4 +94,7 @@ def _quote(deck: Deck, number: str, seconds: int, wallet: Wallet | None, now: da
         charge=format_micros(charge_micros(rate, seconds)),
         currency=deck.currency,
         affordable_seconds=can_pay_s,
+        origin=rate.origin,
+        file=rate.file,
+        line=rate.line,
     )

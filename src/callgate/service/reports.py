@@ -14,7 +14,6 @@ from callgate.ledger.wallet import Wallet
 from callgate.money import format_micros, format_nanos
 from callgate.policy.account import Account
 from callgate.policy.limits import account_defaults, filled, shown
-from callgate.policy.refusal import SENTENCES
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import LIVE
 from callgate.rating.charge import charge_micros
@@ -23,6 +22,7 @@ from callgate.service.callout import PREFIX as CALLOUT_PREFIX
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.endpoint import Endpoint
 from callgate.service.ports import Store
+from callgate.service.reason import reason_of, refused_by
 from callgate.service.records import Call, Callback, CallRecord, held_s
 
 RECENT = 50
@@ -64,13 +64,17 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     elastic: bool
     exposure: ExposureReport | None
     low_balance: str | None
+    pricing: dict[str, str]
 
 
 class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided. `outcome` is `connect` or `refuse`; `reason` says the refusal in a sentence."""
+    """What was decided. `outcome` is `connect` or `refuse`; `reason` says the refusal in a sentence. `rule` is the operator's
+    rule that refused, where one did.
+    """
 
     outcome: str
     refusal: str | None
+    rule: str | None
     reason: str | None
     granted_s: int
     trace: list[dict[str, Any]]
@@ -214,6 +218,7 @@ def report_account(
         elastic=account.is_elastic,
         exposure=_exposure(account, live),
         low_balance=None if account.low_balance_micros is None else format_micros(account.low_balance_micros),
+        pricing=account.pricing.shown(),
     )
 
 
@@ -295,12 +300,15 @@ def report_call(call: Call, now: datetime, callbacks: Sequence[Callback] = ()) -
 def _decision(call: Call) -> DecisionReport | None:
     if not call.answer:
         return None
+    trace: list[dict[str, Any]] = msgspec.json.decode(call.trace)
+    rule = refused_by(call.refusal, trace)
     return DecisionReport(
         outcome="connect" if call.rate is not None and call.refusal is None else "refuse",
         refusal=call.refusal,
-        reason=None if call.refusal is None else SENTENCES[call.refusal],
+        rule=rule,
+        reason=reason_of(call.refusal, rule),
         granted_s=call.granted_s,
-        trace=msgspec.json.decode(call.trace),
+        trace=trace,
     )
 
 

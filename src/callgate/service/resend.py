@@ -51,6 +51,7 @@ class Resend:
             delivery,
             state=DeliveryState.NEXT if is_next else DeliveryState.WAITING,
             attempt_count=0,
+            attempted_at=None,  # whoever is sending it just now has no say in it any more
             due_at=self.now,
             why=delivery.why or AGAIN,  # so that who must not do it twice looks first
         )

@@ -6,12 +6,14 @@ still does is overruled.
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from time import perf_counter
 
 from callgate.errors import StorageUnavailable
 from callgate.logs import log
+from callgate.policy.rules.facts import Value
 from callgate.protocol import Provider, WireReply
 from callgate.protocol.call import (
     CallAnswered,
@@ -29,9 +31,11 @@ from callgate.service.authorize import Authorize
 from callgate.service.catalog import Catalog
 from callgate.service.did import Did, DidKey
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
+from callgate.service.hooks import ask_hooks, hooks_in
+from callgate.service.meter import Meter
 from callgate.service.name_callout import NotNamedHere
 from callgate.service.note import Note
-from callgate.service.outcome import Outcome
+from callgate.service.outcome import Decided, Outcome
 from callgate.service.overrule import Overrule
 from callgate.service.ports import Store
 from callgate.service.settle import Settle
@@ -70,6 +74,7 @@ class Responder:
         elastic: ElasticTerms = DEFAULT_TERMS,
         signing: Signing | None = None,
         on_callout: Callable[[], None] = lambda: None,
+        meter: Meter | None = None,
     ) -> None:
         """Without `signing` no ticket is good, and events of calls that we place match by their ids alone. `on_callout` is
         called when there was news of such a call, which may have another side.
@@ -81,13 +86,17 @@ class Responder:
         self._elastic = elastic
         self._signing = signing
         self._on_callout = on_callout
+        self.meter = meter if meter is not None else Meter()
         self._deciding: dict[CallKey, asyncio.Future[None]] = {}
         self._overruling: set[asyncio.Task[None]] = set()
         self._is_hurried = asyncio.Event()
+        self.asked_at = 0.0
+        """When the last call arrived, by the clock of the event loop."""
 
     async def respond(self, event: CallEvent, body: bytes, provider: Provider, catalog: Catalog) -> WireReply:
         """Answer one genuine callback. Raises `StorageUnavailable` for all but an arriving call: the platform may retry."""
         body, now = hide_tickets(body), self._clock()
+        self.meter.heard(type(event))
         match event:
             case CallArrived():
                 return await self._one_at_a_time(event, body, provider, catalog)
@@ -124,7 +133,8 @@ class Responder:
 
         That wait counts: each is answered before its own deadline, however many came before it.
         """
-        deadline = asyncio.get_running_loop().time() + self._decision_deadline_s
+        self.asked_at = asyncio.get_running_loop().time()
+        deadline = self.asked_at + self._decision_deadline_s
         while (first := self._deciding.get(call.key)) is not None:
             await asyncio.shield(first)
         decided = self._deciding[call.key] = asyncio.get_running_loop().create_future()
@@ -137,26 +147,26 @@ class Responder:
     async def _decide(
         self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog, deadline: float
     ) -> WireReply:
-        job = Authorize(
-            call=call,
-            body=body,
-            provider=provider,
-            application=catalog.applications[call.key.application].row,
-            decks=catalog.decks,
+        job = authorize_job(
+            call,
+            body,
+            provider,
+            catalog,
             now=self._clock(),
             orphan_after=self._orphan_after,
-            endpoints=catalog.endpoints,
             elastic=self._elastic,
-            lists=catalog.lists.get(call.key.application, ()),
             presented=self._presented(call),
-            rules=catalog.rules.get(call.key.application),
-            did=_did(call, catalog),
-            rented=catalog.rented,
+            hooks=await hooks_of(call, catalog),
         )
+        began_at = perf_counter()
         try:
             async with asyncio.timeout_at(deadline):
-                return self._reply(call, await self._store.perform(job))
+                outcome = await self._store.perform(job)
+            if isinstance(outcome, Decided):
+                self.meter.decided(outcome.decision, perf_counter() - began_at)
+            return self._reply(call, outcome)
         except (TimeoutError, StorageUnavailable) as error:
+            self.meter.fell_back()
             log.error("decision.fallback", call_id=call.key.call_id, error=type(error).__name__)
             fallback = provider.answer(call, HangUp())
             overrule = Overrule(
@@ -266,3 +276,42 @@ def _ignore_outcome(task: asyncio.Task[Outcome]) -> None:
     """Perhaps nobody waits any more when it fails; the store has logged it."""
     if not task.cancelled():
         task.exception()
+
+
+async def hooks_of(call: CallArrived, catalog: Catalog) -> Mapping[str, Value]:
+    """What hooks say of a call, where the rules of its application ask any. Takes no longer than hooks may."""
+    rules = catalog.rules.get(call.key.application)
+    asked = hooks_in(rules.names) if rules is not None else []
+    return await ask_hooks(asked, call) if asked else {}
+
+
+def authorize_job(  # noqa: PLR0913 - a call, and what it is decided by
+    call: CallArrived,
+    body: bytes,
+    provider: Provider,
+    catalog: Catalog,
+    *,
+    now: datetime,
+    orphan_after: timedelta,
+    elastic: ElasticTerms,
+    presented: Presented | None = None,
+    hooks: Mapping[str, Value] = {},
+) -> Authorize:
+    """The use case of an arriving call, with all of the snapshot that it is decided by."""
+    return Authorize(
+        call=call,
+        body=body,
+        provider=provider,
+        application=catalog.applications[call.key.application].row,
+        decks=catalog.decks,
+        now=now,
+        orphan_after=orphan_after,
+        endpoints=catalog.endpoints,
+        elastic=elastic,
+        presented=presented,
+        hooks=hooks,
+        lists=catalog.lists.get(call.key.application, ()),
+        rules=catalog.rules.get(call.key.application),
+        did=_did(call, catalog),
+        rented=catalog.rented,
+    )

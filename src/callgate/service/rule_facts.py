@@ -40,7 +40,8 @@ def rule_facts(rules: RuleSet, facts: "Facts", rate: Rate | None) -> dict[str, V
     """The facts that these rules look at. The account is known: rules are asked after who pays."""
     assert facts.account is not None and facts.wallet is not None, "rules are asked after who pays"
     seen = Seen(facts.call, facts.account, facts.wallet, rate, facts.now.astimezone(rules.zone))
-    return {name: _FACTS[name](seen) for name in rules.names}
+    told = {name: _FACTS[name](seen) for name in rules.names if name in _FACTS}
+    return told | {name: value for name, value in facts.hooks.items() if name in rules.names}
 
 
 def _plan(seen: Seen) -> Plan | None:

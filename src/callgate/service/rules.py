@@ -6,9 +6,10 @@ import msgspec
 
 from callgate.errors import NotFound, RulesInvalid
 from callgate.logs import log
-from callgate.policy.rules.document import read_rules
+from callgate.policy.rules.document import RuleDocument, read_rules
 from callgate.policy.rules.judge import RuleSet, compile_rules, unusable_rules
 from callgate.policy.rules.rule import Mode, Rule
+from callgate.service.hooks import known_facts
 from callgate.service.ports import Store
 from callgate.service.reports import rfc3339
 from callgate.service.rule_book import RulesVersion
@@ -26,6 +27,11 @@ class RulesReport(msgspec.Struct, frozen=True, kw_only=True):
     document: str
 
 
+def read_document(text: str, source: str) -> RuleDocument:
+    """Read a document by the facts that there are here, those of installed hooks too. Raises `RulesInvalid`."""
+    return read_rules(text, source, known_facts())
+
+
 def load_rules(versions: Iterable[RulesVersion]) -> dict[str, RuleSet]:
     """Compile documents in force, by application.
 
@@ -37,10 +43,21 @@ def load_rules(versions: Iterable[RulesVersion]) -> dict[str, RuleSet]:
 
 def _compile(stored: RulesVersion) -> RuleSet:
     try:
-        return compile_rules(read_rules(stored.document, _named(stored)), stored.version)
+        return compile_rules(read_document(stored.document, _named(stored)), stored.version)
     except (RulesInvalid, ValueError) as error:
         log.error("rules.unusable", application=stored.application, version=stored.version, error=str(error))
         return unusable_rules(stored.version, str(error))
+
+
+def faults_in_force(versions: Iterable[RulesVersion]) -> list[str]:
+    """What is wrong with documents in force, as this installation understands them."""
+    faults = []
+    for each in versions:
+        try:
+            read_document(each.document, _named(each))
+        except RulesInvalid as error:
+            faults.append(str(error))
+    return faults
 
 
 def _named(stored: RulesVersion) -> str:
@@ -67,7 +84,7 @@ async def rules_report(store: Store, application: str, version: int | None = Non
 
 def report_rules(stored: RulesVersion) -> RulesReport:
     """Raises `RulesInvalid` for a document that this version of ours does not understand."""
-    document = read_rules(stored.document, _named(stored))
+    document = read_document(stored.document, _named(stored))
     return RulesReport(
         application=stored.application,
         version=stored.version,

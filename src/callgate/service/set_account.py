@@ -6,10 +6,12 @@ import msgspec
 
 from callgate.errors import AmountInvalid, Conflict, Invalid, NotFound
 from callgate.money import format_micros, parse_micros
+from callgate.policy.pricing import NAMES as PRICING
 from callgate.service.application import read_low_balance
 from callgate.service.books import AccountKey, Books, Keys
+from callgate.service.import_deck import NO_DECK
 
-_NAMES = ("credit_limit", "deck", "elastic", "low_balance")
+_NAMES = ("credit_limit", "deck", "elastic", "low_balance", *PRICING)
 _SWITCH = {"on": True, "off": False}
 
 
@@ -43,13 +45,15 @@ class SetAccount:
             self._set_elastic(books, key, changes["elastic"])
         if "low_balance" in changes:
             self._set_low_balance(books, key, changes["low_balance"])
+        for name in PRICING.keys() & changes.keys():
+            self._set_pricing(books, key, name, changes[name])
 
     def _set_deck(self, books: Books, key: AccountKey, name: str) -> None:
         account, deck = books.accounts.get(key), books.decks.get(name)
         assert account is not None, "the caller has asked"
-        if deck is None:
+        if deck is None and name != NO_DECK:
             raise NotFound(f"there is no deck {name}; import it with: callgate rates import FILE --deck {name}")
-        if deck.currency != account.currency:
+        if deck is not None and deck.currency != account.currency:
             raise Conflict(f"deck {name} is priced in {deck.currency}, account {account.id} is in {account.currency}")
         books.accounts.put(key, msgspec.structs.replace(account, deck=name))
 
@@ -81,6 +85,12 @@ class SetAccount:
         micros = None if word == "default" else read_low_balance(word)
         books.accounts.put(key, msgspec.structs.replace(account, low_balance_micros=micros))
 
+    def _set_pricing(self, books: Books, key: AccountKey, name: str, word: str) -> None:
+        """Calls that are up keep the price that they were authorized with."""
+        account = books.accounts.get(key)
+        assert account is not None, "the caller has asked"
+        books.accounts.put(key, msgspec.structs.replace(account, pricing=account.pricing.changed(name, word)))
+
     def _changes(self) -> dict[str, str]:
         changes = {}
         for word in self.words:
@@ -89,7 +99,8 @@ class SetAccount:
                 raise Invalid(
                     "account setting",
                     repr(word),
-                    "credit_limit=AMOUNT, deck=NAME, elastic=on|off or low_balance=AMOUNT",
+                    "credit_limit=AMOUNT, deck=NAME, elastic=on|off, low_balance=AMOUNT, markup=PERCENT, markup_fee=AMOUNT, "
+                    "markup_increments=FIRST/NEXT or margin_guard=on|off",
                 )
             changes[name] = value
         return changes

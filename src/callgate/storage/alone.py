@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from callgate.service.books import Books, Keys
-from callgate.storage import did_rows, list_rows, rows, rule_rows, sign_in_rows
+from callgate.storage import did_rows, export_rows, list_rows, rows, rule_rows, sign_in_rows
+from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, to_operator, to_session
 from callgate.storage.rows import Row
 
 
@@ -48,9 +49,12 @@ ALONE = (
     Kind("lists", "lists", "lists", list_rows.LIST, list_rows.LIST_KEY, list_rows.to_list),
     Kind("users", "users", "users", sign_in_rows.USER, sign_in_rows.USER_KEY, sign_in_rows.to_user),
     Kind("tickets", "tickets", "tickets", sign_in_rows.TICKET, sign_in_rows.TICKET_KEY, sign_in_rows.to_ticket),
+    Kind("operators", "operators", "operators", OPERATOR, OPERATOR_KEY, to_operator),
+    Kind("sessions", "sessions", "sessions", SESSION, SESSION_KEY, to_session),
     Kind("rules", "rules", "rules", rule_rows.RULES, rule_rows.RULES_KEY, rule_rows.to_rules),
     Kind("dids", "dids", "dids", did_rows.DID, did_rows.DID_KEY, did_rows.to_did),
     Kind("inputs", "inputs", "inputs", did_rows.INPUT, did_rows.INPUT_KEY, did_rows.to_answered, is_locked=False),
+    Kind("exports", "exports", "exports", export_rows.EXPORT, export_rows.EXPORT_KEY, export_rows.to_export),
     Kind("transfers", "moved", "transfers", rows.TRANSFER, rows.TRANSFER_KEY, rows.to_transfer, is_locked=False),
 )
 """In the order in which they are locked. A lock on one is held until the batch is committed."""

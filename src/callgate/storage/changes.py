@@ -11,8 +11,10 @@ from typing import NamedTuple, TypeVar
 
 from callgate.ledger.accounts import is_of_house
 from callgate.service.books import Books, Shelf
-from callgate.storage import did_rows, list_rows, rows, rule_rows, sign_in_rows, usage_rows
+from callgate.service.delivery import DeliveryState, Lane
+from callgate.storage import did_rows, export_rows, list_rows, rows, rule_rows, sign_in_rows, usage_rows
 from callgate.storage.audit_rows import AUDIT, from_audit_entry
+from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, from_operator, from_session
 from callgate.storage.rows import Row
 
 K = TypeVar("K", bound=str | tuple[str, ...])
@@ -27,6 +29,7 @@ class Verb(Enum):
 
     ADD = auto()  # there was none under this key; where there is one by now, the database must refuse
     CHANGE = auto()  # there was one
+    TOUCH = auto()  # there may be one, and if there is none there is nothing to do
     ADD_UP = auto()  # what is not the key is added to what is there
     REMOVE = auto()  # rows are keys alone
 
@@ -64,6 +67,9 @@ def changes_of(books: Books) -> Iterator[Change]:
         yield Change(Verb.ADD, "list_changes", list_rows.LIST_CHANGE, (), changed)
     yield from _of(books.dids, "dids", did_rows.DID, did_rows.DID_KEY, did_rows.from_did)
     yield from _of(books.inputs, "inputs", did_rows.INPUT, did_rows.INPUT_KEY, did_rows.from_answered)
+    yield from _of(books.operators, "operators", OPERATOR, OPERATOR_KEY, from_operator)
+    yield from _of(books.sessions, "sessions", SESSION, SESSION_KEY, from_session)
+    yield from _of(books.exports, "exports", export_rows.EXPORT, export_rows.EXPORT_KEY, export_rows.from_export)
     yield from _of_calls(books)
     if books.transfers:
         yield Change(Verb.ADD, "transfers", rows.TRANSFER, (), [rows.from_transfer(each) for each in books.transfers])
@@ -71,6 +77,9 @@ def changes_of(books: Books) -> Iterator[Change]:
     if books.records:
         yield Change(Verb.ADD, "records", rows.RECORD, (), [rows.from_record(each) for each in books.records])
     yield from _of(books.endpoints, "endpoints", rows.ENDPOINT, rows.ENDPOINT_KEY, rows.from_endpoint)
+    if books.concluded:
+        concluded = [rows.from_concluded(each) for each in books.concluded]
+        yield Change(Verb.TOUCH, "deliveries", rows.CONCLUDED, rows.CONCLUDED_KEY, concluded)
     yield from _of(books.deliveries, "deliveries", rows.DELIVERY, rows.DELIVERY_KEY, rows.from_delivery)
     if books.callbacks:
         yield Change(Verb.ADD, "callbacks", rows.CALLBACK, (), [rows.from_callback(each) for each in books.callbacks])
@@ -78,10 +87,19 @@ def changes_of(books: Books) -> Iterator[Change]:
         yield Change(Verb.ADD, "audit_log", AUDIT, (), [from_audit_entry(each) for each in books.audit])
     yield from _removed(books.calls, "calls", rows.CALL_KEY)
     yield from _removed(books.users, "users", sign_in_rows.USER_KEY)
+    yield from _removed(books.operators, "operators", OPERATOR_KEY)
+    yield from _removed(books.sessions, "sessions", SESSION_KEY)
     yield from _removed(books.tokens, "tokens", rows.TOKEN_KEY)
     yield from _removed(books.identities, "identities", rows.IDENTITY_KEY)
     yield from _removed(books.lists, "lists", list_rows.LIST_KEY)
     yield from _removed(books.dids, "dids", did_rows.DID_KEY)
+
+
+def lanes_of(books: Books) -> list[Lane]:
+    """Lanes in which somebody may have to step forward, in one order."""
+    added = {delivery.lane for delivery in books.deliveries.changes().values()}
+    left = {delivery.lane for delivery in books.concluded if delivery.state is not DeliveryState.NEXT}
+    return sorted(added | left)
 
 
 def changes_configuration(books: Books) -> bool:

@@ -28,6 +28,9 @@ class Queue(Protocol):
     @property
     def is_closing(self) -> bool: ...
 
+    @property
+    def waiting_count(self) -> int: ...
+
     def start(self) -> None: ...
 
     def close(self) -> None: ...
@@ -50,6 +53,11 @@ class Writer:
     @property
     def is_closing(self) -> bool:
         return self._is_closing
+
+    @property
+    def waiting_count(self) -> int:
+        """Jobs that wait for the next batch."""
+        return len(self._queue)
 
     @property
     def has_more(self) -> bool:

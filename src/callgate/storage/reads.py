@@ -5,7 +5,7 @@ Statements keep to what every engine understands; placeholders are question mark
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -17,11 +17,14 @@ from callgate.rating.rates import Rates
 from callgate.service.application import ApplicationRow
 from callgate.service.audit_entry import AuditEntry
 from callgate.service.books import AccountKey, DeckHead, UserKey
+from callgate.service.decided_call import DecidedCall
 from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.did import Did
 from callgate.service.endpoint import REMOVED, Endpoint
+from callgate.service.export_file import ExportFile
 from callgate.service.number_list import ListChange, ListHead
 from callgate.service.open_account import OpenedAccount
+from callgate.service.operator_rows import Operator, Session
 from callgate.service.ports import AuditFilter, CallPosition, RecordPosition, RecordRange
 from callgate.service.records import Call, Callback, CallRecord
 from callgate.service.rule_book import RulesVersion
@@ -31,6 +34,8 @@ from callgate.service.user import User
 from callgate.storage import deck_rows, did_rows, list_rows, rows, rule_rows, sign_in_rows
 from callgate.storage.audit_rows import AUDIT, to_audit_entry
 from callgate.storage.deck_rows import add_page, to_rates
+from callgate.storage.export_rows import EXPORT, to_export
+from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, to_operator, to_session
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_one
 from callgate.storage.watch_reads import WatchReads
@@ -201,6 +206,19 @@ class Reads(WatchReads, ABC):
             ORDER BY decided_at DESC, application DESC, call_id DESC LIMIT ?"""
         return [rows.to_call(row) for row in await self.fetch(statement, *values, limit)]
 
+    async def decided_calls(
+        self, application: str, *, since: datetime, until: datetime, before: CallPosition | None, limit: int
+    ) -> Sequence[DecidedCall]:
+        values: list[object] = [application, rows.to_us(since), rows.to_us(until)]
+        position = ""
+        if before is not None:
+            position = "AND (c.decided_at, c.application, c.call_id) < (?, ?, ?)"
+            values += (rows.to_us(before.decided_at), *before.key)
+        statement = f"""{_DECIDED} WHERE c.application = ? AND c.decided_at >= ? AND c.decided_at < ? {position}
+            AND coalesce(c.refusal, '') <> 'not_decided_in_time' AND length(c.answer) > 0
+            ORDER BY c.decided_at DESC, c.application DESC, c.call_id DESC LIMIT ?"""
+        return [_decided(row) for row in await self.fetch(statement, *values, limit)]
+
     async def parked_since(self, before: datetime, limit: int) -> Sequence[Call]:
         statement = f"""{select("calls", rows.CALL)} WHERE state = 'parked' AND decided_at <= ?
             ORDER BY decided_at LIMIT ?"""
@@ -247,6 +265,20 @@ class Reads(WatchReads, ABC):
             ORDER BY ended_at, record_id LIMIT ?"""  # noqa: S608 - names are ours
         return [rows.to_record(row) for row in await self.fetch(statement, *values, limit)]
 
+    async def numbered_records(self, *, after: int, up_to: int, limit: int) -> Sequence[tuple[int, CallRecord]]:
+        number = self.order_written
+        statement = f"""SELECT record, {number} FROM records WHERE {number} > ? AND {number} <= ?
+            ORDER BY {number} LIMIT ?"""  # noqa: S608 - names are ours
+        return [(row[1], rows.to_record(row)) for row in await self.fetch(statement, after, up_to, limit)]
+
+    async def due_exports(self) -> Sequence[ExportFile]:
+        statement = f"{select('exports', EXPORT)} WHERE written_at IS NULL ORDER BY until"
+        return [to_export(row) for row in await self.fetch(statement)]
+
+    async def last_export(self) -> ExportFile | None:
+        found = await self.fetch(f"{select('exports', EXPORT)} ORDER BY until DESC LIMIT 1")
+        return to_export(found[0]) if found else None
+
     # -- tokens and faults ---------------------------------------------------------------------------------------------
 
     async def token(self, digest: str) -> Token | None:
@@ -264,6 +296,21 @@ class Reads(WatchReads, ABC):
         values = [value for _, value in named] + ([before] if before is not None else [])
         statement = f"{select('audit_log', ('id', *AUDIT))}{where} ORDER BY id DESC LIMIT ?"
         return [to_audit_entry(row) for row in await self.fetch(statement, *values, limit)]
+
+    async def operator(self, name: str) -> Operator | None:
+        found = await self.fetch(select_one("operators", OPERATOR, OPERATOR_KEY), name)
+        return to_operator(found[0]) if found else None
+
+    async def operators(self) -> Sequence[Operator]:
+        return [to_operator(row) for row in await self.fetch(f"{select('operators', OPERATOR)} ORDER BY name")]
+
+    async def session(self, digest: str) -> Session | None:
+        found = await self.fetch(select_one("sessions", SESSION, SESSION_KEY), digest)
+        return to_session(found[0]) if found else None
+
+    async def sessions_of(self, subject: str) -> Sequence[Session]:
+        statement = f"{select('sessions', SESSION)} WHERE subject = ? ORDER BY created_at, digest"
+        return [to_session(row) for row in await self.fetch(statement, subject)]
 
     async def has_tokens(self) -> bool:
         return bool(await self.fetch("SELECT 1 FROM tokens LIMIT 1"))
@@ -285,11 +332,6 @@ class Reads(WatchReads, ABC):
     async def endpoints(self) -> Sequence[Endpoint]:
         statement = f"{select('endpoints', rows.ENDPOINT)} WHERE kind <> ? ORDER BY created_at, id"
         return [rows.to_endpoint(row) for row in await self.fetch(statement, REMOVED)]
-
-    async def due_deliveries(self, endpoint: str, now: datetime, limit: int) -> Sequence[str]:
-        statement = """SELECT id FROM deliveries
-            WHERE state = 'next' AND endpoint = ? AND due_at <= ? ORDER BY due_at LIMIT ?"""
-        return [row[0] for row in await self.fetch(statement, endpoint, rows.to_us(now), limit)]
 
     async def delivery(self, named: str) -> Delivery | None:
         found = await self.fetch(_DELIVERY, named)
@@ -318,6 +360,14 @@ class Reads(WatchReads, ABC):
             WHERE {_in(state)} AND occurred_at >= ? ORDER BY number"""
         return [(row[0], row[1]) for row in await self.fetch(statement, rows.to_us(since))]
 
+    async def live_count(self) -> int:
+        return await self._number("SELECT count(*) FROM calls WHERE hold_state = 'open'")
+
+    async def delivery_counts(self) -> Mapping[str, int]:
+        statement = "SELECT count(*) FROM deliveries WHERE "
+        counted = (DeliveryState.NEXT, DeliveryState.WAITING, DeliveryState.PARKED)
+        return {state.value: await self._number(statement + _in(state)) for state in counted}
+
     async def _number(self, statement: str) -> int:
         """The one number that a statement gives."""
         return int((await self.fetch(statement))[0][0])
@@ -344,6 +394,24 @@ _OPENED = f"""SELECT {_of("a", rows.ACCOUNT)}, {_of("w", rows.WALLET)}, i.identi
     JOIN wallets AS w ON w.application = a.application AND w.account = a.id
     LEFT JOIN identities AS i ON i.application = a.application AND i.account = a.id"""  # noqa: S608 - names are ours
 """Accounts with all that belongs to them: a row for each identity, or one where there is none."""
+
+
+_DECIDED = f"""SELECT b.body, {_of("c", rows.CALL)}, {_of("a", rows.ACCOUNT)}, {_of("w", rows.WALLET)} FROM calls AS c
+    JOIN callbacks AS b ON b.application = c.application AND b.call_id = c.call_id AND b.at = c.decided_at
+    LEFT JOIN accounts AS a ON a.application = c.application AND a.id = c.account
+    LEFT JOIN wallets AS w ON w.application = c.application AND w.account = c.account"""  # noqa: S608 - names are ours
+"""Calls with the question that they were decided by, which came at that very time, and with who pays."""
+
+
+def _decided(row: Row) -> DecidedCall:
+    account = 1 + len(rows.CALL)
+    wallet = account + len(rows.ACCOUNT)
+    return DecidedCall(
+        call=rows.to_call(row[1:account]),
+        body=row[0],
+        account=None if row[account] is None else rows.to_account(row[account:wallet]),
+        wallet=None if row[wallet] is None else rows.to_wallet(row[wallet:]),
+    )
 
 
 def _opened(found: Sequence[Row]) -> list[OpenedAccount]:

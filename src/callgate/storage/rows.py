@@ -12,6 +12,7 @@ from callgate.ledger.wallet import Wallet
 from callgate.policy.account import Account, Status
 from callgate.policy.alerts import NONE_YET, Alerts
 from callgate.policy.limits import Limits
+from callgate.policy.pricing import NOTHING_SAID, Pricing
 from callgate.policy.refusal import Refusal
 from callgate.protocol.call import CallEnded, CallKey
 from callgate.protocol.life import CallState
@@ -58,6 +59,7 @@ _decode_callout = msgspec.json.Decoder(Callout).decode
 _decode_ended = msgspec.json.Decoder(CallEnded).decode
 _decode_alerts = msgspec.json.Decoder(Alerts).decode
 _decode_limits = msgspec.json.Decoder(Limits).decode
+_decode_pricing = msgspec.json.Decoder(Pricing).decode
 _decode_settings = msgspec.json.Decoder(ApplicationSettings).decode
 _decode_secrets = msgspec.json.Decoder(tuple[SealedSecret, ...]).decode
 _decode_record = msgspec.json.Decoder(CallRecord).decode
@@ -214,7 +216,7 @@ def to_wallet(row: Row) -> Wallet:
 ACCOUNT_KEY = ("application", "id")
 ACCOUNT = (
     *ACCOUNT_KEY, "currency", "status", "deck", "limits", "is_elastic", "low_balance_micros", "alerts",
-    "is_verified",
+    "is_verified", "pricing",
 )  # fmt: skip
 
 
@@ -230,11 +232,24 @@ def from_account(account: Account) -> Row:
         account.low_balance_micros,
         _encode(account.alerts).decode(),
         int(account.is_verified),
+        _encode(account.pricing).decode(),
     )
 
 
 def to_account(row: Row) -> Account:
-    application, account, currency, status, deck, limits, is_elastic, low_balance_micros, alerts, is_verified = row
+    (
+        application,
+        account,
+        currency,
+        status,
+        deck,
+        limits,
+        is_elastic,
+        low_balance_micros,
+        alerts,
+        is_verified,
+        pricing,
+    ) = row
     return Account(
         application=application,
         id=account,
@@ -246,6 +261,7 @@ def to_account(row: Row) -> Account:
         low_balance_micros=low_balance_micros,
         alerts=_decode_alerts(alerts) if alerts != "{}" else NONE_YET,
         is_verified=bool(is_verified),
+        pricing=_decode_pricing(pricing) if pricing != "{}" else NOTHING_SAID,
     )
 
 
@@ -470,6 +486,22 @@ def from_delivery(delivery: Delivery) -> Row:
         delivery.state,
         delivery.attempt_count,
         _to_us(delivery.attempted_at),
+        delivery.why,
+    )
+
+
+CONCLUDED_KEY = (*DELIVERY_KEY, "attempted_at")
+CONCLUDED = (*CONCLUDED_KEY, "due_at", "state", "attempt_count", "why")
+"""What is written down of a delivery that was sent: of its claim, which its time tells from any other."""
+
+
+def from_concluded(delivery: Delivery) -> Row:
+    return (
+        delivery.id,
+        _to_us(delivery.attempted_at),
+        to_us(delivery.due_at),
+        delivery.state,
+        delivery.attempt_count,
         delivery.why,
     )
 

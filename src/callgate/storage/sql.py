@@ -32,6 +32,14 @@ def upsert(table: str, columns: Sequence[str], key: Sequence[str], count: int = 
 
 
 @cache
+def touch(table: str, columns: Sequence[str], key: Sequence[str]) -> str:
+    """Change the row under a key, if there is one. Placeholders: the key, then the others, numbered so."""
+    places = {name: f"?{place}" for place, name in enumerate(columns, 1)}
+    changed = ", ".join(f"{name} = {places[name]}" for name in columns if name not in key)
+    return f"UPDATE {table} SET {changed} WHERE {' AND '.join(f'{name} = {places[name]}' for name in key)}"  # noqa: S608 - ours
+
+
+@cache
 def add_up(table: str, columns: Sequence[str], key: Sequence[str], count: int = 1) -> str:
     """What is not the key is added to what is there."""
     changed = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in columns if name not in key)

@@ -31,7 +31,6 @@ from callgate.web.health import show_health
 from callgate.web.live import LiveDesks, live_routes
 from callgate.web.rates import rate_routes
 from callgate.web.rules import rule_routes
-from callgate.web.session import SessionSigner
 from callgate.web.sign_in import sign_in, sign_out
 from callgate.web.start import show_start
 
@@ -66,8 +65,7 @@ def build_dashboard(  # noqa: PLR0913 - all that pages are about
     uses: TokenUses | None = None,
 ) -> Litestar:
     """Make the app. `is_open` signs every browser of this machine in; `stopping` ends the streams that pages hold open."""
-    sessions = SessionSigner(settings.secret_key.encode())
-    desk = Desk(store, catalogs, platform, vault, settings, sessions, clock, is_open, stopping, uses or TokenUses())
+    desk = Desk(store, catalogs, platform, vault, settings, clock, is_open, stopping, uses or TokenUses())
     live = LiveDesks(desk)
     return Litestar(
         [

@@ -34,7 +34,7 @@ from callgate.vault import Vault
 from callgate.web.navigation import navigation
 from callgate.web.origin import is_from_our_page, is_loopback_host
 from callgate.web.pages import Pages, root_of
-from callgate.web.session import COOKIE, Brake, SessionSigner
+from callgate.web.session import COOKIE, Brakes, signed_in
 from callgate.web.uploads import Uploads
 
 AnyRequest = Request[Any, Any, State]
@@ -65,14 +65,13 @@ class Desk:
     platform: ManagedPlatform
     vault: Vault
     settings: Settings
-    sessions: SessionSigner
     clock: Callable[[], datetime]
     is_open: bool
     stopping: asyncio.Event
     uses: TokenUses = field(default_factory=TokenUses)
     token: Token | None = None
     pages: Pages = field(default_factory=Pages)
-    brake: Brake = field(default_factory=Brake)
+    brakes: Brakes = field(default_factory=Brakes)
     uploads: Uploads = field(init=False)
     figures: Figures = field(init=False)
 
@@ -99,19 +98,22 @@ class Desk:
         mine.token = token
         if token is not None:
             request.scope["auth"] = token
-            mine.store = audited(self.store, Actor(who=f"token:{token.name}", via=Via.DASHBOARD), self.clock)
+            mine.store = self.store_of(audit_name(token))
         return mine
+
+    def store_of(self, who: str) -> Store:
+        """The store for somebody: `operator:NAME` or `token:NAME`."""
+        return audited(self.store, Actor(who=who, via=Via.DASHBOARD), self.clock)
 
     async def visitor(self, request: AnyRequest) -> Token | None:
         """The token that the browser has shown within the last hours, if it still holds. Of an open dashboard, everybody's."""
         now = self.clock()
         if self.is_open:
             return Token(digest="", name="dashboard", role=Role.ADMIN, hint="", created_at=now)
-        token_digest = self.sessions.read(request.cookies.get(COOKIE, ""), now)
-        token = None if token_digest is None else await self.store.token(token_digest)
-        if token is None or not token.is_valid(now):
-            return None
-        self.uses.note(token.digest, now)
+        clear = request.cookies.get(COOKIE, "")
+        token = await signed_in(self.store, clear, now) if clear else None
+        if token is not None and token.digest:
+            self.uses.note(token.digest, now)
         return token
 
     def who(self) -> Token:
@@ -141,7 +143,7 @@ class Desk:
         """Write in the audit log what was done outside of the books."""
         entry = AuditEntry(
             at=self.clock(),
-            who=f"token:{self.who().name}",
+            who=audit_name(self.who()),
             via=Via.DASHBOARD,
             action=action,
             kind=kind,
@@ -206,8 +208,11 @@ class Desk:
         cookies = [self._said_cookie(request, value, SAID_LASTS_S)]
         return Redirect(root_of(request.scope["raw_path"]) + path, status_code=303, cookies=cookies)
 
-    def sign_in_page(self, request: AnyRequest, *, status_code: int = 200, fault: str = "") -> Response[str]:
-        return self.page("sign_in.html", request, status_code=status_code, fault=fault)
+    def sign_in_page(
+        self, request: AnyRequest, *, status_code: int = 200, fault: str = "", tried: str = ""
+    ) -> Response[str]:
+        """`tried` is the name under which signing in failed, empty for a token."""
+        return self.page("sign_in.html", request, status_code=status_code, fault=fault, tried=tried)
 
     @staticmethod
     def _said_cookie(request: AnyRequest, value: str, max_age_s: int) -> Cookie:
@@ -248,6 +253,11 @@ class Desk:
 def name_of(who: Token) -> str:
     """How the books name somebody who works with the dashboard."""
     return f"web:{who.name}"
+
+
+def audit_name(token: Token) -> str:
+    """What the audit log calls whoever is signed in: an operator is a token without a digest, see `session.signed_in`."""
+    return f"{'token' if token.hint else 'operator'}:{token.name}"
 
 
 AtDesk = NamedDependency[Desk]

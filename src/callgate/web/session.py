@@ -1,53 +1,50 @@
-"""Who is signed in: a signed cookie that names a token by its digest, and a brake on guessing. No I/O, no clock.
+"""Who is signed in: a cookie of random bits whose hash the server keeps, so that it can end any session; and brakes on guessing.
 
-The server keeps nothing about a session. The token is looked up again on each page, so that one that is withdrawn signs out
-at once.
+What the session stands for is looked up again on each page: a token that is revoked, or an operator who is removed, is signed
+out at once.
 """
 
-import hashlib
-import hmac
 from collections import deque
 from datetime import datetime, timedelta
 
+from callgate.service.operator import SEEN_EVERY, SeeSession, session_digest
+from callgate.service.operator_rows import SessionKind
+from callgate.service.ports import Store
+from callgate.service.token import Token
+
 COOKIE = "callgate_session"
 
-SESSION_LASTS = timedelta(hours=12)
-"""How long a sign-in holds: a working day."""
-
 FAILURES_ALLOWED = 10
-"""Wrong tokens within `FAILURES_WINDOW` before nobody is let in. A token cannot be guessed; this bounds the work of trying."""
+"""Wrong tries under one name within `FAILURES_WINDOW` before nobody is let in under it. Tokens are one name."""
 
 FAILURES_WINDOW = timedelta(minutes=1)
 
-_PURPOSE = b"callgate dashboard session"
+MAX_NAMES = 1_000
+"""Names that are watched at once; what was tried first is forgotten first."""
 
 
-class SessionSigner:
-    """Writes and reads the cookie. Its key is derived from the operator's, which has other uses."""
-
-    def __init__(self, secret_key: bytes) -> None:
-        self._key = hmac.digest(secret_key, _PURPOSE, "sha256")
-
-    def issue(self, token_digest: str, now: datetime) -> str:
-        """Return the cookie's value for a token that has just been shown to us."""
-        expires_at = int((now + SESSION_LASTS).timestamp())
-        payload = f"{token_digest}.{expires_at}"
-        return f"{payload}.{self._signature(payload)}"
-
-    def read(self, value: str, now: datetime) -> str | None:
-        """Return the digest of the token, or None when the value is not ours, was changed, or is too old."""
-        payload, _, signature = value.rpartition(".")
-        if not hmac.compare_digest(self._signature(payload).encode(), signature.encode(errors="replace")):
+async def signed_in(store: Store, clear: str, now: datetime) -> Token | None:
+    """Whoever this cookie belongs to, as a token: an operator has one without digest and hint. None for nobody, any more."""
+    session = await store.session(session_digest(clear))
+    if session is None or now >= session.expires_at:
+        return None
+    if session.kind is SessionKind.OPERATOR:
+        operator = await store.operator(session.subject)
+        if operator is None:
             return None
-        token_digest, _, expires_at = payload.partition(".")
-        return token_digest if now.timestamp() < int(expires_at) else None
-
-    def _signature(self, payload: str) -> str:
-        return hmac.new(self._key, payload.encode(errors="replace"), hashlib.sha256).hexdigest()
+        visitor = Token(digest="", name=operator.name, role=operator.role, hint="", created_at=operator.created_at)
+    else:
+        token = await store.token(session.subject)
+        if token is None or not token.is_valid(now):
+            return None
+        visitor = token
+    if now - session.seen_at > SEEN_EVERY:
+        await store.perform(SeeSession(digest=session.digest, now=now))
+    return visitor
 
 
 class Brake:
-    """Counts wrong tokens of the last minute, of this process and from everywhere: addresses cost an attacker nothing."""
+    """Counts wrong tries of the last minute, of this process and from everywhere: addresses cost an attacker nothing."""
 
     def __init__(self) -> None:
         self._failed_at: deque[datetime] = deque(maxlen=FAILURES_ALLOWED)
@@ -61,3 +58,21 @@ class Brake:
             return 0
         left = self._failed_at[0] + FAILURES_WINDOW - now
         return max(0, -(-left // timedelta(seconds=1)))
+
+
+class Brakes:
+    """A brake for each name that is tried: who guesses at one keeps nobody else out."""
+
+    def __init__(self) -> None:
+        self._brakes: dict[str, Brake] = {}
+
+    def of(self, name: str) -> Brake:
+        brake = self._brakes.pop(name, None) or Brake()
+        self._brakes[name] = brake
+        if len(self._brakes) > MAX_NAMES:
+            del self._brakes[next(iter(self._brakes))]
+        return brake
+
+    def forgive(self, name: str) -> None:
+        """Who got in had only mistyped."""
+        self._brakes.pop(name, None)

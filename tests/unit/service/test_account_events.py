@@ -15,6 +15,7 @@ from callgate.service.books import AccountKey, Books, Keys
 from callgate.service.endpoint import Endpoint, RecordType
 from callgate.service.overrule import Overrule
 from callgate.service.set_account import SetAccount
+from callgate.service.set_limits import SetAccountLimits
 
 if TYPE_CHECKING:
     from tests.conftest import House
@@ -192,6 +193,26 @@ def test_events_and_records_of_an_account_share_its_lane(house: "House") -> None
     assert states == ["waiting", "waiting", "waiting", "next"]
 
 
+def test_a_reached_limit_is_told_once_in_its_window(house: "House") -> None:
+    """Each refusal is told, the limit once, and again when its window is over."""
+    listen(house, RecordType.LIMIT_REACHED, RecordType.CALL_REFUSED)
+    house.open("alice", "10")
+    house.perform(
+        SetAccountLimits(application=house.app, account="alice", words=("concurrent_calls=1", "max_seconds=60"))
+    )
+    house.hear(house.arrived("c1"))
+    for name in ("c2", "c3"):
+        house.hear(house.arrived(name))
+    house.tick(3_600)
+    house.hear(house.arrived("c4"))
+    told = [(each["type"], each["data"]["call_id"], each["data"].get("limit")) for each in heard(house)]
+    assert told == [
+        ("call.refused", "c2", None), ("limit.reached", "c2", "concurrent_calls"),
+        ("call.refused", "c3", None),
+        ("call.refused", "c4", None), ("limit.reached", "c4", "concurrent_calls"),
+    ]  # fmt: skip
+
+
 class Block:
     """A job that blocks an account, as a fraud rule would."""
 
@@ -274,12 +295,8 @@ def test_a_limit_is_told_of_once_a_window() -> None:
     """By the UTC clock, in the window that its own figure has."""
     assert limit_of(Refusal.NO_RATE, NOW) is None
     for refusal, (limit, window) in LIMITS.items():
-        known = next((each for each in Refusal if each == refusal), None)
-        if known is not None:
-            told = limit_of(known, NOW)
-            assert told is not None and told[0] == limit
-            expected = {"minute": "2026-11-23T12:00Z", "hour": "2026-11-23T12Z", "day": "2026-11-23"}
-            assert told[1] == expected[window]
+        expected = {"minute": "2026-11-23T12:00Z", "hour": "2026-11-23T12Z", "day": "2026-11-23"}
+        assert limit_of(refusal, NOW) == (limit, expected[window])
 
 
 def test_what_an_account_was_told_survives_in_its_row() -> None:

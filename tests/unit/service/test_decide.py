@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,7 +13,8 @@ from callgate.ledger.wallet import Wallet
 from callgate.policy.account import Account, Status
 from callgate.policy.limits import UNLIMITED, Limits
 from callgate.policy.number_list import ListKind, NumberList, parse_entry
-from callgate.protocol.call import Endpoint, EndpointKind
+from callgate.policy.pricing import NOTHING_SAID, Pricing
+from callgate.protocol.call import Endpoint, EndpointKind, Price
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
@@ -254,3 +256,56 @@ def test_a_price_may_depend_on_the_number_that_is_shown(facts: Facts) -> None:
         decide(msgspec.structs.replace(facts, deck=deck, shown=shown)).rate for shown in (None, "+4670123456", "+4670")
     ]
     assert found == [anybody, swedes, swedes]
+
+
+def quoted(facts: Facts, amount: str | None, currency: str | None = "USD") -> Facts:
+    """The same question, with a price from the platform."""
+    price = None if amount is None else Price(Decimal(amount), currency)
+    return msgspec.structs.replace(facts, call=msgspec.structs.replace(facts.call, provider_rate=price))
+
+
+def saying(facts: Facts, *, account: Pricing = NOTHING_SAID, application: Pricing = NOTHING_SAID, **more: Any) -> Facts:
+    """With what an account and an application say of prices."""
+    assert facts.account is not None
+    settings = msgspec.structs.replace(facts.application.settings, pricing=application)
+    return msgspec.structs.replace(
+        facts,
+        account=msgspec.structs.replace(facts.account, pricing=account),
+        application=msgspec.structs.replace(facts.application, settings=settings),
+        **more,
+    )
+
+
+def test_without_a_deck_the_providers_price_and_a_markup_count(facts: Facts) -> None:
+    """The account's markup before the application's; nothing without one, or where the cost is not known."""
+    quarter, half = Pricing(markup_nanos=250_000_000), Pricing(markup_nanos=500_000_000)
+    asked = quoted(facts, "0.02")
+    rates = [
+        decide(saying(asked, deck=None, **words)).rate
+        for words in ({"application": quarter}, {"application": quarter, "account": half})
+    ]
+    assert [rate and rate.rate_nanos_per_min for rate in rates] == [25_000_000, 30_000_000]
+    unknown = (quoted(facts, None), quoted(facts, "0.02", "EUR"), quoted(facts, "0"), asked)
+    markups = (quarter, quarter, quarter, NOTHING_SAID)
+    for question, markup in zip(unknown, markups, strict=True):
+        assert decide(saying(question, deck=None, application=markup)).refusal == "no_rate"
+
+
+def test_a_deck_goes_before_a_markup(facts: Facts) -> None:
+    """What the deck blocks, or prices, is so."""
+    verdict = decide(saying(quoted(facts, "5"), application=Pricing(markup_nanos=0)))
+    assert verdict.rate is not None and verdict.rate.rate_nanos_per_min < 5 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("cost", "refusal"),
+    [("0.019", None), ("0.02", None), ("0.0200000001", "margin_negative"), (None, "margin_negative")],
+)
+def test_no_call_is_sold_below_its_cost_where_that_is_guarded(
+    facts: Facts, cost: str | None, refusal: str | None
+) -> None:
+    """By application or account; a cost that is not known does not pass."""
+    guard = Pricing(guards_margin=True)
+    assert decide(saying(quoted(facts, cost), application=guard)).refusal == refusal
+    assert decide(saying(quoted(facts, cost), account=guard)).refusal == refusal
+    assert decide(saying(quoted(facts, cost), application=guard, account=Pricing(guards_margin=False))).refusal is None

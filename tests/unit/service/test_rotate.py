@@ -151,6 +151,10 @@ def test_settings_take_what_this_version_honours() -> None:
             "conference=0.01",
             "sip=example.com:0.01,example.org:free",
             "low_balance=5.00",
+            "markup=25%",
+            "markup_fee=0.01",
+            "markup_increments=30/6",
+            "margin_guard=on",
             "fallback=hangup",
         )
         settings = await store.perform(SetApplication(key="app", words=words))

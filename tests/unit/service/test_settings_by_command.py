@@ -84,13 +84,15 @@ def test_an_account_is_priced_by_a_deck_of_its_currency(house: "House") -> None:
     bring_deck(house, "cheap", "USD")
     bring_deck(house, "euro", "EUR")
     set_deck = {"application": house.app, "account": "alice"}
-    with pytest.raises(NotFound, match="no deck none; import it"):
-        house.perform(SetAccount(**set_deck, words=("deck=none",)))
+    with pytest.raises(NotFound, match="no deck nosuch; import it"):
+        house.perform(SetAccount(**set_deck, words=("deck=nosuch",)))
     with pytest.raises(Conflict, match="euro is priced in EUR, account alice is in USD"):
         house.perform(SetAccount(**set_deck, words=("credit_limit=5", "deck=euro")))
     assert (account(house).deck, house.wallet().credit_limit_micros) == ("standard", 0)
     house.perform(SetAccount(**set_deck, words=("deck=cheap",)))
     assert account(house).deck == "cheap"
+    house.perform(SetAccount(**set_deck, words=("deck=none", "markup=25%", "margin_guard=on")))
+    assert (account(house).deck, account(house).pricing.markup_nanos) == ("none", 250_000_000)
     with pytest.raises(NotFound, match="no account bob in application app"):
         house.perform(SetAccount(application=house.app, account="bob", words=("deck=cheap",)))
 

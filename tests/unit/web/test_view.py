@@ -38,6 +38,7 @@ def decision(refusal: Refusal | None = None) -> DecisionReport:
         refusal=refusal,
         reason=None if refusal is None else SENTENCES[refusal],
         granted_s=60 if refusal is None else 0,
+        rule=None,
         trace=[],
     )
 

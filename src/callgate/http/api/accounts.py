@@ -7,13 +7,14 @@ import msgspec
 from litestar import Response, get, patch, post
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
-from callgate.errors import NotFound
+from callgate.errors import Invalid, NotFound
 from callgate.http.api.access import may_configure, may_look, may_operate
 from callgate.http.api.desk import ApiRequest, Desk, TheDesk
 from callgate.http.api.etags import IfMatch, account_tag, tag_of_account, tagged
 from callgate.http.api.paging import Cursor, Limit, Page, page, read_cursor
 from callgate.money import format_micros, parse_micros
 from callgate.policy.account import Status
+from callgate.policy.pricing import NAMES as PRICING
 from callgate.service.books import AccountKey, Job
 from callgate.service.open_account import OpenAccount
 from callgate.service.reports import AccountReport, account_report, report_account
@@ -45,13 +46,15 @@ class NewAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is left out stays as it is. `identities` are all that it has afterwards. An account with open holds cannot be closed,
-    and a credit limit not be cut below what is held.
+    and a credit limit not be cut below what is held. `pricing` has `markup`, `markup_fee`, `markup_increments` and
+    `margin_guard`; `none` for what the application says.
     """
 
     status: Literal["active", "suspended", "closed"] | None = None
     credit_limit: str | None = None
     deck: str | None = None
     elastic: bool | None = None
+    pricing: dict[str, str] = {}
     identities: Annotated[tuple[str, ...], msgspec.Meta(max_length=100)] | None = None
 
 
@@ -142,7 +145,9 @@ async def change_account(
 
 def _words_of(data: AccountChange) -> tuple[str, ...]:
     elastic = None if data.elastic is None else "on" if data.elastic else "off"
-    named = {"credit_limit": data.credit_limit, "deck": data.deck, "elastic": elastic}
+    if unknown := data.pricing.keys() - PRICING.keys():
+        raise Invalid("pricing", ", ".join(sorted(unknown))[:60], f"names among {', '.join(PRICING)}")
+    named = {"credit_limit": data.credit_limit, "deck": data.deck, "elastic": elastic, **data.pricing}
     return tuple(f"{name}={value}" for name, value in named.items() if value is not None)
 
 

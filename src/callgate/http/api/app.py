@@ -20,6 +20,7 @@ from callgate.http.api.audit import list_audit
 from callgate.http.api.callouts import place_callout
 from callgate.http.api.calls import hang_up, list_calls, show_call
 from callgate.http.api.cdrs import list_records
+from callgate.http.api.decks import list_decks, list_rates, put_deck, show_deck
 from callgate.http.api.deliveries import list_deliveries, resend_deliveries, resend_delivery
 from callgate.http.api.desk import Desk
 from callgate.http.api.dids import add_did, list_dids, remove_did
@@ -45,6 +46,7 @@ from callgate.http.api.lists import (
 from callgate.http.api.money import adjust_account, refund_call, show_statement
 from callgate.http.api.quotes import show_quote
 from callgate.http.api.reference import describe_api, page_of, policy_of_page
+from callgate.http.api.rules import ROUTES as RULES
 from callgate.http.api.tokens import create_token, list_tokens, revoke_token
 from callgate.http.api.users import add_user, list_users, remove_user, set_password
 from callgate.service.asyncapi import describe
@@ -110,6 +112,7 @@ def build_api(desk: Desk) -> Litestar:
             list_applications, add_application, show_application, change_application,
             list_accounts, create_account, show_account, change_account,
             top_up_account, adjust_account, refund_call, show_statement,
+            list_decks, show_deck, list_rates, put_deck,
             show_quote,
             list_calls, show_call, hang_up, stream_events,
             place_callout,
@@ -119,6 +122,7 @@ def build_api(desk: Desk) -> Litestar:
             list_deliveries, resend_delivery, resend_deliveries,
             list_endpoints, add_endpoint, show_endpoint, change_endpoint, drop_endpoint, rotate_secret, test_endpoint,
             list_tokens, create_token, revoke_token,
+            *RULES,
             list_users, add_user, set_password, remove_user,
             list_audit,
             *limits.ROUTES,

@@ -26,7 +26,7 @@ from callgate.service.audit_entry import Actor, AuditEntry, Via
 from callgate.service.audited import NoteAction, audited
 from callgate.service.books import Books, Job
 from callgate.service.call_out import Prepared, Wanted, prepare
-from callgate.service.catalog import Catalogs
+from callgate.service.catalog import Catalog, Catalogs
 from callgate.service.idempotent import Asked, Idempotent, check_key
 from callgate.service.matched import Matched
 from callgate.service.ports import Platform, Store
@@ -69,6 +69,7 @@ class Desk:
         uses: TokenUses | None = None,
         signing: Signing | None = None,
         stopping: asyncio.Event | None = None,
+        default_currency: str = "USD",
     ) -> None:
         self.store = self.plain_store = store
         self.platform = platform
@@ -78,6 +79,7 @@ class Desk:
         self.stopping = stopping if stopping is not None else asyncio.Event()
         self.streams: set[object] = set()  # those that are open
         self.token: Token | None = None
+        self.default_currency = default_currency
         self._catalogs = catalogs
         self._signing = signing
         self._tools = tools
@@ -95,6 +97,11 @@ class Desk:
         mine.token = token
         mine.store = audited(self.store, Actor(who=f"token:{token.name}", via=Via.API), self.clock)
         return mine
+
+    @property
+    def catalog(self) -> Catalog:
+        """What calls are decided by now."""
+        return self._catalogs.now
 
     @property
     def decks(self) -> Mapping[str, Deck]:

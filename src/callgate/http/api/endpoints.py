@@ -19,7 +19,7 @@ from callgate.service.add_endpoint import (
     new_rotation,
     remove_endpoint,
 )
-from callgate.service.endpoint import MAX_NAMED, MAX_URL, WEBHOOK, Endpoint, EndpointState
+from callgate.service.endpoint import EMAIL, MAX_NAMED, MAX_URL, WEBHOOK, Endpoint, EndpointState
 from callgate.service.reports import EndpointReport, report_endpoint, rfc3339
 
 MAX_OVERLAP_S = int(timedelta(days=30).total_seconds())
@@ -29,8 +29,9 @@ Named = Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_NAMED)]
 
 
 class NewEndpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`kind` names a connector to a CRM, which has no URL of its own unless it says so, and proves itself with `token`. `events`,
-    `applications` and `accounts` are what it is sent; empty for all.
+    """`kind` is `webhook`, `email`, whose URL is `mailto:` and addresses, or names a connector to a CRM,
+    which has no URL of its own unless it says so, and proves itself with `token`. `events`, `applications` and `accounts` are
+    what it is sent; empty for all.
     """
 
     url: Annotated[str, msgspec.Meta(max_length=MAX_URL)] = ""
@@ -95,7 +96,7 @@ async def add_endpoint(
     """Add a receiver of records: a webhook, whose signing secret is in this reply alone, or a connector to a CRM."""
     del key  # read by the desk; named here for the reference
     url, secret = data.url, ""
-    if data.kind != WEBHOOK:
+    if data.kind not in {WEBHOOK, EMAIL}:
         url, secret = desk.tools.check_connector(data.kind, data.url, data.options, data.token or "")
     wanted = Wanted(
         kind=data.kind,
@@ -118,7 +119,7 @@ async def add_endpoint(
         request,
         job,
         lambda kept: _reply(kept, None),
-        secret=lambda kept: _reply(kept, None if secret else shown),
+        secret=lambda kept: _reply(kept, None if secret else shown or None),
         status=201,
     )
 
@@ -180,7 +181,7 @@ async def rotate_secret(
 
 @post("/endpoints/{endpoint_id:str}/test", guards=[may_configure], status_code=200)
 async def test_endpoint(desk: TheDesk, endpoint_id: FromPath[str]) -> TestReply:
-    """Send a test event to a webhook, or look something up in a CRM, now."""
+    """Send a test event to a webhook, a test mail, or look something up in a CRM, now."""
     why = await desk.tools.try_endpoint(endpoint_id)
     return TestReply(id=endpoint_id, works=not why, why=why)
 

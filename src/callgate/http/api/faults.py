@@ -16,6 +16,7 @@ from callgate.errors import (
     NotFound,
     PlatformFailed,
     RateDeckInvalid,
+    RulesInvalid,
     Stale,
     StorageUnavailable,
 )
@@ -27,6 +28,7 @@ _STATUS: tuple[tuple[type[Error], int, str, str], ...] = (
     (AmountInvalid, 400, "amount-invalid", "The amount cannot be used."),
     (Invalid, 400, "invalid", "A value cannot be used."),
     (RateDeckInvalid, 400, "deck-invalid", "The rate deck cannot be imported."),
+    (RulesInvalid, 400, "rules-invalid", "The document of rules cannot be used."),
     (NotFound, 404, "not-found", "It does not exist."),
     (Conflict, 409, "conflict", "It contradicts what is already so."),
     (Stale, 412, "precondition-failed", "It was changed since it was read."),
@@ -70,6 +72,10 @@ def _faults_of(error: Error) -> Iterator[Fault]:
         for each in error.faults[:100]:
             where = f"line {each.line}, {each.column}" if each.column else f"line {each.line}"
             yield Fault(field=where, found=each.found, expected=each.expected)
+    elif isinstance(error, RulesInvalid):
+        for fault in error.faults:
+            where = f"line {fault.line}, column {fault.column}"
+            yield Fault(field=where, found=fault.found, expected=fault.expected)
 
 
 def on_error(_: Request[Any, Any, Any], error: Error) -> Response[bytes]:

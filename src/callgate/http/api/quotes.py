@@ -19,8 +19,13 @@ async def show_quote(
     seconds: Annotated[int, QueryParameter(name="seconds", ge=0, le=MAX_SECONDS)],
     account: FromQuery[str | None] = None,
     deck: FromQuery[str] = "standard",
+    shown: Annotated[
+        str | None, QueryParameter(name="from", description="The number that the callee would see.")
+    ] = None,
     app: InApp = None,
 ) -> QuoteReport:
     """Price a call by an account's deck, or by a deck that is named."""
     payer = AccountKey(desk.application(app), account) if account is not None else None
-    return await quote_call(desk.store, destination, seconds, payer=payer, deck=deck, now=desk.clock(), held=desk.decks)
+    return await quote_call(
+        desk.store, destination, seconds, payer=payer, deck=deck, now=desk.clock(), shown=shown, held=desk.decks
+    )

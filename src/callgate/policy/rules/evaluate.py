@@ -5,6 +5,7 @@ module is loaded. The package itself brings a command line with it, which takes 
 """
 
 import importlib
+import re
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -15,6 +16,8 @@ from typing import Any, Protocol
 
 from callgate.policy.rules.condition import ConditionInvalid
 from callgate.policy.rules.facts import Value
+
+_UNKNOWN = re.compile(r"Undefined variable or function: '(\w+)'")
 
 
 class Program(Protocol):
@@ -55,6 +58,10 @@ def holds(program: Program, context: Any) -> tuple[bool, str]:
         result = program.execute(context)
     except KeyError as error:
         return False, f"there is no entry {str(error).strip(chr(39) + chr(34))!r}"
+    except RuntimeError as error:
+        if (unknown := _UNKNOWN.match(str(error))) is not None:
+            return False, f"{unknown[1]} is not known: its hook failed, or took too long"
+        return False, str(error)[:200]
     except Exception as error:  # noqa: BLE001 - whatever it is, the condition cannot be judged
         return False, str(error).split(". CEL does not", maxsplit=1)[0][:200] or type(error).__name__
     except BaseException as error:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from callgate.service.books import Books
-from callgate.storage.changes import changes_configuration, changes_of
+from callgate.storage.changes import changes_configuration, changes_of, lanes_of
 from callgate.storage.postgres.session import Connection
 from callgate.storage.postgres.statements import STEP_FORWARD, Statements
 
@@ -18,8 +18,7 @@ async def save(connection: Connection, statements: Statements, books: Books, wri
         values += _columns(change.rows)
     shapes = tuple(change[:4] for change in changes)
     await connection.fetch(statements.save(shapes, changes_configuration(books)), *values)
-    if deliveries := books.deliveries.changes():
-        lanes = sorted({delivery.lane for delivery in deliveries.values()})
+    if lanes := lanes_of(books):
         await connection.execute(STEP_FORWARD, *_columns(lanes))
     return True
 

@@ -103,7 +103,7 @@ class Statements:
             return [
                 f"{name} AS (INSERT INTO {table} ({', '.join(columns)}) SELECT {_of('v', columns)} FROM {values} RETURNING 1)"
             ]
-        if verb is Verb.CHANGE:
+        if verb in {Verb.CHANGE, Verb.TOUCH}:
             changed = ", ".join(f"{each} = v.{each}" for each in columns if each not in key)
             same = " AND ".join(f"t.{each} = v.{each}" for each in key)
             return [f"{name} AS (UPDATE {table} AS t SET {changed} FROM {values} WHERE {same} RETURNING 1)"]
@@ -157,6 +157,12 @@ STEP_FORWARD = """UPDATE deliveries SET state = 'next' WHERE number IN (
         AND n.application = l.application AND n.account = l.account)
     GROUP BY l.endpoint, l.application, l.account)"""
 """The first that waits in a lane is next, where nobody stands there. Lanes are locked by their accounts' wallets."""
+
+CLAIM = f"""UPDATE deliveries AS d SET attempt_count = attempt_count + 1, attempted_at = $2, due_at = $3 FROM (
+    SELECT number FROM deliveries WHERE state = 'next' AND endpoint = $1 AND due_at <= $2
+    ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED) AS due
+    WHERE d.number = due.number RETURNING {", ".join(f"d.{name}" for name in rows.DELIVERY)}"""
+"""What another worker is just claiming is passed over, so that nobody waits."""
 
 
 def _of(table: str, columns: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from callgate.ledger.verify import LedgerRows
 from callgate.rating.rate import Rate
 from callgate.rating.rates import sorted_rates
 from callgate.service.books import DeckHead, Job
+from callgate.service.delivery import Delivery
 from callgate.service.signature_fault import SignatureFault
 from callgate.storage import list_rows, rows
 from callgate.storage.batch import OnStep, Waiting, commit_batch, pass_on
@@ -27,7 +28,7 @@ from callgate.storage.postgres.session import (
     stands_behind_pooler,
     translate,
 )
-from callgate.storage.postgres.statements import Statements
+from callgate.storage.postgres.statements import CLAIM, Statements
 from callgate.storage.postgres.writer import BatchWriter
 from callgate.storage.queue import Writer
 from callgate.storage.reads import Reads
@@ -41,6 +42,8 @@ STAGE_PORTION = 2_000
 
 STAGE_LIST_PORTION = 10_000
 """Entries of a list, which are smaller."""
+_MARK_MS = 200
+"""How long a look for the last record may make others wait that write one."""
 
 _MIGRATING = 0x0CA11
 """The lock of whoever migrates."""
@@ -114,6 +117,10 @@ class PostgresStore(Reads):
         pooler = ", behind a pooler: statements are not kept prepared" if is_pooled else ""
         return f"PostgreSQL {version}{pooler}"
 
+    @property
+    def waiting_count(self) -> int:
+        return self._writer.waiting_count
+
     async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
         return await self._writer.perform(job, is_urgent=is_urgent)
 
@@ -177,6 +184,22 @@ class PostgresStore(Reads):
     async def forget_deliveries(self, before: datetime) -> None:
         while len(await self.fetch(_FORGET_DELIVERIES, rows.to_us(before), STAGE_PORTION)) == STAGE_PORTION:
             pass
+
+    async def forget_sessions(self, before: datetime) -> None:
+        statement = "DELETE FROM sessions WHERE digest IN (SELECT digest FROM sessions WHERE expires_at < ? LIMIT ?)"
+        await self.fetch(statement, rows.to_us(before), STAGE_PORTION)
+
+    async def records_mark(self) -> int:
+        """Numbers become visible out of order: whoever is just writing is waited for, a moment at most."""
+        async with self._reading().session() as connection, connection.transaction():
+            await connection.execute(f"SET LOCAL lock_timeout = '{_MARK_MS}ms'")
+            await connection.execute("LOCK TABLE records IN SHARE MODE")
+            found = await connection.fetch("SELECT coalesce(max(number), 0) FROM records")
+        return int(found[0][0])
+
+    async def claim_deliveries(self, endpoint: str, now: datetime, until: datetime, limit: int) -> Sequence[Delivery]:
+        found = await self.fetch(CLAIM, endpoint, rows.to_us(now), rows.to_us(until), limit)
+        return [rows.to_delivery(row) for row in found]
 
     async def drop_deliveries(self, endpoint: str) -> None:
         while len(await self.fetch(_DROP_DELIVERIES, endpoint, STAGE_PORTION)) == STAGE_PORTION:

@@ -4,16 +4,16 @@ import sqlite3
 from itertools import chain
 
 from callgate.service.books import Books
-from callgate.storage.changes import Change, Verb, changes_configuration, changes_of
-from callgate.storage.sql import add_up, delete, insert, upsert
+from callgate.storage.changes import Change, Verb, changes_configuration, changes_of, lanes_of
+from callgate.storage.sql import add_up, delete, insert, touch, upsert
 from callgate.storage.sqlite.load import portions
 
 
 def save(db: sqlite3.Connection, books: Books) -> None:
     for change in changes_of(books):
         _write(db, change)
-    if deliveries := books.deliveries.changes():
-        db.executemany(_STEP_FORWARD, {delivery.lane for delivery in deliveries.values()})
+    if lanes := lanes_of(books):
+        db.executemany(_STEP_FORWARD, lanes)
     if changes_configuration(books):
         db.execute("UPDATE configuration SET version = version + 1")
     elif books.is_probed:
@@ -22,6 +22,9 @@ def save(db: sqlite3.Connection, books: Books) -> None:
 
 def _write(db: sqlite3.Connection, change: Change) -> None:
     _, table, columns, key, rows = change
+    if change.verb is Verb.TOUCH:
+        db.executemany(touch(table, columns, key), rows)
+        return
     for portion in portions(rows):
         values = tuple(chain.from_iterable(portion))
         match change.verb:

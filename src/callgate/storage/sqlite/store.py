@@ -17,6 +17,7 @@ from callgate.ledger.verify import LedgerRows
 from callgate.rating.rate import Rate
 from callgate.rating.rates import sorted_rates
 from callgate.service.books import Books, DeckHead, Job
+from callgate.service.delivery import Delivery
 from callgate.service.signature_fault import SignatureFault
 from callgate.storage import list_rows, rows
 from callgate.storage.batch import OnStep, Step, Waiting, commit_batch, named_by, pass_on
@@ -102,6 +103,10 @@ class SqliteStore(Reads):
 
     async def describe(self) -> str:
         return f"SQLite {sqlite3.sqlite_version}"
+
+    @property
+    def waiting_count(self) -> int:
+        return self._writer.waiting_count
 
     async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
         return await self._writer.perform(job, is_urgent=is_urgent)
@@ -278,6 +283,24 @@ class SqliteStore(Reads):
         while await self._write(lambda db: db.execute(statement, portion).rowcount) == STAGE_PORTION:
             pass
 
+    async def forget_sessions(self, before: datetime) -> None:
+        statement = "DELETE FROM sessions WHERE digest IN (SELECT digest FROM sessions WHERE expires_at < ? LIMIT ?)"
+        await self._write(lambda db: db.execute(statement, (rows.to_us(before), STAGE_PORTION)).rowcount)
+
+    async def records_mark(self) -> int:
+        return await self._number("SELECT coalesce(max(rowid), 0) FROM records")
+
+    async def claim_deliveries(self, endpoint: str, now: datetime, until: datetime, limit: int) -> Sequence[Delivery]:
+        values = (rows.to_us(until), rows.to_us(now), endpoint, limit)
+
+        def work() -> list[Row]:
+            with self._writing() as connection:
+                return connection.execute(_CLAIM, values).fetchall()
+
+        if not await self.fetch(_ANY_DUE, endpoint, rows.to_us(now)):  # else nothing is worth a transaction
+            return []
+        return [rows.to_delivery(row) for row in await self._beside(work)]
+
     async def drop_deliveries(self, endpoint: str) -> None:
         statement = """DELETE FROM deliveries WHERE number IN
             (SELECT number FROM deliveries WHERE endpoint = ? LIMIT ?)"""
@@ -305,6 +328,10 @@ _DROP_LIST_ENTRIES = """DELETE FROM list_entries WHERE (version, entry) IN
     (SELECT version, entry FROM list_entries WHERE version = ? LIMIT ?)"""
 _DROP_LIST_CHANGES = """DELETE FROM list_changes WHERE (version, revision, entry) IN
     (SELECT version, revision, entry FROM list_changes WHERE version = ? LIMIT ?)"""
+_ANY_DUE = "SELECT 1 FROM deliveries WHERE state = 'next' AND endpoint = ? AND due_at <= ? LIMIT 1"
+_CLAIM = f"""UPDATE deliveries SET attempt_count = attempt_count + 1, attempted_at = ?2, due_at = ?1 WHERE number IN
+    (SELECT number FROM deliveries WHERE state = 'next' AND endpoint = ?3 AND due_at <= ?2 ORDER BY due_at LIMIT ?4)
+    RETURNING {", ".join(rows.DELIVERY)}"""  # noqa: S608 - names are ours
 
 
 def _count(statement: str, values: tuple[object, ...], db: sqlite3.Connection) -> int:

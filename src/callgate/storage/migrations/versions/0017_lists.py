@@ -1,12 +1,12 @@
 """Deny and allow lists: their heads, their entries as integers, and what was changed since those were written.
 
-Revision 0015, after 0014.
+Revision 0017, after 0016.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0015"
-down_revision = "0014"
+revision = "0017"
+down_revision = "0016"
 
 STATEMENTS = (
     """

@@ -1,12 +1,12 @@
 """Rented numbers and where their calls go; what a call was connected to; what was answered to inputs in menus.
 
-Revision 0016, after 0015.
+Revision 0018, after 0017.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0016"
-down_revision = "0015"
+revision = "0018"
+down_revision = "0017"
 
 STATEMENTS = (
     """

@@ -1,0 +1,98 @@
+"""What a person says of a file that is imported, in words: the options of the command and of the API alike."""
+
+import re
+from collections.abc import Callable, Mapping
+
+from callgate.errors import Invalid
+from callgate.rating.deck_cells import CellInvalid, DateOrder, IncrementOrder, read_increments, read_moment
+from callgate.rating.deck_header import FIELDS
+from callgate.rating.deck_mapped import ReadOptions, read_zone
+
+UNITS = {"minute": 60, "second": 1, "increment": 0}
+"""What a price may be for, and its seconds; 0: as many as the increment has."""
+
+
+def read_options(words: Mapping[str, str | None], columns: Mapping[str, str] | None = None) -> ReadOptions:
+    """Return the options that the words say; None and missing ones are left to the file. Raises `Invalid`.
+
+    `columns` are the columns of the file by our names for them.
+    """
+    for field in columns or ():
+        if field not in FIELDS:
+            raise Invalid("map", repr(field[:40]), f"one of {', '.join(FIELDS)}")
+    given = {name: _READ[name](name, word) for name, word in words.items() if word is not None}
+    zone = read_zone(words.get("tz") or "UTC")
+    if words.get("effective"):
+        try:
+            given["effective"] = read_moment(words["effective"] or "", DateOrder.YMD, zone)
+        except CellInvalid as fault:
+            raise Invalid("effective", repr(words["effective"]), str(fault)) from None
+    return ReadOptions(**given, map=dict(columns or {}))  # type: ignore[arg-type]  # each is what its reader gives
+
+
+def read_columns(words: list[str]) -> dict[str, str]:
+    """Read `FIELD=COLUMN` words. Raises `Invalid`."""
+    columns = {}
+    for word in words:
+        field, equals, column = word.partition("=")
+        if not equals or not column.strip():
+            raise Invalid("map", repr(word[:60]), "FIELD=COLUMN, such as rate_per_min=New Rate")
+        columns[field] = column
+    return columns
+
+
+def _dates(name: str, word: str) -> DateOrder:
+    """Read `dmy`, `iso`, `DD/MM/YYYY` or `%d/%m/%Y`: the order is what counts."""
+    if word.lower() == "iso":
+        return DateOrder.YMD
+    letters = re.sub(r"[^dmy]", "", word.lower())
+    order = "".join(dict.fromkeys(letters))
+    try:
+        return DateOrder(order)
+    except ValueError:
+        raise Invalid(name, repr(word[:40]), "dmy, mdy, ymd, iso, or a pattern such as DD/MM/YYYY") from None
+
+
+def _one_of(*choices: str) -> Callable[[str, str], str]:
+    def read(name: str, word: str) -> str:
+        if word not in choices:
+            raise Invalid(name, repr(word[:40]), f"one of {', '.join(choices)}")
+        return word
+
+    return read
+
+
+def _increments(name: str, word: str) -> object:
+    try:
+        found = read_increments(word, IncrementOrder.FIRST_NEXT)
+    except CellInvalid as fault:
+        raise Invalid(name, repr(word[:40]), str(fault)) from None
+    if found is None:
+        raise Invalid(name, "nothing", "the first increment and each next, such as 60/60")
+    return found
+
+
+def _zone(_: str, word: str) -> str:
+    return read_zone(word).key
+
+
+def _yes(name: str, word: str) -> bool:
+    return _one_of("true", "false")(name, word) == "true"
+
+
+_READ: dict[str, Callable[[str, str], object]] = {
+    "dates": _dates,
+    "tz": _zone,
+    "decimal": _one_of("point", "comma"),
+    "increments": _increments,
+    "increment_order": lambda name, word: IncrementOrder(_one_of(*IncrementOrder)(name, word)),
+    "nanp": lambda name, word: _one_of("add1", "none")(name, word) == "add1",
+    "rate_unit": lambda name, word: UNITS[_one_of(*UNITS)(name, word)],
+    "default_row": _one_of("import", "skip"),
+    "allow_free": _yes,
+    "effective": lambda _, word: word,
+    "currency": lambda _, word: word,
+}
+
+OPTIONS = tuple(_READ)
+"""Names of the options, as the API spells them; the command writes dashes."""
