@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from callgate.policy.limits import UNLIMITED
 from callgate.protocol import sinch
 from callgate.protocol.call import (
     CallArrived,
@@ -62,6 +63,7 @@ class Shop:
         self.application = await self.store.perform(
             AddApplication(provider="sinch", key="app", secret="c2VjcmV0", name="", seal=str.encode, now=NOW)
         )
+        self.application = msgspec.structs.replace(self.application, limits=UNLIMITED)
         await self.store.perform(OpenAccount(application="app", account="shop", currency="USD"))
         await self.store.perform(SetAccountLimits(application="app", account="shop", words=("open",)))
         top_up = TopUp(application="app", account="shop", amount_micros=5_000_000, reference="r", now=NOW)
