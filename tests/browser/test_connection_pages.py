@@ -187,11 +187,34 @@ def test_changes_are_read_in_the_audit_log(page: Page, visitor: Visitor, site: S
     expect(page.locator("tbody")).not_to_contain_text("c2Vjb25k")
 
 
+def test_figures_are_charts_and_tables(page: Page, visitor: Visitor, site: Site) -> None:
+    """Counted when somebody looks; the page fills by itself, and says in a sentence what each chart shows."""
+    site.place("user:alice").result(timeout=10)
+    page.goto(f"{site.url}figures")
+    expect(page.get_by_role("img", name="Calls.")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator(".warned")).to_have_count(0, timeout=PATIENCE_MS)
+    expect(page.get_by_role("img", name="Revenue, cost and margin.")).to_be_visible()
+    page.get_by_text("Figures", exact=True).last.click()
+    visitor.is_usable()
+    page.get_by_role("link", name="a week").click()
+    expect(page.get_by_role("link", name="a week")).to_have_attribute("aria-current", "true")
+    assert page.request.get(f"{site.url}figures.json?span=7d").json()["items"][-1]["connected"] >= 1
+
+
 def test_the_pages_are_usable_in_the_dark_and_on_a_phone(page: Page, visitor: Visitor, site: Site) -> None:
     """Nothing scrolls sideways, and letters stand out from their ground."""
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 360, "height": 740})
-    for path in ("applications", f"applications/{demo.KEY}", "applications/doctor", "deliveries", "health", "audit"):
+    for path in (
+        "applications",
+        f"applications/{demo.KEY}",
+        "applications/doctor",
+        "deliveries",
+        "health",
+        "audit",
+        "figures",
+        "start",
+    ):
         page.goto(site.url + path)
         visitor.is_usable()
         assert page.evaluate("document.documentElement.scrollWidth") == 360, path

@@ -79,6 +79,9 @@ class Watched(Protocol):
     async def tallies(self, application: str | None, since: datetime) -> Sequence[Tally]:
         """Decisions since then, by second and refusal."""
 
+    async def decided(self, since: datetime, until: datetime) -> Sequence[tuple[str, str | None, int]]:
+        """Decisions of this time by application and refusal, None for those that were let through; and how many."""
+
     async def search_calls(self, wanted: CallFilter, *, before: datetime | None, limit: int) -> Found:
         """Calls that were decided before that time, newest first: at most `limit`, or as many as were found in a bounded
         look back. Calls of the same microsecond as the last one come with it.

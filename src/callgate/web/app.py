@@ -26,6 +26,7 @@ from callgate.web.audit import list_audit
 from callgate.web.calls import call_routes
 from callgate.web.deliveries import delivery_routes
 from callgate.web.desk import Desk, SignedOut
+from callgate.web.figures import show_figures
 from callgate.web.health import show_health
 from callgate.web.live import LiveDesks, live_routes
 from callgate.web.rates import rate_routes
@@ -78,6 +79,7 @@ def build_dashboard(  # noqa: PLR0913 - all that pages are about
             *delivery_routes,
             *application_routes,
             list_audit,
+            show_figures,
             show_health,
             show_start,
             sign_in,

@@ -112,7 +112,88 @@ def balance_chart(lines: Sequence[StatementLine], currency: str, now: datetime) 
     )
 
 
+class Series(NamedTuple):
+    """One of the values that stand on each other: `kind` gives it its colour."""
+
+    kind: str
+    name: str
+    values: Sequence[Decimal]
+
+
+def stacked_chart(title: str, unit: str, starts: Sequence[datetime], end: datetime, series: Sequence[Series]) -> Chart:
+    """Bars at even distances, each from one start to the next, its parts standing on each other; none is below 0."""
+    totals = [sum(values, Decimal(0)) for values in zip(*(each.values for each in series), strict=True)]
+    scale = scale_for(totals)
+    width = Decimal(WIDTH) / max(1, len(starts))
+    grounds = [Decimal(0)] * len(starts)
+    shapes = []
+    for each in series:
+        path = []
+        for place, value in enumerate(each.values):
+            if value:
+                x, low, high = _rounded(width * place), scale.y(grounds[place]), scale.y(grounds[place] + value)
+                path.append(f"M{x} {low}V{high}h{_rounded(width * BAR)}V{low}z")
+                grounds[place] += value
+        shapes.append(Shape(f"bars {each.kind}", "".join(path)))
+    whole = sum(totals, Decimal(0))
+    parts = ", ".join(f"{_said(sum(each.values, Decimal(0)), unit)} {each.name}" for each in series)
+    return Chart(
+        title=title,
+        unit=unit,
+        summary=f"{_said(whole, unit)} in all: {parts}.",
+        shapes=shapes,
+        legend=[(each.kind, each.name) for each in series],
+        up=[_said(value, unit) for value in scale.labels()],
+        along=_along(starts, end),
+        heads=[each.name for each in series],
+        table=[
+            (at.isoformat(), [_said(each.values[place], unit) for each in series]) for place, at in enumerate(starts)
+        ],
+    )
+
+
+def line_chart(title: str, unit: str, starts: Sequence[datetime], end: datetime, series: Sequence[Series]) -> Chart:
+    """Lines from the middle of each time to that of the next."""
+    scale = scale_for([value for each in series for value in each.values])
+    width = Decimal(WIDTH) / max(1, len(starts))
+    shapes = [
+        Shape(
+            f"line {each.kind}",
+            "M"
+            + "L".join(
+                f"{_rounded(width * place + width / 2)} {scale.y(value)}" for place, value in enumerate(each.values)
+            ),
+        )
+        for each in series
+    ]
+    parts = ", ".join(f"{each.name} {_said(sum(each.values, Decimal(0)), unit)}" for each in series)
+    return Chart(
+        title=title,
+        unit=unit,
+        summary=f"In all: {parts}.",
+        shapes=shapes,
+        legend=[(each.kind, each.name) for each in series],
+        up=[_said(value, unit) for value in scale.labels()],
+        along=_along(starts, end),
+        heads=[each.name for each in series],
+        table=[
+            (at.isoformat(), [_said(each.values[place], unit) for each in series]) for place, at in enumerate(starts)
+        ],
+    )
+
+
+BAR = Decimal("0.8")
+"""How much of its place a bar takes."""
+
+
+def _along(starts: Sequence[datetime], end: datetime) -> list[str]:
+    span = end - starts[0]
+    return [(starts[0] + span * index / INTERVALS).isoformat() for index in range(INTERVALS + 1)]
+
+
 def _said(value: Decimal, currency: str) -> str:
+    if not currency:
+        return f"{value:,f}"
     split: Money = money(f"{value:f}", currency)
     return f"{split.whole}{split.below}"
 

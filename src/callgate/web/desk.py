@@ -25,6 +25,7 @@ from callgate.service.application import Application
 from callgate.service.audit_entry import Actor, AuditEntry, Via
 from callgate.service.audited import NoteAction, audited
 from callgate.service.catalog import Catalogs
+from callgate.service.figures import Figures
 from callgate.service.ports import ManagedPlatform, Store
 from callgate.service.token import Role, Token
 from callgate.service.token_use import TokenUses
@@ -73,9 +74,11 @@ class Desk:
     pages: Pages = field(default_factory=Pages)
     brake: Brake = field(default_factory=Brake)
     uploads: Uploads = field(init=False)
+    figures: Figures = field(init=False)
 
     def __post_init__(self) -> None:
         self.uploads = Uploads(self.settings.secret_key)
+        self.figures = Figures(self.store, self.clock)
 
     # -- who may see it, and do what -------------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ _GROUPS: tuple[tuple[str, tuple[Place, ...]], ...] = (
     (
         "Money",
         (
+            Place("figures", "Figures", "M4 20V4M4 20h16M8 16v-4M12 16V8M16 16v-6"),
             Place("accounts", "Accounts", "M3 8h18v11H3zM3 8l2-3h14l2 3M16 13.5h2"),
             Place("rates", "Rates", "M4 5h16M4 10h16M4 15h9M4 20h9M17 14v7M14.5 16.5 17 14l2.5 2.5"),
         ),

@@ -4,11 +4,12 @@ import { localise } from "./localise.js";
 import { clock, countDown } from "./page.js";
 
 const RETRY_MS = 5_000;
+const STEP = 200; // rows that a table shows at first, and so many more whenever its end comes into sight
 
 const tables = ["recent", "live"].map((id) => document.getElementById(id));
 const counters = document.getElementById("counters");
-const rows = new Map(tables.map((table) => [table, new Map([...table.children].map((row) => [row.dataset.key, row]))]));
-const waiting = []; // changes that come while somebody points at a row: nothing may move under the hand
+const lists = new Map(tables.map((table) => [table, listOf(table)]));
+const waiting = []; // changes that come while somebody points at a button: nothing may move under the hand
 let isHeld = false;
 
 watch();
@@ -84,43 +85,85 @@ for (const table of tables) {
 
 // -- rows -------------------------------------------------------------------------------------------------------------
 
+// What the server has, in its order, and the rows of it that stand in the page: thousands would be laid out anew each second.
+function listOf(table) {
+  const rows = new Map([...table.children].map((row) => [row.dataset.key, row]));
+  return { order: [...rows.keys()], html: new Map(), rows, most: STEP };
+}
+
 function take(table, change) {
-  if (isHeld || waiting.length) {
+  if (isHeld) {
     waiting.push([table, change]);
-    for (const key of change.gone ?? []) rows.get(table).get(key)?.classList.add("over");
-    if (isHeld) return;
-    for (const [held, earlier] of waiting.splice(0)) apply(held, earlier);
+    for (const key of change.gone ?? []) lists.get(table).rows.get(key)?.classList.add("over");
   } else apply(table, change);
 }
 
-// Bring a table to what the server has, touching only what differs, so that focus, selection and scrolling stay.
 function apply(table, { all, gone = [], put = [] }) {
-  const known = rows.get(table);
+  const list = lists.get(table);
+  const changed = new Set();
   if (all) {
-    const wanted = new Set(all.map(([key]) => key));
-    gone = [...known.keys()].filter((key) => !wanted.has(key));
-    put = all.map(([key, html], index) => [key, html, all[index + 1]?.[0] ?? null]).reverse();
+    list.order = all.map(([key]) => key);
+    list.html = new Map(all);
+    for (const key of list.order) changed.add(key);
+  } else {
+    const moved = new Set([...gone, ...put.map(([key]) => key)]);
+    const order = list.order.filter((key) => !moved.has(key));
+    for (const key of gone) list.html.delete(key);
+    for (const [key, html, following] of put) {
+      order.splice(following === null ? order.length : order.indexOf(following), 0, key);
+      list.html.set(key, html);
+      changed.add(key);
+    }
+    list.order = order;
   }
-  for (const key of gone) {
-    const row = known.get(key);
-    known.delete(key);
-    if (row) leave(row);
+  show(table, changed, !all);
+}
+
+// Bring the page to what the list has, touching only what differs, so that focus, selection and scrolling stay.
+function show(table, changed, isNews) {
+  const list = lists.get(table);
+  const wanted = list.order.slice(0, list.most);
+  const kept = new Set(wanted);
+  for (const [key, row] of list.rows) {
+    if (kept.has(key)) continue;
+    list.rows.delete(key);
+    leave(row);
   }
   const sent = document.createElement("template");
-  sent.innerHTML = put.map(([, html]) => html).join("");
-  [...sent.content.children].forEach((row, index) => {
-    const [key, , following] = put[index];
-    const before = known.get(key);
-    const isSame = before?.isEqualNode(row);
-    localise(row);
-    if (!before) {
-      if (!all) row.classList.add("fresh");
-      known.set(key, row);
-      table.insertBefore(row, known.get(following) ?? null);
-    } else if (!isSame) refill(before, row);
-    if (before && before.nextElementSibling !== (known.get(following) ?? null)) table.insertBefore(before, known.get(following) ?? null);
-  });
+  const fill = wanted.filter((key) => changed.has(key) || !list.rows.has(key));
+  sent.innerHTML = fill.map((key) => list.html.get(key)).join("");
+  const made = new Map([...sent.content.children].map((row) => [row.dataset.key, row]));
+  let next = table.firstElementChild;
+  for (const key of wanted) {
+    const known = list.rows.get(key);
+    const fresh = made.get(key);
+    if (fresh) localise(fresh);
+    const row = known ?? fresh;
+    if (known && fresh) refill(known, fresh);
+    if (!known) {
+      if (isNews) row.classList.add("fresh");
+      list.rows.set(key, row);
+    }
+    if (row === next) next = next.nextElementSibling;
+    else table.insertBefore(row, next);
+  }
+  table.dataset.count = list.order.length;
+  const more = table.closest(".table").querySelector(".more-rows");
+  if (more) {
+    more.hidden = list.order.length <= list.most;
+    more.textContent = `Show more of the ${(list.order.length - wanted.length).toLocaleString()} below`;
+  }
   countDown();
+}
+
+for (const more of document.querySelectorAll(".more-rows")) {
+  const table = more.closest(".table").querySelector("tbody");
+  const grow = () => {
+    lists.get(table).most += STEP;
+    show(table, new Set(), false);
+  };
+  more.addEventListener("click", grow);
+  new IntersectionObserver(([end]) => end.isIntersecting && !more.hidden && grow(), { root: more.closest(".tall") }).observe(more);
 }
 
 // The row stays, and with it what has the focus in it; only cells that are others by now are filled anew.

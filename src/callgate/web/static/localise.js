@@ -32,7 +32,7 @@ function showAxis(times) {
   const spanMs = Date.parse(times.at(-1).dateTime) - Date.parse(times[0].dateTime);
   const dayMs = 86_400_000;
   const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-  const form = spanMs < 600_000 ? shorter : spanMs < dayMs ? clock : spanMs < 4 * dayMs ? { ...clock, day: "numeric", month: "short" } : { day: "numeric", month: "short" };
+  const form = spanMs < 600_000 ? shorter : spanMs <= dayMs ? clock : spanMs < 4 * dayMs ? { ...clock, day: "numeric", month: "short" } : { day: "numeric", month: "short" };
   for (const time of times) time.textContent = new Date(time.dateTime).toLocaleString(undefined, form);
 }
 
