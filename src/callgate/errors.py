@@ -177,6 +177,14 @@ SERVER_ERROR = 500
 """The first of the HTTP statuses that say that the server failed, perhaps half way through."""
 
 
+class IdTokenInvalid(Error):
+    """A token of the operator's OpenID Connect provider proves nobody."""
+
+
+class OpenIdUnreachable(Error):
+    """The provider's keys cannot be had now, so that nothing can be said of a token."""
+
+
 class TargetUnreachable(Error):
     """No callback server listens where the emulator was told to call, so that there is no call to speak of."""
 

@@ -20,6 +20,8 @@ from callgate.http.callbacks import PREFIX, CallbackEdge
 from callgate.http.health import HEALTH_PATHS, Health
 from callgate.http.problems import STARTING
 from callgate.http.protocol import CallbackProtocol
+from callgate.http.sign_in import PREFIX as SIGN_IN_PREFIX
+from callgate.http.sign_in import IdTokens, SignIn
 from callgate.logs import log
 from callgate.service.application import Application
 from callgate.service.catalog import Catalogs
@@ -83,6 +85,15 @@ class Gate:
             self.catalogs, self.responder, self.faults, clock, settings.public_prefix
         )
         self._health: AsgiApp = Health(store, clock)
+        self._sign_in: AsgiApp = SignIn(
+            store,
+            self.catalogs,
+            clock,
+            self.signing,
+            token_s=settings.app_token_s,
+            origins=frozenset(filter(None, settings.app_origins.split(","))),
+            openid=build_openid(settings),
+        )
         self._pages: AsgiApp | None = None
         self._api: AsgiApp | None = None
 
@@ -92,6 +103,8 @@ class Gate:
             await self._callbacks(scope, receive, send)
         elif path in HEALTH_PATHS:
             await self._health(scope, receive, send)
+        elif path.startswith(SIGN_IN_PREFIX):
+            await self._sign_in(scope, receive, send)
         elif self._pages is None or self._api is None:
             await send_reply(send, STARTING, AGAIN)
         elif path.startswith(API_PREFIX):
@@ -211,6 +224,15 @@ class Gate:
             except StorageUnavailable as error:
                 log.warning("sweep.failed", error=str(error))
             await asyncio.sleep(SWEEP_S)
+
+
+def build_openid(settings: Settings) -> IdTokens | None:
+    """Whose tokens say who an app's user is, where the operator has a provider of their own."""
+    if not settings.app_oidc_issuer:
+        return None
+    from callgate.http.openid import OpenId  # noqa: PLC0415 - loads what only these operators need
+
+    return OpenId(settings.app_oidc_issuer, settings.app_oidc_audience, settings.app_oidc_claim, clock)
 
 
 async def _tireless(name: str, work: Callable[[], Awaitable[None]]) -> None:

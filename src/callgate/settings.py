@@ -36,6 +36,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     delivered_kept_days: int = 30
     queue_limit: int = 10_000
     api_requests_per_s: int = 100
+    app_origins: str = ""
+    app_token_s: int = 600
+    app_oidc_issuer: str = ""
+    app_oidc_audience: str = ""
+    app_oidc_claim: str = "sub"
     log_level: str = "info"
 
     def __repr__(self) -> str:
@@ -64,6 +69,10 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
     elif file is not None:
         raise SettingsInvalid(str(file), "no such file", f"a settings file; `callgate init` writes {FILE}")
     settings = Settings(**values | _from_environment(environment))
+    if settings.app_oidc_issuer and not settings.app_oidc_audience:
+        raise SettingsInvalid(
+            "app_oidc_audience", "none", "whom tokens of app_oidc_issuer are meant for: the app's client id"
+        )
     if settings.elastic_max_s <= settings.elastic_slice_s:
         raise SettingsInvalid(
             "elastic_max_s", str(settings.elastic_max_s), f"more than elastic_slice_s, {settings.elastic_slice_s}"
@@ -179,6 +188,23 @@ def _public_url(value: object, where: str) -> str:
     return text
 
 
+def _origins(value: object, where: str) -> str:
+    text = _text(value, where)
+    for origin in text.split(","):
+        if text and not re.fullmatch(r"https?://[a-zA-Z0-9.\[\]:-]+", origin.strip()):
+            expected = "origins with commas between, such as https://app.example.com; no path, and no *"
+            raise SettingsInvalid(where, repr(origin.strip()), expected)
+    return ",".join(origin.strip().lower() for origin in text.split(","))
+
+
+def _issuer(value: object, where: str) -> str:
+    text = _text(value, where)
+    is_local = re.fullmatch(r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/[^?#\s]*)?", text)
+    if text and not is_local and not re.fullmatch(r"https://[^/?#\s]+(/[^?#\s]*)?", text):
+        raise SettingsInvalid(where, repr(text), "the issuer's https URL, as its tokens spell it")
+    return text
+
+
 def _currency(value: object, where: str) -> str:
     try:
         return parse_currency(_text(value, where), where)
@@ -218,6 +244,11 @@ _CHECKS: dict[str, Callable[[object, str], object]] = {
     "delivered_kept_days": _whole(1, 3_650),
     "queue_limit": _whole(1, 1_000_000),
     "api_requests_per_s": _whole(0, 100_000),
+    "app_origins": _origins,
+    "app_token_s": _whole(60, 86_400),
+    "app_oidc_issuer": _issuer,
+    "app_oidc_audience": _text,
+    "app_oidc_claim": _text,
     "log_level": _log_level,
 }
 """Every key, with the check that reads it from the file or the environment."""

@@ -62,6 +62,11 @@ OPERATIONS = {
     ("DELETE", "/endpoints/{endpoint_id}"): ADMIN,
     ("POST", "/endpoints/{endpoint_id}/rotate"): ADMIN,
     ("POST", "/endpoints/{endpoint_id}/test"): ADMIN,
+    # an app's own users
+    ("GET", "/users"): VIEWER,
+    ("POST", "/users"): ADMIN,
+    ("PUT", "/users/{name}/password"): ADMIN,
+    ("DELETE", "/users/{name}"): ADMIN,
     # access
     ("GET", "/tokens"): ADMIN,
     ("POST", "/tokens"): ADMIN,

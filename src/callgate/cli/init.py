@@ -43,6 +43,17 @@ secret_key = "{secret_key}"
 # Requests to the API that one token may make in a second; 0 for as many as it likes.
 # api_requests_per_s = 100
 
+# Pages of these origins may sign an app's users in, with commas between; nobody else's.
+# app_origins = "https://app.example.com"
+
+# Seconds that a user's registration token is valid.
+# app_token_s = 600
+
+# Your OpenID Connect provider, whose tokens say who an app's user is; whom they are meant for; the claim that names the user.
+# app_oidc_issuer = "https://login.example.com"
+# app_oidc_audience = "my-app"
+# app_oidc_claim = "sub"
+
 # debug, info, warning or error.
 # log_level = "info"
 """

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from callgate.errors import PlatformFailed
-from callgate.logs import log
 from callgate.protocol.call import CallKey
 from callgate.service.endpoint import Endpoint
 from callgate.service.place_callout import KeepNotPlaced, KeepPlaced
@@ -30,17 +29,18 @@ async def dial_leg(  # noqa: PLR0913 - who asks whom, and what is written down w
     `StorageUnavailable` where what was said could not be written down, which an event of the call will make good.
     """
     assert call.callout is not None and call.callout.is_asked, "that it is asked for is written down before"
-    facts = {"application": call.key.application, "reference": call.callout.ref, "account": call.account}
     try:
         call_id = await platform.place(call.key.application, call.callout.place)
     except PlatformFailed as error:
         if error.may_be_done:
-            log.error("callout.unknown", **facts, error=str(error))
             return None
-        log.warning("callout.refused", **facts, error=str(error))
         why = "the platform did not take it"
         given_up = KeepNotPlaced(calls=(call.key, *others), why=why, now=clock(), endpoints=endpoints, forget=forget)
         await store.perform(given_up, is_urgent=True)
         raise
-    log.info("callout.placed", **facts, call_id=call_id)
     return await store.perform(KeepPlaced(call=call.key, call_id=call_id, now=clock()), is_urgent=True)
+
+
+def told(call: Call | None, reference: str) -> dict[str, str]:
+    """What a log says of a leg that was dialled: its id, or that nobody knows whether it rings."""
+    return {"reference": reference, "call_id": call.key.call_id if call is not None else "unknown"}

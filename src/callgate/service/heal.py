@@ -15,7 +15,7 @@ from callgate.policy.limits import UNLIMITED, Limits
 from callgate.protocol.call import CallEnded, CallKey, CallOngoing
 from callgate.service.ask import SettleAsked, SettleByEstimate, TakeTurn
 from callgate.service.catalog import Catalogs
-from callgate.service.dial import dial_leg
+from callgate.service.dial import dial_leg, told
 from callgate.service.due import is_too_old
 from callgate.service.extend import ConfirmHangUp, ExtendHold, Extension
 from callgate.service.ports import Platform, Store
@@ -113,9 +113,13 @@ class Healer:
         """Have the second side of a bridge rung. Whatever comes of it, the platform is not asked again."""
         assert call.callout is not None, "only calls that we place are dialled"
         try:
-            await dial_leg(self._store, self._platform, call, self._clock, endpoints=self._catalogs.now.endpoints)
+            placed = await dial_leg(
+                self._store, self._platform, call, self._clock, endpoints=self._catalogs.now.endpoints
+            )
         except (PlatformFailed, StorageUnavailable) as error:
-            log.error("callout.not_placed", call_id=call.key.call_id, error=str(error))
+            log.error("callout.not_placed", reference=call.callout.ref, error=str(error))
+        else:
+            log.info("callout.dialled", **told(placed, call.callout.ref))
         self._bridge.set()
 
     async def _end(self, call: Call) -> None:

@@ -38,6 +38,7 @@ from callgate.http.api.quotes import show_quote
 from callgate.http.api.reference import describe_api, page_of, policy_of_page
 from callgate.http.api.rules import ROUTES as RULES
 from callgate.http.api.tokens import create_token, list_tokens, revoke_token
+from callgate.http.api.users import add_user, list_users, remove_user, set_password
 from callgate.service.asyncapi import describe
 
 MAX_BODY_BYTES = 65_536
@@ -108,6 +109,7 @@ def build_api(desk: Desk) -> Litestar:
             list_deliveries, resend_delivery, resend_deliveries,
             list_endpoints, add_endpoint, show_endpoint, change_endpoint, drop_endpoint, rotate_secret, test_endpoint,
             list_tokens, create_token, revoke_token,
+            list_users, add_user, set_password, remove_user,
             *RULES,
             list_audit,
             *limits.ROUTES,

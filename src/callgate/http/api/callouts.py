@@ -15,9 +15,11 @@ from callgate.http.api.access import may_operate
 from callgate.http.api.accounts import IdempotencyKey, InApp
 from callgate.http.api.desk import ApiRequest, Desk, TheDesk, refusal_of, reply_of
 from callgate.http.problems import problem
+from callgate.logs import log
 from callgate.policy.refusal import SENTENCES, Refusal
 from callgate.service.call_out import Prepared, Wanted, dial_first, what_became
 from callgate.service.callout import CalloutKind
+from callgate.service.dial import told
 from callgate.service.idempotent import Asked, Idempotent, check_key
 from callgate.service.place_callout import Placing
 from callgate.service.records import Call, SettledBy
@@ -88,26 +90,31 @@ async def place_callout(
     kept = await desk.store.perform(once)
     if kept.status != PENDING:
         return reply_of(kept.status, kept.body)
-    told = msgspec.json.decode(kept.body, type=CalloutReply)
-    if told.reference == prepared.reference:
+    earlier = msgspec.json.decode(kept.body, type=CalloutReply)
+    if earlier.reference == prepared.reference:
         return await _dialled(desk, prepared, forget=scope)
-    return await _placed_before(desk, prepared.job.application.key, told, kept.at)
+    return await _placed_before(desk, prepared.job.application.key, earlier, kept.at)
 
 
 async def _dialled(desk: Desk, prepared: Prepared, *, forget: str | None = None) -> Response[Any]:
     """Ask the platform, in a task of its own: who no longer waits for the answer must not stop it half way."""
     dialling = asyncio.create_task(dial_first(desk.plain_store, desk.platform, prepared, desk.clock, forget=forget))
-    call = await asyncio.shield(dialling)
+    try:
+        call = await asyncio.shield(dialling)
+    except PlatformFailed as error:
+        log.warning("callout.not_placed", reference=prepared.reference, error=str(error))
+        raise
+    log.info("callout.dialled", **told(call, prepared.reference))
     if call is None:
         call = await desk.store.call_referred(prepared.job.application.key, prepared.reference)
     assert call is not None, "it was held for"
     return _told(call)
 
 
-async def _placed_before(desk: Desk, application: str, told: CalloutReply, at: datetime) -> Response[Any]:
+async def _placed_before(desk: Desk, application: str, earlier: CalloutReply, at: datetime) -> Response[Any]:
     """The same request came before: say what became of it, as soon as that is known."""
-    call = await what_became(desk.store, application, told.reference, wait=_until(at + ANSWERED_WITHIN, desk.clock))
-    return _told(call) if call is not None else reply_of(PENDING, msgspec.json.encode(told))
+    call = await what_became(desk.store, application, earlier.reference, wait=_until(at + ANSWERED_WITHIN, desk.clock))
+    return _told(call) if call is not None else reply_of(PENDING, msgspec.json.encode(earlier))
 
 
 def _until(end: datetime, clock: Callable[[], datetime]) -> Callable[[], Awaitable[bool]]:

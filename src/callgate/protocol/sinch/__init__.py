@@ -89,7 +89,7 @@ if TYPE_CHECKING:
         read_set,
         set_callback_urls,
     )
-    from callgate.protocol.sinch.token import registration_token
+    from callgate.protocol.sinch.token import registration_token, user_of_token
 
 __all__ = [
     "CONFIGURATION",
@@ -167,6 +167,7 @@ __all__ = [
     "translate",
     "understand",
     "unusable",
+    "user_of_token",
     "verify",
     "verify_basic",
     "warn",
@@ -183,6 +184,7 @@ _LATER = {
         ("CONFIGURATION", "ask_callback_urls", "read_callback_urls", "read_set", "set_callback_urls"), "setup"
     ),
     "registration_token": "token",
+    "user_of_token": "token",
     "rest": "rest",
     **dict.fromkeys(
         ("REGIONS", "ask", "base_url", "hang_up", "place", "read_done", "read_placed", "read_told", "warn"), "orders"

@@ -5,9 +5,10 @@ Source: Sinch in-app calling, application authentication. Despite `hkdf` in the 
 
 import hmac
 import re
-from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -15,6 +16,8 @@ from callgate.errors import Invalid, SignatureInvalid
 from callgate.protocol.sinch.signature import decode_secret
 
 MIN_TTL_S = 60
+MAX_TOKEN = 2_048
+"""Longest token that we read, in characters; ours have a few hundred."""
 MIN_INSTANCE_S = 48 * 3600
 """Shortest life of a registration that is limited at all, in seconds."""
 
@@ -63,12 +66,38 @@ def encode(claims: Mapping[str, str | int], secret: str, now: datetime) -> str:
     return f"{signed}.{_part(hmac.digest(derive_key(secret, day), signed.encode(), 'sha256'))}"
 
 
+def user_of_token(token: str, key: str, secrets: Sequence[str], now: datetime) -> str | None:
+    """Return whose token of ours this is, None for one that is not ours, of another application, or no longer valid."""
+    signed, _, proof = token.rpartition(".")
+    head, _, body = signed.partition(".")
+    if len(token) > MAX_TOKEN or not token.isascii() or not head or not body:
+        return None
+    try:
+        kid = str(msgspec.json.decode(_bytes(head), type=dict[str, Any])["kid"])
+        claims = msgspec.json.decode(_bytes(body), type=dict[str, Any])
+    except (msgspec.MsgspecError, ValueError, KeyError, RecursionError):
+        return None
+    day = kid.removeprefix("hkdfv1-")
+    proofs = [_part(hmac.digest(derive_key(secret, day), signed.encode(), "sha256")) for secret in secrets]
+    if not any(hmac.compare_digest(each, proof) for each in proofs):
+        return None
+    prefix, subject, ends_at = f"//rtc.sinch.com/applications/{key}/users/", claims.get("sub"), claims.get("exp")
+    is_valid = isinstance(ends_at, int) and now.timestamp() < ends_at
+    return (
+        subject.removeprefix(prefix) if is_valid and isinstance(subject, str) and subject.startswith(prefix) else None
+    )
+
+
 def derive_key(secret: str, day: str) -> bytes:
     """Return the key of a UTC day, written `20180102`."""
     key = decode_secret(secret)
     if not key:
         raise SignatureInvalid("secret", "our own is not base64: paste it as the platform shows it")
     return hmac.digest(key, day.encode(), "sha256")
+
+
+def _bytes(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _part(data: bytes) -> str:
