@@ -112,11 +112,43 @@ def test_rules_are_written_watched_and_switched_on(page: Page, visitor: Visitor,
     visitor.is_usable()
 
 
+def test_a_number_is_put_on_a_list_and_refused(page: Page, visitor: Visitor, site: Site) -> None:
+    """Within a second, and let through again once it is taken off; what is no number is said by its line."""
+    page.goto(f"{site.url}lists")
+    visitor.is_usable()
+    form = card(page, "New list")
+    form.get_by_label("Name").fill("two words")
+    form.get_by_role("button").click()
+    expect(form.get_by_role("alert")).to_be_visible()
+    expect(form.get_by_label("Name")).to_have_value("two words")
+    visitor.is_usable()
+    form.get_by_label("Name").fill("fraud")
+    form.get_by_role("button").click()
+    expect(page.locator(".said")).to_have_text("List fraud is in force, and empty.")
+    entries = page.get_by_label("Numbers and prefixes")
+    entries.fill("+46701740605\nsoon")
+    page.get_by_role("button", name="Put on").click()
+    expect(page.locator(".faults")).to_contain_text("line 2")
+    expect(entries).to_contain_text("soon")
+    visitor.is_usable()
+    entries.fill("+46701740605\n+4690*")
+    page.get_by_role("button", name="Put on").click()
+    expect(page.locator(".said")).to_have_text("2 more on the list.")
+    site.place("user:alice").result(timeout=10)
+    page.get_by_role("link", name="Calls", exact=True).click()
+    expect(page.locator("tbody tr").first).to_contain_text("refused: destination blocked")
+    page.goto(f"{site.url}lists/fraud")
+    page.get_by_role("button", name="Take +46701740605 off the list").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.get_by_role("button", name="Delete list").click()
+    expect(page.locator(".said")).to_have_text("List fraud is gone.")
+
+
 def test_the_pages_are_usable_in_the_dark_and_on_a_phone(page: Page, visitor: Visitor, site: Site) -> None:
     """Nothing scrolls sideways, and letters stand out from their ground."""
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 360, "height": 740})
-    for path in ("rates?destination=%2B46701740605", "rules"):
+    for path in ("rates?destination=%2B46701740605", "rules", "lists"):
         page.goto(site.url + path)
         visitor.is_usable()
         assert page.evaluate("document.documentElement.scrollWidth") == 360, path

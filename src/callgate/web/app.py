@@ -29,6 +29,7 @@ from callgate.web.desk import Desk, SignedOut
 from callgate.web.figures import show_figures
 from callgate.web.health import show_health
 from callgate.web.live import LiveDesks, live_routes
+from callgate.web.number_lists import number_list_routes
 from callgate.web.rates import rate_routes
 from callgate.web.rules import rule_routes
 from callgate.web.sign_in import sign_in, sign_out
@@ -74,6 +75,7 @@ def build_dashboard(  # noqa: PLR0913 - all that pages are about
             *account_routes,
             *rate_routes,
             *rule_routes,
+            *number_list_routes,
             *delivery_routes,
             *application_routes,
             list_audit,

@@ -42,6 +42,7 @@ _GROUPS: tuple[tuple[str, tuple[Place, ...]], ...] = (
     (
         "Policy",
         (
+            Place("lists", "Lists", "M9 6h11M9 12h11M9 18h11M4 6l1 1 1.5-2M4 12l1 1 1.5-2M4 18l1 1 1.5-2"),
             Place("rules", "Rules", "M4 6h10M18 6h2M4 12h2M10 12h10M4 18h10M18 18h2M16 4v4M8 10v4M16 16v4"),
         ),
     ),
