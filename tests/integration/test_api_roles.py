@@ -104,6 +104,9 @@ OF_ALL_APPLICATIONS = {
     ("DELETE", "/endpoints/{endpoint_id}"),
     ("POST", "/endpoints/{endpoint_id}/rotate"),
     ("POST", "/endpoints/{endpoint_id}/test"),
+    ("GET", "/applications/{key}/limits"),
+    ("PUT", "/applications/{key}/limits"),
+    ("POST", "/applications/{key}/kill"),
 }
 """Operations that are about no application in particular, so that a token which is bound to one may not do them."""
 

@@ -140,7 +140,7 @@ async def place_call(store: SqliteStore, call_id: str, talked_s: int | None) -> 
 @pytest.mark.parametrize("words", list(COMMANDS))
 def test_every_command_is_there_and_says_what_it_does(words: str) -> None:
     """The sentence of the list is the first of the command's own page."""
-    name = words.rpartition(" ")[2]
+    name = words.rpartition(" ")[2].replace("-", "_")
     module = importlib.import_module(f"callgate.cli.{module_of(words)}")
     function = getattr(module, name, None) or getattr(module, f"{name}_")
     assert function.__doc__.startswith(COMMANDS[words])
@@ -232,7 +232,7 @@ def test_what_is_not_understood_exits_with_2(run: Run, words: list[str]) -> None
         (["account", "adjust", "alice", "1", "--why", ""], "why: found ''"),
         (["account", "refund", "nocall", "1", "--why", "x"], "there is no call nocall"),
         (["account", "set", "alice", "credit_limit=-1"], "expected 0 or more"),
-        (["account", "set", "alice", "deck=none"], "there is no deck none"),
+        (["account", "set", "alice", "deck=nosuch"], "there is no deck nosuch"),
         (["app", "rotate", KEY, "?"], "application secret"),
         (["app", "rotate", KEY, SECRET], "is the secret of application"),
         (["app", "rotate", KEY, OTHER, "--until", "tomorrow"], "2026-03-01T12:00:00Z"),
@@ -496,6 +496,7 @@ def test_the_doctor_finds_nothing(run: Run) -> None:
         "clock",
         "secrets",
         "ledger",
+        "rules",
         "callbacks",
         "endpoints",
         "exports",

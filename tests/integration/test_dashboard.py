@@ -455,7 +455,7 @@ def test_the_page_of_a_call_shows_why_and_what_was_said(visit: Visit) -> None:
         assert "refused: no rate" in page and "The account&#39;s rate deck has no price" in page
         assert "&#34;amount&#34;: 0.10\n" in page
         assert "&#34;name&#34;: &#34;hangup&#34;" in page
-        assert page.count("passed") == 4
+        assert page.count("passed") == 5
 
     visit(steps, is_open=True)
 

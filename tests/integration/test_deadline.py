@@ -193,7 +193,7 @@ def test_an_end_that_overtook_a_start_which_was_not_decided_in_time(gate: Gate) 
         await gate.hear(house.ended(seconds=30))
         async with gate.stalled():
             held_up = [asyncio.create_task(gate.hear(house.arrived("before")))]
-            await asyncio.sleep(0.05)  # the writer is busy with that one: the next has not begun when its time is over
+            await asyncio.sleep(0.02)  # the writer is busy with that one: the next has not begun when its time is over
             assert await gate.hear_in_time(house.arrived()) == house.hang_up
             await asyncio.gather(*held_up)
 

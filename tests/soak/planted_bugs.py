@@ -81,8 +81,8 @@ BUGS: dict[str, tuple[Change, ...]] = {
     "round down": (
         Change(
             "rating/charge.py",
-            "ceil_div(rate.rate_nanos_per_min * billed_s, _NANO_SECONDS_PER_MICRO_MINUTE)",
-            "rate.rate_nanos_per_min * billed_s // _NANO_SECONDS_PER_MICRO_MINUTE",
+            "ceil_div(rate.rate_nanos_per_min * metered_s, _NANO_SECONDS_PER_MICRO_MINUTE)",
+            "rate.rate_nanos_per_min * metered_s // _NANO_SECONDS_PER_MICRO_MINUTE",
         ),
     ),
     "settle again after a restart": (
@@ -93,10 +93,10 @@ BUGS: dict[str, tuple[Change, ...]] = {
         ),
         Change(
             "service/respond.py",
-            "                job = Settle(ended=event,",
+            "                settle = Settle(\n                    ended=",
             "                is_known = event.key in self._settled\n"
             "                self._settled.add(event.key)\n"
-            "                job = Settle(is_known=is_known, ended=event,",
+            "                settle = Settle(\n                    is_known=is_known, ended=",
         ),
         Change(
             "service/settle.py",

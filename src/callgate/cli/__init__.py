@@ -62,7 +62,7 @@ COMMANDS = {
     "user list": "List an application's users, without their passwords.",
     "user passwd": "Give a user another password.",
     "user remove": "Let a user sign in no more.",
-    "rates import": "Import a rate deck from CSV, and say what changes in price.",
+    "rates import": "Import a rate deck, and say what changes in price.",
     "rates quote": "Say what a call would cost.",
     "did add": "Say where calls to a rented number go; a number that is there gets the new route.",
     "did list": "List the rented numbers with their routes.",
