@@ -5,6 +5,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
+
+from callgate.policy.limits import UNLIMITED
 from callgate.protocol import sinch
 from callgate.protocol.call import CallArrived, CallEnded, CallKey, CallResult, Endpoint, EndpointKind, Origin
 from callgate.rating.deck import Deck
@@ -55,7 +58,7 @@ def test_hours_are_counted_and_counted_again(tmp_path: Path) -> None:
                 call=call,
                 body=b"{}",
                 provider=sinch,
-                application=application,
+                application=msgspec.structs.replace(application, limits=UNLIMITED),
                 decks={"standard": Deck(name="standard", currency="USD", rows=[RATE])},
                 now=now,
                 orphan_after=timedelta(minutes=10),

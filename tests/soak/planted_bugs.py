@@ -242,9 +242,7 @@ BUGS: dict[str, tuple[Change, ...]] = {
         ),
     ),
     "answer after the deadline": (
-        Change(
-            "service/respond.py", "time() + self._decision_deadline_s\n", "time() + 2 * self._decision_deadline_s\n"
-        ),
+        Change("service/respond.py", "+ self._decision_deadline_s\n", "+ 2 * self._decision_deadline_s\n"),
     ),
     "take any age for fresh": (
         Change("http/callbacks.py", "now, freshness_s=freshness_s)", "now, freshness_s=86_400)"),
@@ -286,7 +284,11 @@ BUGS: dict[str, tuple[Change, ...]] = {
         ),
     ),
     "believe any caller's number": (
-        Change("service/authorize.py", "and NUMBER in self.application.settings.trust else []", "else []"),
+        Change(
+            "service/authorize.py",
+            "number is None or NUMBER not in self.application.settings.trust:",
+            "number is None:",
+        ),
     ),
 }
 

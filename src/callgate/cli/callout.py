@@ -34,7 +34,7 @@ async def callout(
     Parameters
     ----------
     kind
-        tts speaks a text, conference rings somebody into a conference, bridge rings --from and then connects --to.
+        tts speaks a text, conference rings somebody into a conference, bridge rings one number, then connects another.
     account
         Who pays.
     to

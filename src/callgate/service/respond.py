@@ -89,7 +89,6 @@ class Responder:
         self.meter = meter if meter is not None else Meter()
         self._deciding: dict[CallKey, asyncio.Future[None]] = {}
         self._overruling: set[asyncio.Task[None]] = set()
-        self._unwritten: dict[CallKey, WireReply] = {}  # fallbacks that were sent and do not stand in the books yet
         self._is_hurried = asyncio.Event()
         self.asked_at = 0.0
         """When the last call arrived, by the clock of the event loop."""
@@ -138,8 +137,6 @@ class Responder:
         deadline = self.asked_at + self._decision_deadline_s
         while (first := self._deciding.get(call.key)) is not None:
             await asyncio.shield(first)
-        if (sent := self._unwritten.get(call.key)) is not None:
-            return sent
         decided = self._deciding[call.key] = asyncio.get_running_loop().create_future()
         try:
             return await self._decide(call, body, provider, catalog, deadline)
@@ -244,7 +241,6 @@ class Responder:
         if not may_be_held and len(self._overruling) >= OVERRULE_LIMIT:
             log.error("overrule.dropped", call_id=job.call.key.call_id)
             return
-        self._unwritten[job.call.key] = WireReply(body=job.answer)
         task = asyncio.ensure_future(self._until_done(job))
         self._overruling.add(task)
         task.add_done_callback(self._overruling.discard)
@@ -253,9 +249,7 @@ class Responder:
         """Whatever is wrong with the store now, what was answered must come to stand in it."""
         while True:
             with suppress(StorageUnavailable):
-                await self._store.perform(job, is_urgent=True)
-                self._unwritten.pop(job.call.key, None)
-                return
+                return await self._store.perform(job, is_urgent=True)
             await asyncio.sleep(HURRIED_RETRY_S)
             with suppress(TimeoutError):
                 async with asyncio.timeout(OVERRULE_RETRY_S):

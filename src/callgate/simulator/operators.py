@@ -56,7 +56,12 @@ def set_up(world: World) -> None:
     for key in world.plan.trusting:
         _perform(world, f"trust {key}", SetApplication(key=key, words=("trust=number",)), lambda: None)
     for key, rule in zip(world.plan.applications, world.plan.lost_dice, strict=False):
-        _perform(world, f"lost_dice {key}", SetApplication(key=key, words=(f"lost_dice={rule}", "in_app=refuse")), lambda: None)
+        _perform(
+            world,
+            f"lost_dice {key}",
+            SetApplication(key=key, words=(f"lost_dice={rule}", "in_app=refuse")),
+            lambda: None,
+        )
     _perform(world, "add a receiver", KeepEndpoint(endpoint=RECEIVER), lambda: None)
     for deck in world.plan.decks:
         if deck.prices:  # else shrunk away
