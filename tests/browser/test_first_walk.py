@@ -93,10 +93,10 @@ def walk(visitor: Visitor, site: Site, album: Album) -> None:
     page.get_by_label("Account id").fill("zoe")
     page.get_by_role("button", name="Open account").click()
     top_up = card(page, "Top up")
-    top_up.get_by_label("Amount").fill("0.07")
+    top_up.get_by_label("Amount").fill("0.14")
     top_up.get_by_label("Reason").fill("first payment")
     top_up.get_by_role("button").click()
-    expect(page.locator(".said")).to_contain_text("0.07 USD is available now")
+    expect(page.locator(".said")).to_contain_text("0.14 USD is available now")
     album.take("walk-account")
 
     phone(page, site, caller="user:zoe", to=MOBILE)
@@ -108,4 +108,4 @@ def walk(visitor: Visitor, site: Site, album: Album) -> None:
     expect(page.locator(".trace")).to_contain_text("180 s")
     album.take("walk-call")
     page.get_by_role("link", name="zoe", exact=True).click()
-    expect(page.locator(".counters")).to_contain_text("0.01")
+    expect(page.locator(".counters")).to_contain_text("0.08")
