@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from callgate.app import build_store, build_vault, clock, opened
 from callgate.demo import prepare_demo
@@ -196,3 +196,8 @@ def visiting(browser: Browser, site: Site) -> Iterator[Visitor]:
         visitor.page.keyboard.press("Enter")
         expect(visitor.page.get_by_role("heading", name="Up now")).to_be_visible(timeout=PATIENCE_MS)
         yield visitor
+
+
+def card(page: Page, name: str) -> Locator:
+    """The part of a page under this heading."""
+    return page.locator("section.card", has=page.get_by_role("heading", name=name, exact=True))

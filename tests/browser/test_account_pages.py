@@ -1,35 +1,17 @@
 """Accounts in a real browser: every form, what it does, and what it says of what will not do."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
-from site_visit import Site, Visitor, running, visiting
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running(tmp_path_factory.mktemp("site")) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
-    with visiting(browser, site) as visitor:
-        yield visitor
-        visitor.is_well()
+from playwright.sync_api import Locator, Page, expect
+from site_visit import Site, Visitor, card
 
 
 @pytest.fixture
 def page(visitor: Visitor, site: Site) -> Page:
     visitor.page.goto(f"{site.url}accounts")
     return visitor.page
-
-
-def card(page: Page, name: str) -> Locator:
-    return page.locator("section.card", has=page.get_by_role("heading", name=name, exact=True))
 
 
 def available(page: Page) -> Locator:

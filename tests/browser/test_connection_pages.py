@@ -1,11 +1,10 @@
 """Applications, deliveries and health in a real browser: every form and button, and what they say of what will not do."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
-from site_visit import PATIENCE_MS, Site, Visitor, running, visiting
+from playwright.sync_api import Page, expect
+from site_visit import PATIENCE_MS, Site, Visitor, card
 
 from callgate.emulator import demo
 from callgate.protocol import sinch
@@ -13,27 +12,10 @@ from callgate.protocol import sinch
 URL = "https://gate.example.com/callbacks/sinch"
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running(tmp_path_factory.mktemp("site")) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
-    with visiting(browser, site) as visitor:
-        yield visitor
-        visitor.is_well()
-
-
 @pytest.fixture
 def page(visitor: Visitor, site: Site) -> Page:
     visitor.page.goto(f"{site.url}applications")
     return visitor.page
-
-
-def card(page: Page, name: str) -> Locator:
-    return page.locator("section.card", has=page.get_by_role("heading", name=name, exact=True))
 
 
 def test_an_application_is_added_and_suspended(page: Page, visitor: Visitor) -> None:

@@ -5,23 +5,15 @@ It takes the pictures of that page. They are kept where `CALLGATE_PICTURES` name
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
-from site_visit import PATIENCE_MS, Site, Visitor, running, visiting
+from playwright.sync_api import Browser, Page, expect
+from site_visit import PATIENCE_MS, Site, Visitor, card, visiting
 
 MOBILE = "+46701740605"
 PREMIUM = "+469001234567"
 PAGE = Path(__file__).parents[2] / "docs/tutorial/first-walk.md"
 SIZE = {"width": 1280, "height": 800}
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running(tmp_path_factory.mktemp("site")) as site:
-        yield site
 
 
 class Album:
@@ -36,10 +28,6 @@ class Album:
         self.page.evaluate("window.scrollTo(0, 0)")
         self.page.screenshot(path=self.folder / f"{name}.png", animations="disabled")
         self.taken.append(f"../images/{name}.png")
-
-
-def card(page: Page, name: str) -> Locator:
-    return page.locator("section.card", has=page.get_by_role("heading", name=name, exact=True))
 
 
 def phone(page: Page, site: Site, *, caller: str, to: str) -> None:

@@ -1,36 +1,18 @@
 """Rates and rules in a real browser: a deck is looked at before it counts, and a rule before it binds."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
-from site_visit import Site, Visitor, running, visiting
+from playwright.sync_api import Page, expect
+from site_visit import Site, Visitor, card
 
 HEADER = "prefix,destination,rate_per_min,connect_fee,first_s,next_s,effective_from"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running(tmp_path_factory.mktemp("site")) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
-    with visiting(browser, site) as visitor:
-        yield visitor
-        visitor.is_well()
 
 
 @pytest.fixture
 def page(visitor: Visitor, site: Site) -> Page:
     visitor.page.goto(f"{site.url}rates")
     return visitor.page
-
-
-def card(page: Page, name: str) -> Locator:
-    return page.locator("section.card", has=page.get_by_role("heading", name=name, exact=True))
 
 
 def test_a_call_is_quoted(page: Page, visitor: Visitor) -> None:

@@ -44,9 +44,7 @@ class Authorize:
     decks: Mapping[str, Deck]
     now: datetime
     orphan_after: timedelta
-    endpoints: Sequence[
-        Endpoint
-    ] = ()  # who may want to hear that it is refused, or its record, where its end came first
+    endpoints: Sequence[Endpoint] = ()  # who may want to hear of a refusal, or of the end where that came first
     elastic: ElasticTerms = DEFAULT_TERMS
     lists: Sequence[NumberList] = ()  # those of the application
     presented: Presented | None = None  # the ticket that the call carries

@@ -31,7 +31,7 @@ from callgate.service.authorize import Authorize
 from callgate.service.catalog import Catalog
 from callgate.service.did import Did, DidKey
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
-from callgate.service.hooks import ask_hooks, hooks_in
+from callgate.service.hooks import HOOK_LIMIT_S, ask_hooks, hooks_in
 from callgate.service.meter import Meter
 from callgate.service.name_callout import NotNamedHere
 from callgate.service.note import Note
@@ -156,7 +156,7 @@ class Responder:
             orphan_after=self._orphan_after,
             elastic=self._elastic,
             presented=self._presented(call),
-            hooks=await hooks_of(call, catalog),
+            hooks=await hooks_of(call, catalog, (deadline - asyncio.get_running_loop().time()) / 2),
         )
         began_at = perf_counter()
         try:
@@ -278,11 +278,11 @@ def _ignore_outcome(task: asyncio.Task[Outcome]) -> None:
         task.exception()
 
 
-async def hooks_of(call: CallArrived, catalog: Catalog) -> Mapping[str, Value]:
-    """What hooks say of a call, where the rules of its application ask any. Takes no longer than hooks may."""
+async def hooks_of(call: CallArrived, catalog: Catalog, limit_s: float = HOOK_LIMIT_S) -> Mapping[str, Value]:
+    """What hooks say of a call, where the rules of its application ask any. Takes no longer than hooks may, nor than that."""
     rules = catalog.rules.get(call.key.application)
     asked = hooks_in(rules.names) if rules is not None else []
-    return await ask_hooks(asked, call) if asked else {}
+    return await ask_hooks(asked, call, limit_s=min(limit_s, HOOK_LIMIT_S)) if asked else {}
 
 
 def authorize_job(  # noqa: PLR0913 - a call, and what it is decided by

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,11 @@ import pytest
 
 from callgate.errors import RulesInvalid
 from callgate.policy.rules.facts import MAX_TEXT, Kind
+from callgate.protocol import sinch
 from callgate.service import hooks
-from callgate.service.hooks import ask_hooks, installed_hooks, known_facts, seen_by_hooks
+from callgate.service.hooks import HOOK_LIMIT_S, ask_hooks, installed_hooks, known_facts, seen_by_hooks
 from callgate.service.records import Flag
-from callgate.service.respond import hooks_of
+from callgate.service.respond import Responder, hooks_of
 from callgate.service.rules import faults_in_force, read_document
 
 if TYPE_CHECKING:
@@ -184,3 +186,28 @@ def test_a_rule_whose_hook_says_nothing_refuses_the_call(house: "House", install
     assert faults_in_force(in_force) == []
     install()
     assert "hook_quick" in faults_in_force(in_force)[0]
+
+
+def test_hooks_leave_time_for_the_decision(house: "House", install: Install) -> None:
+    """With a deadline shorter than what hooks may take, a slow one is given up in time, and the call is decided all the same."""
+    allowed_s = []
+
+    async def waits(_: Seen) -> int:
+        began = time.monotonic()
+        try:
+            await asyncio.sleep(20)
+        finally:
+            allowed_s.append(time.monotonic() - began)
+        return 1
+
+    install(waits=waits)
+    house.open("alice", "5")
+    house.apply_rules(RULE.format("waits", "> 1"))
+    catalog = msgspec.structs.replace(house.catalog(), rules={"app": house.rules})
+    deadline_s = HOOK_LIMIT_S * 0.8
+    responder = Responder(
+        house.store, lambda: house.now, decision_deadline_s=deadline_s, orphan_after=house.orphan_after
+    )
+    house.run(responder.respond(house.arrived(), b"{}", sinch, catalog))
+    assert house.call().refusal == "rule"
+    assert allowed_s[0] < deadline_s
