@@ -7,7 +7,7 @@ import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -385,6 +385,42 @@ def test_a_record_that_its_receiver_cannot_read_is_parked_at_once() -> None:
             await there.until("a2", DeliveryState.DELIVERED)
             assert (await there.delivery("a1")).why == "answered 422"
             assert receiver.calls == ["a1", "a2"]
+
+    asyncio.run(steps())
+
+
+class SlowClaims(SqliteStore):
+    """A store whose claims take a while to come back, and which says when there is one."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.has_claimed = asyncio.Event()
+
+    async def claim_deliveries(self, endpoint: str, now: datetime, until: datetime, limit: int) -> Sequence[Delivery]:
+        claimed = await super().claim_deliveries(endpoint, now, until, limit)
+        if claimed:
+            self.has_claimed.set()
+            await asyncio.sleep(0.3)
+        return claimed
+
+
+def test_what_is_claimed_while_the_worker_is_told_to_stop_is_sent() -> None:
+    """It does not wait until its claim ends."""
+
+    async def steps() -> None:
+        receiver = Receiver()
+        store = SlowClaims(":memory:")
+        await store.migrate()
+        await store.open()
+        there = Office(store, Vault(new_key()))
+        await there.found()
+        async with serving(receiver.hear) as url:
+            await there.add(url)
+            await there.call("a1")
+            async with there.worker():
+                await asyncio.wait_for(store.has_claimed.wait(), 10)
+            assert (receiver.calls, (await there.delivery("a1")).state) == (["a1"], DeliveryState.DELIVERED)
+        await store.close()
 
     asyncio.run(steps())
 

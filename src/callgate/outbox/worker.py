@@ -6,7 +6,7 @@ Whatever it claims comes back when it dies: see `service.ports.Store.claim_deliv
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -97,11 +97,26 @@ class Worker:
             if not self._turns.has(receiver.endpoint.id):
                 continue
             try:
-                for delivery in await self._claim(receiver, at_least):
-                    self._begin(posts, delivery, receiver)
+                await self._take(posts, receiver, at_least)
             except StorageUnavailable as error:
                 log.warning("outbox.waits", error=str(error))
                 return
+
+    async def _take(self, posts: Senders, receiver: Receiver, at_least: int) -> None:
+        """Claim and begin, the one with the other even when told to stop between them: what is claimed and not begun would
+        wait until its claim ends.
+        """
+        claim = asyncio.ensure_future(self._claim(receiver, at_least))
+        try:
+            await asyncio.shield(claim)
+        except asyncio.CancelledError:
+            with suppress(StorageUnavailable):
+                await claim
+            raise
+        finally:
+            if claim.done() and claim.exception() is None:
+                for delivery in claim.result():
+                    self._begin(posts, delivery, receiver)
 
     def _at_least(self) -> int:
         """How many make a claim worth while; one is enough every now and then, so that slow ones hold nobody up."""
