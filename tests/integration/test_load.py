@@ -95,10 +95,11 @@ async def serving(server: Server) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/callbacks"
     finally:
         listener.close()
-        for task in server.tasks:
-            assert task is not None
+        tasks = [task for task in server.tasks if task is not None]
+        for task in tasks:
             task.cancel()
-        await asyncio.sleep(0.01)  # so that they close their connections
+        await asyncio.gather(*tasks, return_exceptions=True)  # they close their connections
+        await asyncio.sleep(0.01)  # which is done a turn of the loop later
 
 
 def plan(url: str, **changes: Any) -> LoadPlan:
