@@ -89,9 +89,9 @@ def _told(value: object) -> str:
     match value:
         case None:
             return "none"
-        case {"rule": rule}:
-            mode = " in shadow" if value.get("mode") == "shadow" else ""
-            return f"{rule} ({value.get('effect') or value.get('error') or 'matched'}{mode})"
+        case {"rule": rule, **rest}:
+            mode = " in shadow" if rest.get("mode") == "shadow" else ""
+            return f"{rule} ({rest.get('effect') or rest.get('error') or 'matched'}{mode})"
         case Mapping():
             return ", ".join(f"{name.replace('_', ' ')} {_told(each)}" for name, each in value.items())
         case list() | tuple():
