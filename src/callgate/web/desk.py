@@ -291,7 +291,7 @@ def _browser_of(request: AnyRequest) -> str:
 
 
 def strict_cookie(request: AnyRequest, key: str, value: str, max_age_s: int | None = None) -> Cookie:
-    """A cookie that no script reads and no other site's page has sent; for as long as the browser is open, where no age is said."""
+    """A cookie that no script reads and no other site's page has sent; kept until the browser is closed, where no age is said."""
     is_secure = request.scope["scheme"] == "https"
     return Cookie(key=key, value=value, max_age=max_age_s, secure=is_secure, httponly=True, samesite="strict")
 
