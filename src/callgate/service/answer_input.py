@@ -32,6 +32,7 @@ from callgate.service.inputs import Answered, InputKey
 from callgate.service.outcome import Outcome
 from callgate.service.records import Call, Callback, Flag
 from callgate.service.route import shown_route
+from callgate.service.say_refusal import say_refusal
 
 STEP = "input"
 """What the trace calls a choice."""
@@ -85,8 +86,7 @@ class AnswerInput:
             books.usages.put(AccountKey(call.key.application, verdict.usage.account), verdict.usage)
         if verdict.refusal is not None:
             books.calls.put(call.key, call)  # what was held for the menu stays held: the caller is still there
-            locale = self.application.settings.locale if verdict.text else ""
-            return self._say(HangUp(verdict.text, locale)), verdict.refusal
+            return self._say(say_refusal(facts, verdict)), verdict.refusal
         return self._connected(books, call, facts, verdict), ""
 
     def _facts(self, books: Books, call: Call, place: Endpoint, did: Did | None) -> Facts:
