@@ -18,7 +18,7 @@ from callgate.protocol import Provider
 from callgate.protocol.call import CallArrived, HangUp, Origin
 from callgate.protocol.life import CallState
 from callgate.rating.deck import Deck
-from callgate.service.account_events import tell_refused
+from callgate.service.account_events import tell_if_blocked, tell_refused
 from callgate.service.application import NUMBER, ApplicationRow
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys, TicketKey
 from callgate.service.decide import Facts, Verdict, decide
@@ -129,7 +129,11 @@ class Authorize:
             self._note_threshold(books, facts.account)
         if verdict.refusal is not None:
             if facts.account is not None and facts.wallet is not None:
-                tell_refused(books, facts.account, facts.wallet, call, self.endpoints, self.now)
+                account, before, after = facts.account, facts.usage, verdict.usage
+                tell_refused(books, account, facts.wallet, call, self.endpoints, self.now)
+                if after is not None:
+                    refusal = verdict.refusal
+                    tell_if_blocked(books, account, before, after, call, refusal, self.endpoints, self.now)
             return msgspec.structs.replace(call, answer=self._refused(facts, verdict))
         return self._connected(books, call, facts, verdict)
 
