@@ -124,7 +124,7 @@ def test_every_setting_of_an_application_and_every_limit_is_documented() -> None
     page = REFERENCE / "settings.md"
     fields = ApplicationSettings.__struct_fields__
     assert first_cells(page, "Application") == [
-        name for field in fields for name in (PRICING if field == "pricing" else [field])
+        name for field in fields for name in {"pricing": list(PRICING), "texts": ["text.REFUSAL"]}.get(field, [field])
     ]
     assert first_cells(page, "Limits") == list(KINDS)
 

@@ -354,7 +354,8 @@ async def set(  # noqa: A001 - the command's own name
     words
         credit_limit=AMOUNT, at least what open holds need of it; deck=NAME, in the account's currency; elastic=on|off,
         whether calls hold their money slice by slice; low_balance=AMOUNT|none|default, below what it is told to be low;
-        markup=PERCENT, markup_fee=AMOUNT, markup_increments=FIRST/NEXT, for an account without a deck; margin_guard=on|off.
+        locale=sv-SE|default, of what its callers hear; markup=PERCENT, markup_fee=AMOUNT,
+        markup_increments=FIRST/NEXT, for an account without a deck; margin_guard=on|off.
     """
     from callgate.service.set_account import SetAccount
 

@@ -1,4 +1,4 @@
-"""Change what an account may owe, what prices its calls, how they hold their money, and when its balance is low."""
+"""Change what an account may owe, what prices its calls, how they hold their money, and what it is told in which language."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,12 @@ import msgspec
 from callgate.errors import AmountInvalid, Conflict, Invalid, NotFound
 from callgate.money import format_micros, parse_micros
 from callgate.policy.pricing import NAMES as PRICING
+from callgate.policy.texts import read_locale
 from callgate.service.application import read_low_balance
 from callgate.service.books import AccountKey, Books, Keys
 from callgate.service.import_deck import NO_DECK
 
-_NAMES = ("credit_limit", "deck", "elastic", "low_balance", *PRICING)
+_NAMES = ("credit_limit", "deck", "elastic", "low_balance", "locale", *PRICING)
 _SWITCH = {"on": True, "off": False}
 
 
@@ -45,6 +46,8 @@ class SetAccount:
             self._set_elastic(books, key, changes["elastic"])
         if "low_balance" in changes:
             self._set_low_balance(books, key, changes["low_balance"])
+        if "locale" in changes:
+            self._set_locale(books, key, changes["locale"])
         for name in PRICING.keys() & changes.keys():
             self._set_pricing(books, key, name, changes[name])
 
@@ -85,6 +88,12 @@ class SetAccount:
         micros = None if word == "default" else read_low_balance(word)
         books.accounts.put(key, msgspec.structs.replace(account, low_balance_micros=micros))
 
+    def _set_locale(self, books: Books, key: AccountKey, word: str) -> None:
+        account = books.accounts.get(key)
+        assert account is not None, "the caller has asked"
+        locale = "" if word in ("", "default") else read_locale(word, "locale")
+        books.accounts.put(key, msgspec.structs.replace(account, locale=locale))
+
     def _set_pricing(self, books: Books, key: AccountKey, name: str, word: str) -> None:
         """Calls that are up keep the price that they were authorized with."""
         account = books.accounts.get(key)
@@ -99,8 +108,8 @@ class SetAccount:
                 raise Invalid(
                     "account setting",
                     repr(word),
-                    "credit_limit=AMOUNT, deck=NAME, elastic=on|off, low_balance=AMOUNT, markup=PERCENT, markup_fee=AMOUNT, "
-                    "markup_increments=FIRST/NEXT or margin_guard=on|off",
+                    "credit_limit=AMOUNT, deck=NAME, elastic=on|off, low_balance=AMOUNT, locale=LOCALE, markup=PERCENT, "
+                    "markup_fee=AMOUNT, markup_increments=FIRST/NEXT or margin_guard=on|off",
                 )
             changes[name] = value
         return changes

@@ -216,7 +216,7 @@ def to_wallet(row: Row) -> Wallet:
 ACCOUNT_KEY = ("application", "id")
 ACCOUNT = (
     *ACCOUNT_KEY, "currency", "status", "deck", "limits", "is_elastic", "low_balance_micros", "alerts",
-    "is_verified", "pricing",
+    "is_verified", "pricing", "locale",
 )  # fmt: skip
 
 
@@ -233,6 +233,7 @@ def from_account(account: Account) -> Row:
         _encode(account.alerts).decode(),
         int(account.is_verified),
         _encode(account.pricing).decode(),
+        account.locale,
     )
 
 
@@ -249,6 +250,7 @@ def to_account(row: Row) -> Account:
         alerts,
         is_verified,
         pricing,
+        locale,
     ) = row
     return Account(
         application=application,
@@ -262,6 +264,7 @@ def to_account(row: Row) -> Account:
         alerts=_decode_alerts(alerts) if alerts != "{}" else NONE_YET,
         is_verified=bool(is_verified),
         pricing=_decode_pricing(pricing) if pricing != "{}" else NOTHING_SAID,
+        locale=locale,
     )
 
 

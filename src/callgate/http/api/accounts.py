@@ -52,7 +52,7 @@ class NewAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is left out stays as it is. `identities` are all that it has afterwards. An account with open holds cannot be closed,
     and a credit limit not be cut below what is held. `pricing` has `markup`, `markup_fee`, `markup_increments` and
-    `margin_guard`; `none` for what the application says.
+    `margin_guard`; `none` for what the application says. `locale` is of what its callers hear; `default` for the application's.
     """
 
     status: Literal["active", "suspended", "closed"] | None = None
@@ -60,6 +60,7 @@ class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     deck: str | None = None
     elastic: bool | None = None
     pricing: dict[str, str] = {}
+    locale: Annotated[str, msgspec.Meta(max_length=20)] | None = None
     identities: Annotated[tuple[str, ...], msgspec.Meta(max_length=100)] | None = None
 
 
@@ -152,7 +153,8 @@ def _words_of(data: AccountChange) -> tuple[str, ...]:
     elastic = None if data.elastic is None else "on" if data.elastic else "off"
     if unknown := data.pricing.keys() - PRICING.keys():
         raise Invalid("pricing", ", ".join(sorted(unknown))[:60], f"names among {', '.join(PRICING)}")
-    named = {"credit_limit": data.credit_limit, "deck": data.deck, "elastic": elastic, **data.pricing}
+    named = {"credit_limit": data.credit_limit, "deck": data.deck, "elastic": elastic, "locale": data.locale}
+    named |= data.pricing
     return tuple(f"{name}={value}" for name, value in named.items() if value is not None)
 
 
