@@ -355,6 +355,8 @@ async def set(  # noqa: A001 - the command's own name
         credit_limit=AMOUNT, at least what open holds need of it; deck=NAME, in the account's currency; elastic=on|off,
         whether calls hold their money slice by slice; low_balance=AMOUNT|none|default, below what it is told to be low;
         markup=PERCENT, markup_fee=AMOUNT, markup_increments=FIRST/NEXT, for an account without a deck; margin_guard=on|off.
+        hours="Mo-Fr 08:00-18:00", timezone=ZONE, holidays=DAYS say when calls may be placed; caller_id=hide|refuse|require what
+        becomes of a number that may not be shown, caller_ids=NUMBERS which may be. default: as the application says.
     """
     from callgate.service.set_account import SetAccount
 
