@@ -127,7 +127,13 @@ def test_every_setting_of_an_application_and_every_limit_is_documented() -> None
     page = REFERENCE / "settings.md"
     fields = ApplicationSettings.__struct_fields__
     assert first_cells(page, "Application") == [
-        name for field in fields for name in {"pricing": PRICING, "permissions": PERMISSIONS}.get(field, [field])
+        name
+        for field in fields
+        for name in {
+            "pricing": list(PRICING),
+            "permissions": list(PERMISSIONS),
+            "texts": ["text.REFUSAL"],
+        }.get(field, [field])
     ]
     assert first_cells(page, "Limits") == list(KINDS)
 

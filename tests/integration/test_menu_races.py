@@ -1,6 +1,7 @@
 """A choice in a menu and the end of the call, at the same time: whichever comes first, money is held once and settled once."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,11 @@ from callgate.protocol.call import (
 )
 from callgate.rating.deck import Deck
 from callgate.service.add_application import AddApplication
+from callgate.service.add_endpoint import KeepEndpoint
 from callgate.service.answer_input import AnswerInput
 from callgate.service.authorize import Authorize
 from callgate.service.books import AccountKey, Job
+from callgate.service.endpoint import Endpoint as Receiver
 from callgate.service.open_account import OpenAccount
 from callgate.service.outcome import Outcome
 from callgate.service.rented import AddDid, read_did
@@ -91,7 +94,9 @@ class Shop:
             rented={self.did.number, "+46846500401"},
         )
 
-    def chooses(self, call: str, key: str, fingerprint: str = "f") -> Job[Outcome]:
+    def chooses(
+        self, call: str, key: str, fingerprint: str = "f", *, endpoints: Sequence[Receiver] = ()
+    ) -> Job[Outcome]:
         chosen = CallInput(
             key=CallKey("app", call), name="pie", fingerprint=fingerprint, menu="main", kind="return", value=key
         )
@@ -104,6 +109,7 @@ class Shop:
             dids={self.did.key: self.did},
             rented={self.did.number, "+46846500401"},
             now=NOW,
+            endpoints=endpoints,
         )
 
     def ends(self, call: str, seconds: int) -> Job[Outcome]:
@@ -171,6 +177,32 @@ def test_a_choice_that_is_refused_hangs_up(make: Any, deck: Deck, key: str, why:
         assert (action(outcome)["name"], outcome.note) == ("hangup", why)
         await shop.store.perform(shop.ends("a", 10))
         assert await shop.money() == (4_990_000, 0)
+        await shop.store.close()
+
+    asyncio.run(steps())
+
+
+def test_refused_choices_block_who_pays_and_tell_it(make: Any, deck: Deck) -> None:
+    """As refused calls do: the limit once, then the block. No call was refused, since the one of the menu is up."""
+
+    async def steps() -> None:
+        shop = Shop(make(), deck)
+        await shop.open()
+        words = ("block_after=2", "ceiling_price=0.05")
+        await shop.store.perform(SetAccountLimits(application="app", account="shop", words=words))
+        listening = Receiver(
+            id="ep_1", url="https://8.8.8.8/", types=(), allow_private=False, created_at=NOW, sealed_secrets=(b"",)
+        )
+        await shop.store.perform(KeepEndpoint(endpoint=listening))
+        await shop.store.perform(shop.arrives("a"))
+        for fingerprint in ("1", "2"):
+            await shop.store.perform(shop.chooses("a", "1", fingerprint, endpoints=(listening,)))
+        told = [msgspec.json.decode(each.body) for each in reversed(await shop.store.deliveries(None, 10))]
+        assert [each["type"] for each in told] == ["limit.reached", "account.blocked"]
+        reached, blocked = (each["data"] for each in told)
+        assert (reached["limit"], reached["destination"], reached["call_id"]) == ("ceiling_price", "+46701740605", "a")
+        assert blocked["why"].startswith("2 suspicious refusals")
+        assert action(await shop.store.perform(shop.arrives("b"))) == {"name": "hangup"}
         await shop.store.close()
 
     asyncio.run(steps())

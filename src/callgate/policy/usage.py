@@ -52,6 +52,17 @@ def is_blocked(usage: Usage, now: datetime) -> bool:
     return usage.blocked_until is not None and _us(now) < usage.blocked_until
 
 
+def begins_block(before: Usage | None, after: Usage) -> bool:
+    """Whether this attempt was the one that led to a block."""
+    return after.blocked_until is not None and (before is None or before.blocked_until != after.blocked_until)
+
+
+def suspicions_in_hour(usage: Usage | None, now: datetime) -> int:
+    """Refusals in the hour before now that smell of fraud, as far as a limit counts them."""
+    since = _us(now) - HOUR_US
+    return 0 if usage is None else sum(at > since for at in usage.suspicions)
+
+
 def calls_in_minute(usage: Usage, now: datetime) -> int:
     """Attempts in the minute before now, as far as a limit counts them."""
     since = _us(now) - MINUTE_US

@@ -15,11 +15,13 @@ from callgate.money import format_micros
 from callgate.policy.account import Account
 from callgate.policy.alerts import Alerts, is_newly_depleted, is_newly_low, limit_of
 from callgate.policy.refusal import SENTENCES, Refusal
+from callgate.policy.usage import Usage, begins_block, blocked_until, suspicions_in_hour
 from callgate.service.books import AccountKey, Books
 from callgate.service.delivery import Lane
 from callgate.service.endpoint import Endpoint, RecordType
 from callgate.service.queue_record import queue_message
 from callgate.service.records import Call
+from callgate.service.reports import rfc3339
 
 
 class EventReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,11 +64,11 @@ class LimitReport(RefusedReport, frozen=True, kw_only=True):
 
 
 class BlockedReport(EventReport, frozen=True, kw_only=True):
-    """`until` is when the block ends, None for until somebody lifts it; `call_id` is the call that led to it."""
+    """`until` is when the block ends; `call_id` is the call that was refused last before it."""
 
     why: str
-    until: str | None
-    call_id: str | None
+    until: str
+    call_id: str
 
 
 REPORTS: dict[RecordType, type[EventReport]] = {
@@ -84,17 +86,9 @@ def tell_refused(  # noqa: PLR0913, PLR0917 - the facts of a refusal
 ) -> None:
     """A call was refused to a known payer: tell that, and what it says of the account's limits and credit."""
     assert call.refusal is not None, "the caller has asked"
-    refused = {
-        "call_id": call.key.call_id, "caller": call.caller, "destination": call.destination,
-        "refusal": call.refusal, "reason": SENTENCES[call.refusal],
-    }  # fmt: skip
+    refused = _refused(call, call.destination, call.refusal)
     tell(books, account, RecordType.CALL_REFUSED, refused, endpoints, now)
-    reached = limit_of(call.refusal, now)
-    if reached is not None and _state(books, account).limits.get(reached[0]) != reached[1]:
-        limit, window = reached
-        limits = {**_state(books, account).limits, limit: window}
-        said = {**refused, "limit": limit, "window": window}
-        tell(books, account, RecordType.LIMIT_REACHED, said, endpoints, now, limits=limits)
+    _tell_limit(books, account, call.refusal, refused, endpoints, now)
     if call.refusal is Refusal.INSUFFICIENT_CREDIT and wallet.held_micros == 0:
         _tell_depleted(books, account, wallet, call.key.call_id, endpoints, now)
 
@@ -113,13 +107,48 @@ def tell_balance(  # noqa: PLR0913, PLR0917 - the facts of a movement
         _tell_depleted(books, account, after, call_id, endpoints, now)
 
 
+def tell_choice_refused(  # noqa: PLR0913, PLR0917 - the facts of a refusal
+    books: Books,
+    account: Account,
+    call: Call,
+    destination: str,
+    refusal: Refusal,
+    endpoints: Sequence[Endpoint],
+    now: datetime,
+) -> None:
+    """What a caller chose in a menu was refused: the call itself is up, so that only a limit is told of."""
+    _tell_limit(books, account, refusal, _refused(call, destination, refusal), endpoints, now)
+
+
+def tell_if_blocked(  # noqa: PLR0913, PLR0917 - the facts of an attempt
+    books: Books,
+    account: Account,
+    before: Usage | None,
+    after: Usage,
+    call: Call,
+    refusal: Refusal,
+    endpoints: Sequence[Endpoint],
+    now: datetime,
+) -> None:
+    """An attempt was refused: tell when that was one too many, and the account is blocked from now on."""
+    if not begins_block(before, after):
+        return
+    until = blocked_until(after)
+    assert until is not None, "a block that begins has an end"
+    count = suspicions_in_hour(before, now) + 1
+    why = f"{count} suspicious {'refusal' if count == 1 else 'refusals'} within an hour, the last: {SENTENCES[refusal]}"
+    tell_blocked(
+        books, account, why=why, until=rfc3339(until), call_id=call.key.call_id, endpoints=endpoints, now=now
+    )  # fmt: skip
+
+
 def tell_blocked(  # noqa: PLR0913 - the facts of a block
     books: Books,
     account: Account,
     *,
     why: str,
-    until: str | None,
-    call_id: str | None,
+    until: str,
+    call_id: str,
     endpoints: Sequence[Endpoint],
     now: datetime,
 ) -> None:
@@ -166,6 +195,31 @@ def name_of(key: AccountKey, number: int) -> str:
 def _state(books: Books, account: Account) -> Alerts:
     """As this job has left them."""
     return (books.accounts.get(AccountKey(account.application, account.id)) or account).alerts
+
+
+def _refused(call: Call, destination: str, refusal: Refusal) -> dict[str, str]:
+    return {
+        "call_id": call.key.call_id, "caller": call.caller, "destination": destination,
+        "refusal": refusal, "reason": SENTENCES[refusal],
+    }  # fmt: skip
+
+
+def _tell_limit(  # noqa: PLR0913, PLR0917 - the facts of a refusal
+    books: Books,
+    account: Account,
+    refusal: Refusal,
+    refused: dict[str, str],
+    endpoints: Sequence[Endpoint],
+    now: datetime,
+) -> None:
+    """Where the refusal is one of a limit that was not told of in this window."""
+    reached = limit_of(refusal, now)
+    if reached is None or _state(books, account).limits.get(reached[0]) == reached[1]:
+        return
+    limit, window = reached
+    limits = {**_state(books, account).limits, limit: window}
+    said = {**refused, "limit": limit, "window": window}
+    tell(books, account, RecordType.LIMIT_REACHED, said, endpoints, now, limits=limits)
 
 
 def _tell_depleted(  # noqa: PLR0913, PLR0917 - as above

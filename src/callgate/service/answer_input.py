@@ -21,6 +21,7 @@ from callgate.protocol import Provider
 from callgate.protocol.call import CallArrived, CallInput, Decision, Endpoint, GoOn, HangUp
 from callgate.protocol.life import LIVE
 from callgate.rating.deck import Deck
+from callgate.service.account_events import tell_choice_refused, tell_if_blocked
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, Books, Keys
 from callgate.service.decide import Facts, Step, Verdict, decide
@@ -28,10 +29,12 @@ from callgate.service.dialled import MENU, say_connect
 from callgate.service.did import Did, DidKey
 from callgate.service.due import RINGING, due_after
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms, begin, ending
+from callgate.service.endpoint import Endpoint as Receiver
 from callgate.service.inputs import Answered, InputKey
 from callgate.service.outcome import Outcome
 from callgate.service.records import Call, Callback, Flag
 from callgate.service.route import shown_route
+from callgate.service.say_refusal import say_refusal
 
 STEP = "input"
 """What the trace calls a choice."""
@@ -49,6 +52,7 @@ class AnswerInput:
     dids: Mapping[DidKey, Did]
     rented: Collection[str]
     now: datetime
+    endpoints: Sequence[Receiver] = ()  # who may want to hear that a limit was reached, or a block begins
     elastic: ElasticTerms = DEFAULT_TERMS
     lists: Sequence[NumberList] = ()
     rules: RuleSet | None = None
@@ -85,8 +89,8 @@ class AnswerInput:
             books.usages.put(AccountKey(call.key.application, verdict.usage.account), verdict.usage)
         if verdict.refusal is not None:
             books.calls.put(call.key, call)  # what was held for the menu stays held: the caller is still there
-            locale = self.application.settings.locale if verdict.text else ""
-            return self._say(HangUp(verdict.text, locale)), verdict.refusal
+            self._tell(books, facts, call, verdict, verdict.refusal)
+            return self._say(say_refusal(facts, verdict)), verdict.refusal
         return self._connected(books, call, facts, verdict), ""
 
     def _facts(self, books: Books, call: Call, place: Endpoint, did: Did | None) -> Facts:
@@ -118,6 +122,14 @@ class AnswerInput:
             rented=self.rented,
             elapsed_s=max(0, -int((call.decided_at - self.now).total_seconds() // 1)),
         )
+
+    def _tell(self, books: Books, facts: Facts, call: Call, verdict: Verdict, refusal: Refusal) -> None:
+        """What the refusal of a choice says of the account that pays."""
+        assert facts.account is not None, "a live call has a payer"
+        account, wanted, now = facts.account, (verdict.destination or facts.call.destination).address, self.now
+        tell_choice_refused(books, account, call, wanted, refusal, self.endpoints, now)
+        if verdict.usage is not None:
+            tell_if_blocked(books, account, facts.usage, verdict.usage, call, refusal, self.endpoints, now)
 
     def _connected(self, books: Books, call: Call, facts: Facts, verdict: Verdict) -> bytes:
         assert facts.wallet is not None and call.hold is not None and verdict.dialled is not None, "it was let through"

@@ -18,7 +18,7 @@ from callgate.protocol import Provider
 from callgate.protocol.call import CallArrived, HangUp, Origin
 from callgate.protocol.life import CallState
 from callgate.rating.deck import Deck
-from callgate.service.account_events import tell_refused
+from callgate.service.account_events import tell_if_blocked, tell_refused
 from callgate.service.application import NUMBER, ApplicationRow
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys, TicketKey
 from callgate.service.decide import Facts, Verdict, decide
@@ -29,6 +29,7 @@ from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms, begin, ending
 from callgate.service.endpoint import Endpoint
 from callgate.service.outcome import Decided, Outcome
 from callgate.service.records import Call, Callback, Flag
+from callgate.service.say_refusal import say_refusal
 from callgate.service.settle import Ending, read_ending, settle
 from callgate.service.ticket import Presented, UsedTicket
 
@@ -128,8 +129,12 @@ class Authorize:
             self._note_threshold(books, facts.account)
         if verdict.refusal is not None:
             if facts.account is not None and facts.wallet is not None:
-                tell_refused(books, facts.account, facts.wallet, call, self.endpoints, self.now)
-            return msgspec.structs.replace(call, answer=self._hang_up(verdict.text))
+                account, before, after = facts.account, facts.usage, verdict.usage
+                tell_refused(books, account, facts.wallet, call, self.endpoints, self.now)
+                if after is not None:
+                    refusal = verdict.refusal
+                    tell_if_blocked(books, account, before, after, call, refusal, self.endpoints, self.now)
+            return msgspec.structs.replace(call, answer=self._refused(facts, verdict))
         return self._connected(books, call, facts, verdict)
 
     def _note_threshold(self, books: Books, account: Account) -> None:
@@ -246,10 +251,12 @@ class Authorize:
     def _number(self) -> IdentityKey | None:
         return IdentityKey(self.call.key.application, f"number:{self.call.cli}") if self.call.cli else None
 
-    def _hang_up(self, text: str = "") -> bytes:
-        """Say the text first, where there is one."""
-        locale = self.application.settings.locale if text else ""
-        return self.provider.answer(self.call, HangUp(text, locale)).body
+    def _refused(self, facts: Facts, verdict: Verdict) -> bytes:
+        """Say to the caller what the rule or the operator has for it, and hang up."""
+        return self.provider.answer(self.call, say_refusal(facts, verdict)).body
+
+    def _hang_up(self) -> bytes:
+        return self.provider.answer(self.call, HangUp()).body
 
     def _answer(self, books: Books, answer: bytes, note: str = "") -> Outcome:
         books.callbacks.add(

@@ -44,8 +44,8 @@ class ExposureReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
-    """An account and its money. `exposure` is None where its calls hold all of their money at once; `low_balance` where its
-    application says when its balance is low.
+    """An account and its money. `exposure` is None where its calls hold all of their money at once; `low_balance` and `locale`
+    where its application says when its balance is low and what its callers understand.
     """
 
     id: str
@@ -66,6 +66,7 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     low_balance: str | None
     pricing: dict[str, str]
     permissions: dict[str, str]
+    locale: str | None
 
 
 class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,6 +222,7 @@ def report_account(
         low_balance=None if account.low_balance_micros is None else format_micros(account.low_balance_micros),
         pricing=account.pricing.shown(),
         permissions=account.permissions.shown(),
+        locale=account.locale or None,
     )
 
 

@@ -191,6 +191,7 @@ class Responder:
             dids=catalog.dids,
             rented=catalog.rented,
             now=self._clock(),
+            endpoints=catalog.endpoints,
             elastic=self._elastic,
             lists=catalog.lists.get(application, ()),
             rules=catalog.rules.get(application),

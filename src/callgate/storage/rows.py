@@ -218,7 +218,7 @@ def to_wallet(row: Row) -> Wallet:
 ACCOUNT_KEY = ("application", "id")
 ACCOUNT = (
     *ACCOUNT_KEY, "currency", "status", "deck", "limits", "is_elastic", "low_balance_micros", "alerts",
-    "is_verified", "pricing", "permissions",
+    "is_verified", "pricing", "locale", "permissions",
 )  # fmt: skip
 
 
@@ -235,6 +235,7 @@ def from_account(account: Account) -> Row:
         _encode(account.alerts).decode(),
         int(account.is_verified),
         _encode(account.pricing).decode(),
+        account.locale,
         _encode(account.permissions).decode(),
     )
 
@@ -252,6 +253,7 @@ def to_account(row: Row) -> Account:
         alerts,
         is_verified,
         pricing,
+        locale,
         permissions,
     ) = row
     return Account(
@@ -266,6 +268,7 @@ def to_account(row: Row) -> Account:
         alerts=_decode_alerts(alerts) if alerts != "{}" else NONE_YET,
         is_verified=bool(is_verified),
         pricing=_decode_pricing(pricing) if pricing != "{}" else NOTHING_SAID,
+        locale=locale,
         permissions=_decode_permissions(permissions) if permissions != "{}" else ALL_INHERITED,
     )
 

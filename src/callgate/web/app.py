@@ -25,7 +25,7 @@ from callgate.web.applications import application_routes
 from callgate.web.audit import list_audit
 from callgate.web.calls import call_routes
 from callgate.web.deliveries import delivery_routes
-from callgate.web.desk import Desk, SignedOut
+from callgate.web.desk import Desk, ForeignForm, SignedOut
 from callgate.web.figures import show_figures
 from callgate.web.health import show_health
 from callgate.web.live import LiveDesks, live_routes
@@ -96,6 +96,7 @@ def build_dashboard(  # noqa: PLR0913 - all that pages are about
         exception_handlers={
             HTTPException: desk.show_problem,
             SignedOut: desk.show_signed_out,
+            ForeignForm: desk.show_foreign_form,
             NotFound: desk.show_not_found,
             StorageUnavailable: desk.show_storage_problem,
             Exception: desk.show_failure,

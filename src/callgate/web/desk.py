@@ -5,7 +5,7 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, unquote
 
 from litestar import Request, Response
@@ -31,6 +31,8 @@ from callgate.service.token import Role, Token
 from callgate.service.token_use import TokenUses
 from callgate.settings import Settings
 from callgate.vault import Vault
+from callgate.web import form_token
+from callgate.web.form_token import SAFE, FormTokens
 from callgate.web.navigation import navigation
 from callgate.web.origin import is_from_our_page, is_loopback_host
 from callgate.web.pages import Pages, root_of
@@ -47,11 +49,21 @@ SAID = "callgate_said"
 SAID_LASTS_S = 20
 MAX_SAID = 600
 
+STALE_SIGN_IN = "This page was older than your browser's cookies. Nothing was sent; try once more."
+STALE_FORM = (
+    "Nothing was changed: this form was not made for the session that you are signed in with. Go back, load the page again, "
+    "and send it once more."
+)
+
 RANK = {Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMIN: 2}
 
 
 class SignedOut(Exception):
     """Nobody is signed in: the sign-in page is shown instead."""
+
+
+class ForeignForm(Exception):
+    """A form without the token of a page that this server made for this browser."""
 
 
 @dataclass
@@ -74,14 +86,16 @@ class Desk:
     brakes: Brakes = field(default_factory=Brakes)
     uploads: Uploads = field(init=False)
     figures: Figures = field(init=False)
+    tokens: FormTokens = field(init=False)
 
     def __post_init__(self) -> None:
+        self.tokens = FormTokens(self.vault.derived("callgate form tokens"))
         self.uploads = Uploads(self.settings.secret_key)
         self.figures = Figures(self.store, self.clock)
 
     # -- who may see it, and do what -------------------------------------------------------------------------------------
 
-    def refuse_strangers(self, connection: AnyConnection, _: BaseRouteHandler) -> None:
+    async def refuse_strangers(self, connection: AnyConnection, _: BaseRouteHandler) -> None:
         """The guard of every route."""
         if self.is_open and not is_loopback_host(connection.headers.get("host", "")):
             raise HTTPException(
@@ -90,6 +104,18 @@ class Desk:
         is_page = connection.scope.get("method") == "GET" and connection.scope["path"] != "/live"
         if not is_page and not is_from_our_page(connection.headers):
             raise HTTPException(status_code=403, detail="This was sent by another site's page.")
+        if connection.scope.get("method") not in SAFE:
+            await self._refuse_foreign_forms(cast("AnyRequest", connection))
+
+    async def _refuse_foreign_forms(self, request: AnyRequest) -> None:
+        browser = _browser_of(request)
+        if not browser:
+            raise ForeignForm  # before the body is read
+        form = await request.form()
+        token = form.get(form_token.FIELD)
+        if not isinstance(token, str) or not self.tokens.is_ours(token, browser):
+            await form.close()
+            raise ForeignForm
 
     async def at(self, request: AnyRequest) -> "Desk":
         """The desk for one request. What is changed at it is the doing of whoever is signed in."""
@@ -197,15 +223,21 @@ class Desk:
             said=said if token is not None else "",
             **values,
         )
+        fresh = ""
+        if form_token.has_forms(html):
+            browser = _browser_of(request) or (fresh := form_token.new_browser())
+            html = form_token.with_token(html, self.tokens.make(browser))
         response = Response(html, media_type=MediaType.HTML, status_code=status_code)
+        if fresh:
+            response.set_cookie(strict_cookie(request, form_token.COOKIE, fresh))
         if said and token is not None:
-            response.set_cookie(self._said_cookie(request, "", 0))
+            response.set_cookie(strict_cookie(request, SAID, "", 0))
         return response
 
     def done(self, request: AnyRequest, path: str, sentence: str) -> Redirect:
         """After something was done: on to a page, from the first one's place, which says so at its top."""
         value = quote(sentence[:MAX_SAID], safe="")
-        cookies = [self._said_cookie(request, value, SAID_LASTS_S)]
+        cookies = [strict_cookie(request, SAID, value, SAID_LASTS_S)]
         return Redirect(root_of(request.scope["raw_path"]) + path, status_code=303, cookies=cookies)
 
     def sign_in_page(
@@ -213,11 +245,6 @@ class Desk:
     ) -> Response[str]:
         """`tried` is the name under which signing in failed, empty for a token."""
         return self.page("sign_in.html", request, status_code=status_code, fault=fault, tried=tried)
-
-    @staticmethod
-    def _said_cookie(request: AnyRequest, value: str, max_age_s: int) -> Cookie:
-        is_secure = request.scope["scheme"] == "https"
-        return Cookie(key=SAID, value=value, max_age=max_age_s, secure=is_secure, httponly=True, samesite="strict")
 
     # -- answers to what went wrong ------------------------------------------------------------------------------------------
 
@@ -228,6 +255,14 @@ class Desk:
         if request.scope["path"] == "/":
             return self.sign_in_page(request)
         return Redirect(root_of(request.scope["raw_path"]), status_code=303)
+
+    def show_foreign_form(self, request: AnyRequest, foreign: ForeignForm) -> Response[Any]:
+        """Nearly always one of our own pages that is older than the sign-in: loaded again, it works."""
+        if request.scope["path"] == "/sign-in":
+            return self.sign_in_page(request, status_code=403, fault=STALE_SIGN_IN)
+        if not self.is_open and not request.cookies.get(COOKIE):
+            return self.show_signed_out(request, SignedOut(*foreign.args))
+        return self.problem(request, 403, STALE_FORM)
 
     def show_problem(self, request: AnyRequest, problem: HTTPException) -> Response[str]:
         """A page for whatever went wrong; details are ours or the framework's, never a trace."""
@@ -248,6 +283,17 @@ class Desk:
 
     def problem(self, request: AnyRequest, status: int, detail: str) -> Response[str]:
         return self.page("problem.html", request, status_code=status, status=status, detail=detail)
+
+
+def _browser_of(request: AnyRequest) -> str:
+    """The cookie that form tokens are bound to; empty for a browser that has none."""
+    return request.cookies.get(COOKIE, "") or request.cookies.get(form_token.COOKIE, "")
+
+
+def strict_cookie(request: AnyRequest, key: str, value: str, max_age_s: int | None = None) -> Cookie:
+    """A cookie that no script reads and no other site's page has sent; kept until the browser is closed, where no age is said."""
+    is_secure = request.scope["scheme"] == "https"
+    return Cookie(key=key, value=value, max_age=max_age_s, secure=is_secure, httponly=True, samesite="strict")
 
 
 def name_of(who: Token) -> str:

@@ -1,7 +1,7 @@
 """What happens to an account is told to who wants to hear it, once, in the transaction in which it happens."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,9 +11,11 @@ from callgate.policy.alerts import LIMITS, NONE_YET, Alerts, is_newly_depleted, 
 from callgate.policy.refusal import Refusal
 from callgate.service.account_events import REPORTS, name_of, tell, tell_blocked
 from callgate.service.asyncapi import describe
+from callgate.service.block import BlockAccount
 from callgate.service.books import AccountKey, Books, Keys
 from callgate.service.endpoint import Endpoint, RecordType
 from callgate.service.overrule import Overrule
+from callgate.service.reports import rfc3339
 from callgate.service.set_account import SetAccount
 from callgate.service.set_limits import SetAccountLimits
 
@@ -241,6 +243,58 @@ def test_a_block_is_told(house: "House") -> None:
     assert said["type"] == "account.blocked"
     assert said["data"]["why"] == "40 destinations in an hour"
     assert (said["data"]["until"], said["data"]["call_id"]) == ("2026-11-24T12:00:00.000Z", "c9")
+
+
+def limit(house: "House", *words: str) -> None:
+    house.perform(SetAccountLimits(application=house.app, account="alice", words=words))
+
+
+def test_the_refusal_that_begins_a_block_tells_it(house: "House") -> None:
+    """With how many there were, the last reason and the end of the block; the calls refused by the block tell no other."""
+    listen(house, RecordType.ACCOUNT_BLOCKED)
+    house.open("alice", "1")
+    limit(house, "countries=SE", "block_after=3", "block_minutes=30")
+    for name in ("c1", "c2"):
+        house.hear(house.arrived(name, to=house.germany))
+    assert heard(house) == []
+    began_at = house.now
+    for name in ("c3", "c3", "c4"):
+        house.hear(house.arrived(name, to=house.germany))
+    (said,) = heard(house)
+    assert (house.call("c3").refusal, house.call("c4").refusal) == ("country_blocked", "blocked")
+    assert said["data"]["why"] == (
+        "3 suspicious refusals within an hour, the last: Calls to this country are not allowed."
+    )
+    assert said["data"]["until"] == rfc3339(began_at + timedelta(minutes=30))
+    assert said["data"]["call_id"] == "c3"
+
+
+def test_a_second_block_is_told_too(house: "House") -> None:
+    """When the first has run out, and what led to it is forgotten; a block by hand is none of these."""
+    listen(house, RecordType.ACCOUNT_BLOCKED)
+    house.open("alice", "1")
+    limit(house, "countries=SE", "block_after=1", "block_minutes=1")
+    house.perform(BlockAccount(application=house.app, account="alice", until=house.now + timedelta(minutes=5)))
+    house.hear(house.arrived("c1", to=house.germany))
+    assert heard(house) == []
+    house.tick(300)
+    house.hear(house.arrived("c2", to=house.germany))
+    house.tick(60)
+    house.hear(house.arrived("c3", to=house.germany))
+    assert [each["data"]["call_id"] for each in heard(house)] == ["c2", "c3"]
+    assert heard(house)[0]["data"]["why"].startswith("1 suspicious refusal within an hour")
+
+
+def test_a_block_comes_after_what_led_to_it(house: "House") -> None:
+    """In the lane of the account, written by the transaction of the refusal."""
+    listen(house)
+    house.open("alice", "1")
+    limit(house, "repeats_per_hour=1", "block_after=1")
+    call(house, "c1", 1)
+    house.hear(house.arrived("c2"))
+    assert [each["type"] for each in heard(house)] == [
+        "call.ended", "call.refused", "limit.reached", "account.blocked",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", REPORTS)

@@ -54,7 +54,7 @@ class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """What is left out stays as it is. `identities` are all that it has afterwards. An account with open holds cannot be closed,
     and a credit limit not be cut below what is held. `pricing` has `markup`, `markup_fee`, `markup_increments` and
     `margin_guard`; `none` for what the application says. `permissions` has `hours`, `timezone`, `holidays`, `caller_id` and
-    `caller_ids`; `default` for what the application says.
+    `caller_ids`, `locale` is of what its callers hear; `default` for what the application says.
     """
 
     status: Literal["active", "suspended", "closed"] | None = None
@@ -63,6 +63,7 @@ class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     elastic: bool | None = None
     pricing: dict[str, str] = {}
     permissions: dict[str, str] = {}
+    locale: Annotated[str, msgspec.Meta(max_length=20)] | None = None
     identities: Annotated[tuple[str, ...], msgspec.Meta(max_length=100)] | None = None
 
 
@@ -157,8 +158,8 @@ def _words_of(data: AccountChange) -> tuple[str, ...]:
         raise Invalid("pricing", ", ".join(sorted(unknown))[:60], f"names among {', '.join(PRICING)}")
     if unknown := data.permissions.keys() - PERMISSIONS.keys():
         raise Invalid("permissions", ", ".join(sorted(unknown))[:60], f"names among {', '.join(PERMISSIONS)}")
-    plain = {"credit_limit": data.credit_limit, "deck": data.deck, "elastic": elastic}
-    named = plain | data.pricing | data.permissions
+    named = {"credit_limit": data.credit_limit, "deck": data.deck, "elastic": elastic, "locale": data.locale}
+    named |= data.pricing | data.permissions
     return tuple(f"{name}={value}" for name, value in named.items() if value is not None)
 
 
