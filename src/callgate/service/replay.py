@@ -82,7 +82,9 @@ async def replay_call(store: Store, catalog: Catalog, key: CallKey, *, now: date
     question = None if decided is None else asked(decided, PROVIDERS[application.row.provider])
     if decided is None or question is None:
         raise NotFound(f"of call {key.call_id} there is no question on record that could be asked again")
-    judges = Judges(application.row, catalog.rules.get(key.application), catalog.decks)
+    judges = Judges(
+        application.row, catalog.rules.get(key.application), catalog.decks, catalog.lists.get(key.application, ())
+    )
     recorded: list[dict[str, Any]] = msgspec.json.decode(call.trace)
     then, then_steps = _judge_then(decided, question, judges)
     explained = await explain_arrival(
