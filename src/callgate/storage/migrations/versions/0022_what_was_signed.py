@@ -1,9 +1,9 @@
-"""Callbacks keep what their signature covered beside the body: the string to sign can be shown long after. After 0020."""
+"""Callbacks keep what their signature covered beside the body: the string to sign can be shown long after. After 0021."""
 
 from callgate.storage.dialect import apply
 
-revision = "0021"
-down_revision = "0020"
+revision = "0022"
+down_revision = "0021"
 
 STATEMENTS = ("ALTER TABLE callbacks ADD COLUMN covered TEXT NOT NULL DEFAULT ''",)  # empty: from before, or not signed
 
