@@ -1,5 +1,5 @@
-"""An OpenID Connect provider on real HTTP, as strict as a good one: it knows one client, where that may be sent back to, and takes
-each code once, from whoever can show the verifier of the challenge. What it then says of somebody, tests change.
+"""An OpenID Connect provider on real HTTP, as strict as a good one: it knows one client, where that may be sent back to, and
+takes each code once, from whoever can show the verifier of the challenge. What it then says of somebody, tests change.
 """
 
 import base64

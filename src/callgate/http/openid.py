@@ -118,7 +118,7 @@ class Issuer:
                         "openid.unreachable", issuer=self.url, error=type(error).__name__, reason=str(error)[:200]
                     )
             if self._known is None:
-                raise OpenIdUnreachable("the keys of the OpenID Connect provider cannot be had")
+                raise OpenIdUnreachable("the OpenID Connect provider and its keys cannot be had")
             return self._known
 
     async def _fetch(self) -> Known:
