@@ -95,9 +95,7 @@ class Gate:
         )
         self._platform: ManagedPlatform | None = None
         self._uses = TokenUses()
-        self._callbacks: AsgiApp = CallbackEdge(
-            self.catalogs, self.responder, self.faults, clock, settings.public_prefix
-        )
+        self.callbacks = CallbackEdge(self.catalogs, self.responder, self.faults, clock, settings.public_prefix)
         self._health: AsgiApp = Health(store, clock)
         self._metrics: AsgiApp = Metrics(store, meter)
         self._sign_in: AsgiApp = SignIn(
@@ -115,7 +113,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         if path.startswith((PREFIX, self._settings.public_prefix + PREFIX)):
-            await self._callbacks(scope, receive, send)
+            await self.callbacks(scope, receive, send)
         elif path in HEALTH_PATHS:
             await self._health(scope, receive, send)
         elif path == METRICS_PATH:

@@ -1,12 +1,12 @@
 """People whom the operator's OpenID Connect provider knows: what they may do stands in their session.
 
-Revision 0020, after 0019. Whoever is signed in stays so.
+Revision 0022, after 0021. Whoever is signed in stays so.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0020"
-down_revision = "0019"
+revision = "0022"
+down_revision = "0021"
 
 STATEMENTS = (
     "ALTER TABLE sessions RENAME TO sessions_before",
