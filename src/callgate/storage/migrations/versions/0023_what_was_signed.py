@@ -1,9 +1,9 @@
-"""Callbacks keep what their signature covered beside the body: the string to sign can be shown long after. After 0021."""
+"""Callbacks keep what their signature covered beside the body: the string to sign can be shown long after. After 0022."""
 
 from callgate.storage.dialect import apply
 
-revision = "0022"
-down_revision = "0021"
+revision = "0023"
+down_revision = "0022"
 
 STATEMENTS = ("ALTER TABLE callbacks ADD COLUMN covered TEXT NOT NULL DEFAULT ''",)  # empty: from before, or not signed
 
