@@ -6,11 +6,9 @@ from litestar import Response, get, post
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
-from callgate.errors import Conflict, Error, Invalid, NotFound
+from callgate.errors import Conflict, Invalid
 from callgate.logs import log
-from callgate.service.add_endpoint import SetEndpointState
 from callgate.service.delivery import DeliveryState
-from callgate.service.endpoint import EndpointState
 from callgate.service.reports import endpoint_reports, report_delivery
 from callgate.service.resend import resend_one, resend_since
 from callgate.service.token import Role
@@ -89,21 +87,4 @@ async def resend(desk: AtDesk, request: AnyRequest, delivery: FromPath[str]) -> 
     return desk.done(request, f"deliveries/{delivery}", "It is on the way again.")
 
 
-@post("/endpoints/{endpoint:str}/state")
-async def set_endpoint_state(desk: AtDesk, request: AnyRequest, endpoint: FromPath[str], data: Form) -> Response[Any]:
-    """Stop sending to an endpoint, or start again."""
-    desk.over_all(Role.ADMIN)
-    state = EndpointState.DISABLED if data.get("state") == EndpointState.DISABLED else EndpointState.ACTIVE
-    try:
-        await desk.store.perform(SetEndpointState(id=endpoint, state=state))
-    except NotFound:
-        raise
-    except Error as error:
-        return desk.done(request, "deliveries", sentence_of(error))
-    told = (
-        "is sent nothing more; what waits for it stays" if state is EndpointState.DISABLED else "is sent records again"
-    )
-    return desk.done(request, "deliveries", f"Endpoint {endpoint} {told}.")
-
-
-delivery_routes = (list_deliveries, show_delivery, recover, resend, set_endpoint_state)
+delivery_routes = (list_deliveries, show_delivery, recover, resend)
