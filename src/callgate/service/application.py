@@ -43,6 +43,13 @@ class LostEnd(StrEnum):
     VOID = "void"
 
 
+class Fallback(StrEnum):
+    """What a call is answered when there is no decision. CONNECT_LIMITED: while the store is down some are let through."""
+
+    HANGUP = "hangup"
+    CONNECT_LIMITED = "connect_limited"
+
+
 class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `app set` sets. `trust` names what may prove a caller beyond the platform's own authentication: all of it
     can be forged, so that nothing is trusted unless named. `freshness` is in seconds, either way. `warning` is what a
@@ -65,6 +72,7 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     low_balance: int = 0
     pricing: Pricing = NOTHING_SAID
     texts: Texts = NO_TEXTS
+    fallback: Fallback = Fallback.HANGUP
 
     def changed(self, words: list[str]) -> "ApplicationSettings":
         """Apply `NAME=VALUE` words in order. Raises `Invalid` naming the word that cannot be used."""
@@ -91,6 +99,7 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
             "trust": ",".join(self.trust) or "none",
             "freshness": str(self.freshness),
             "lost_dice": str(self.lost_dice),
+            "fallback": str(self.fallback),
             "locale": self.locale,
             "warning": self.warning or "none",
             "platform": self.platform or USUAL,
@@ -104,7 +113,6 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 FIXED = {
-    "fallback": "hangup",
     "home_country": "",
 }
 """Settings with one value in this version, which is what calls meet; nothing reads those that have none."""
@@ -133,6 +141,13 @@ def _lost_dice(value: str) -> LostEnd:
         return LostEnd(value)
     except ValueError:
         raise Invalid("lost_dice", repr(value[:50]), f"one of {', '.join(LostEnd)}") from None
+
+
+def _fallback(value: str) -> Fallback:
+    try:
+        return Fallback(value)
+    except ValueError:
+        raise Invalid("fallback", repr(value[:50]), f"one of {', '.join(Fallback)}") from None
 
 
 def _locale(value: str) -> str:
@@ -187,6 +202,7 @@ _READ: dict[str, Callable[[str], object]] = {
     "trust": _trust,
     "freshness": _freshness,
     "lost_dice": _lost_dice,
+    "fallback": _fallback,
     "locale": _locale,
     "warning": _warning,
     "platform": _platform,

@@ -144,6 +144,7 @@ def test_settings_take_what_this_version_honours() -> None:
             "trust=number",
             "freshness=60",
             "lost_dice=void",
+            "fallback=connect_limited",
             "locale=sv-SE",
             "warning=Hej",
             "platform=euc1",
@@ -155,12 +156,11 @@ def test_settings_take_what_this_version_honours() -> None:
             "markup_fee=0.01",
             "markup_increments=30/6",
             "margin_guard=on",
-            "fallback=hangup",
         )
         settings = await store.perform(SetApplication(key="app", words=words))
         assert " ".join(f"{name}={value}" for name, value in settings.shown().items()) == " ".join(words)
         for word in (
-            "fallback=connect_limited",
+            "fallback=connect",
             "in_app=gratis",
             "conference=-1",
             "conference=0.01XXX",
