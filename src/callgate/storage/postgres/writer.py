@@ -78,22 +78,22 @@ class BatchWriter:
         for tries in count(1):
             try:
                 await self._try(batch)
-                self.is_lost = False
-                return
             except Beaten as error:
                 if tries > BEATEN_LIMIT:
                     raise Refused(str(error)) from error
             except UnknownOutcome:
                 self.is_lost = True
-                was_committed = await self._was_committed()
-                self.is_lost = False
-                if was_committed:
+                if await self._was_committed():
+                    self.is_lost = False
                     return
             except LostConnection as error:
                 self.is_lost = True
                 log.warning("store.connection_lost", jobs=len(batch), error=str(error))
                 if self._is_closing() or time.monotonic() > give_up_at:
                     raise
+            else:
+                self.is_lost = False
+                return
             await asyncio.sleep(BACK_OFF_S[min(tries, len(BACK_OFF_S)) - 1])
         raise AssertionError("it counts for ever")
 
