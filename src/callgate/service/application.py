@@ -10,7 +10,10 @@ import msgspec
 from callgate.errors import AmountInvalid, Invalid
 from callgate.money import format_micros, parse_micros
 from callgate.policy.account import Status
+from callgate.policy.emergency import read_emergency_numbers, read_home_country
 from callgate.policy.limits import Limits
+from callgate.policy.permissions import ALL_INHERITED, Permissions
+from callgate.policy.permissions import NAMES as PERMISSIONS
 from callgate.policy.pricing import NAMES as PRICING
 from callgate.policy.pricing import NOTHING_SAID, Pricing
 from callgate.policy.texts import MAX_SPOKEN, NO_TEXTS, SETTING, Texts, read_locale
@@ -57,7 +60,9 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     provider's own interface is: a region of it, an URL, or empty for the provider's usual one. `in_app` is what a
     call to an app's user costs, `conference` a minute in one, `sip` a minute to each domain: None, or a domain that
     is not there, refuses. `low_balance` is in micros of whatever currency an account has: below that it is told that
-    its balance is low; 0 for never. `texts` are what callers hear when they are refused.
+    its balance is low; 0 for never. Calls to emergency numbers of the
+    `home_country`, and to `emergency_numbers` beside them, connect whatever else is set. `texts` are what callers hear when
+    they are refused.
     """
 
     trust: tuple[str, ...] = ()
@@ -70,7 +75,10 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     conference: Tariff | None = None
     sip: Mapping[str, Tariff] = {}
     low_balance: int = 0
+    home_country: str = ""
+    emergency_numbers: tuple[str, ...] = ()
     pricing: Pricing = NOTHING_SAID
+    permissions: Permissions = ALL_INHERITED
     texts: Texts = NO_TEXTS
     fallback: Fallback = Fallback.HANGUP
 
@@ -79,22 +87,23 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
         settings = self
         for word in words:
             name, equals, value = word.partition("=")
-            if equals and name in FIXED:
-                _check_fixed(name, value)
-            elif equals and name in PRICING:
+            if equals and name in PRICING:
                 settings = msgspec.structs.replace(settings, pricing=settings.pricing.changed(name, value))
+            elif equals and name in PERMISSIONS:
+                permissions = settings.permissions.changed(name, value)
+                settings = msgspec.structs.replace(settings, permissions=permissions)
             elif equals and name.startswith(f"{SETTING}."):
                 texts = settings.texts.changed(name.removeprefix(f"{SETTING}."), value)
                 settings = msgspec.structs.replace(settings, texts=texts)
             elif equals and name in _READ:
                 settings = msgspec.structs.replace(settings, **{name: _READ[name](value)})
             else:
-                names = ", ".join([*_READ, *PRICING, *FIXED, f"{SETTING}.REFUSAL"])
+                names = ", ".join([*_READ, *PRICING, *PERMISSIONS, f"{SETTING}.REFUSAL"])
                 raise Invalid("application setting", repr(word), f"NAME=VALUE with one of these names: {names}")
         return settings
 
     def shown(self) -> dict[str, str]:
-        """Every setting in the words that would set it, those that cannot be changed yet included."""
+        """Every setting in the words that would set it."""
         given = {
             "trust": ",".join(self.trust) or "none",
             "freshness": str(self.freshness),
@@ -107,20 +116,10 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
             "conference": REFUSE if self.conference is None else self.conference.shown(),
             "sip": ",".join(f"{domain}:{price.shown()}" for domain, price in self.sip.items()) or REFUSE,
             "low_balance": format_micros(self.low_balance) if self.low_balance else "none",
+            "home_country": self.home_country or "none",
+            "emergency_numbers": ",".join(self.emergency_numbers) or "none",
         }
-        given |= self.pricing.shown() | self.texts.shown()
-        return given | {name: value for name, value in FIXED.items() if value}
-
-
-FIXED = {
-    "home_country": "",
-}
-"""Settings with one value in this version, which is what calls meet; nothing reads those that have none."""
-
-
-def _check_fixed(name: str, value: str) -> None:
-    if value != FIXED[name]:
-        raise Invalid(name, repr(value), FIXED[name] or "nothing: this setting is not available in this version")
+        return given | self.pricing.shown() | self.permissions.shown() | self.texts.shown()
 
 
 def _trust(value: str) -> tuple[str, ...]:
@@ -210,6 +209,8 @@ _READ: dict[str, Callable[[str], object]] = {
     "conference": _conference,
     "sip": _sip,
     "low_balance": read_low_balance,
+    "home_country": read_home_country,
+    "emergency_numbers": read_emergency_numbers,
 }
 
 

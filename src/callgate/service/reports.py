@@ -65,6 +65,7 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     exposure: ExposureReport | None
     low_balance: str | None
     pricing: dict[str, str]
+    permissions: dict[str, str]
     locale: str | None
 
 
@@ -220,6 +221,7 @@ def report_account(
         exposure=_exposure(account, live),
         low_balance=None if account.low_balance_micros is None else format_micros(account.low_balance_micros),
         pricing=account.pricing.shown(),
+        permissions=account.permissions.shown(),
         locale=account.locale or None,
     )
 

@@ -6,6 +6,7 @@ still does is overruled.
 
 import asyncio
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -97,6 +98,7 @@ class Responder:
         self._limited, self._is_down = Limited(), False
         self._deciding: dict[CallKey, asyncio.Future[None]] = {}
         self._overruling: set[asyncio.Task[None]] = set()
+        self._unwritten: Counter[CallKey] = Counter()  # calls that were told the fallback, by how many of those wait
         self._is_hurried = asyncio.Event()
         self.asked_at = 0.0
         """When the last call arrived, by the clock of the event loop."""
@@ -180,6 +182,8 @@ class Responder:
             return (
                 WireReply(body=sent.answer) if sent.fingerprint == call.fingerprint else provider.answer(call, HangUp())
             )
+        if call.key in self._unwritten:  # the store does not know of it: asked again, it would decide anew
+            return self._fall_back(job, provider, "Unwritten", may_be_held=False)
         began_at = perf_counter()
         try:
             async with asyncio.timeout_at(deadline):
@@ -188,21 +192,25 @@ class Responder:
                 self.meter.decided(outcome.decision, perf_counter() - began_at)
             return self._reply(call, outcome)
         except (TimeoutError, StorageUnavailable) as error:
-            self.meter.fell_back()
-            log.error("decision.fallback", call_id=call.key.call_id, error=type(error).__name__)
             if (limited := self._let_through(job)) is not None:
                 return limited
-            fallback = provider.answer(call, HangUp())
-            overrule = Overrule(
-                call=call,
-                decided_at=job.now,
-                body=body,
-                answer=fallback.body,
-                now=self._clock(),
-                endpoints=catalog.endpoints,
-            )
-            self._overrule(overrule, may_be_held=isinstance(error, TimeoutError))
-            return fallback
+            return self._fall_back(job, provider, type(error).__name__, may_be_held=isinstance(error, TimeoutError))
+
+    def _fall_back(self, job: Authorize, provider: Provider, why: str, *, may_be_held: bool) -> WireReply:
+        """Hang up, and have that written down as the decision."""
+        self.meter.fell_back()
+        log.error("decision.fallback", call_id=job.call.key.call_id, error=why)
+        fallback = provider.answer(job.call, HangUp())
+        overrule = Overrule(
+            call=job.call,
+            decided_at=job.now,
+            body=job.body,
+            answer=fallback.body,
+            now=self._clock(),
+            endpoints=job.endpoints,
+        )
+        self._overrule(overrule, may_be_held=may_be_held)
+        return fallback
 
     def _let_through(self, job: Authorize) -> WireReply | None:
         """Answer a call from memory while the store is down, where its application wants that; never where it is only slow."""
@@ -224,6 +232,7 @@ class Responder:
             endpoints=job.endpoints,
         )
         self._limited.remember(call, answer.body, self._in_time(self._until_done(record)))
+        self.meter.fell_back()
         log.warning("decision.limited", call_id=call.key.call_id)
         return answer
 
@@ -310,7 +319,14 @@ class Responder:
         if not may_be_held and len(self._overruling) >= OVERRULE_LIMIT:
             log.error("overrule.dropped", call_id=job.call.key.call_id)
             return
-        self._in_time(self._until_done(job))
+        self._unwritten[job.call.key] += 1
+        self._in_time(self._write_down(job))
+
+    async def _write_down(self, job: Overrule) -> None:
+        await self._until_done(job)
+        self._unwritten[job.call.key] -= 1
+        if not self._unwritten[job.call.key]:
+            del self._unwritten[job.call.key]
 
     async def _until_done(self, job: "Overrule | RecordLimited | GoAhead | Settle") -> None:
         """Whatever is wrong with the store now, what was answered must come to stand in it."""
