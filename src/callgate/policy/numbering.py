@@ -30,6 +30,14 @@ class NumberType(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Risk(StrEnum):
+    """How much a call to a number of this kind may cost whoever did not mean to place it."""
+
+    LOW = "low"  # fixed lines, free phones, and whatever is in the application's home country
+    ELEVATED = "elevated"  # mobiles and the like abroad, where whoever is called has a part of the price
+    HIGH = "high"  # whoever is called sets the price, or nobody can say what it is
+
+
 class Plan(NamedTuple):
     """What its numbering plan says of a number: ISO 3166 country, or `WORLD`, and kind."""
 
@@ -47,6 +55,13 @@ def plan_of(number: str) -> Plan:
     return Plan(region or WORLD, _KINDS.get(kind, NumberType.UNKNOWN))
 
 
+def risk_of(plan: Plan, home_country: str) -> Risk:
+    """Class a number. `home_country` is empty where the application has none: then every country is abroad."""
+    if plan.kind in HIGH_RISK:
+        return Risk.HIGH
+    return Risk.LOW if plan.kind in _FIXED_PRICE or plan.country == home_country else Risk.ELEVATED
+
+
 def parse_country(text: str, where: str) -> str:
     """Read an ISO 3166 code of a country that has a numbering plan, in any case. Raises `Invalid`."""
     code = text.upper()
@@ -58,6 +73,19 @@ def parse_country(text: str, where: str) -> str:
         )
     return code
 
+
+HIGH_RISK = frozenset(
+    {
+        NumberType.PREMIUM_RATE,
+        NumberType.SHARED_COST,
+        NumberType.SATELLITE,
+        NumberType.PERSONAL_NUMBER,
+        NumberType.UNKNOWN,
+    }
+)
+"""The classic targets of fraud."""
+
+_FIXED_PRICE = frozenset({NumberType.FIXED_LINE, NumberType.TOLL_FREE})
 
 _SATELLITE = ("+870", "+881", "+882", "+883")
 """Inmarsat, the global mobile satellite systems, and the international networks, among them those of Thuraya and ships.

@@ -3,13 +3,13 @@
 Without statistics SQLite takes the index of which most columns are given. So the index of open holds names their state as its
 first column, or those of all calls that an account ever had would be looked through for the few that are up.
 
-Revision 0020, after 0019.
+Revision 0023, after 0022.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0020"
-down_revision = "0019"
+revision = "0023"
+down_revision = "0022"
 
 STATEMENTS = (
     "DROP INDEX calls_open",
