@@ -73,6 +73,10 @@ class Store(Watched, Protocol):
     def waiting_count(self) -> int:
         """Jobs that wait to be performed by this process."""
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the database was lost and has not been found again. One that is slow, or refuses a batch, is not."""
+
     async def live_count(self) -> int:
         """Calls that are up."""
 
@@ -186,6 +190,9 @@ class Store(Watched, Protocol):
         limit: int,
     ) -> Sequence[Call]:
         """Calls, newest first, those behind the position `before`."""
+
+    async def calls_named(self, keys: Sequence[CallKey]) -> Sequence[Call]:
+        """Calls by their keys, in no order; those that are not there are left out."""
 
     async def decided_calls(
         self, application: str, *, since: datetime, until: datetime, before: CallPosition | None, limit: int
