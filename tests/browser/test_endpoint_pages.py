@@ -119,6 +119,10 @@ def test_what_is_sent_is_changed_or_the_field_is_marked(page: Page, visitor: Vis
     sent = card(page, "Newest deliveries").locator("tbody tr")
     expect(sent).to_have_count(1)
     expect(sent).to_contain_text("call.refused")
+    page.get_by_role("link", name="All its deliveries").click()
+    expect(page.get_by_label("Endpoint", exact=True)).not_to_have_value("")
+    expect(page.locator("section.card", has=page.get_by_label("State")).locator("tbody tr")).to_have_count(1)
+    visitor.is_usable()
 
 
 def test_an_endpoint_is_paused_and_resumed(page: Page, hook: Hook) -> None:

@@ -10,7 +10,7 @@ from callgate.money import format_micros
 from callgate.service.records import Call
 from callgate.service.reports import AccountReport
 from callgate.service.statement import StatementLine
-from callgate.web.charts import INTERVALS, WIDTH, Chart, Shape, rounded, said, scale_for
+from callgate.web.charts import HEIGHT, INTERVALS, WIDTH, Chart, Shape, said, scale_for
 
 TABLED = 60
 """Newest moments that stand in the table of figures."""
@@ -42,10 +42,17 @@ def available_chart(
     span = max(end - start, timedelta(seconds=1))
     scale = scale_for([value for each in moments for value in (each.available, each.posted)])
 
+    x = [WIDTH * ((moment.at - start) / span) for moment in moments]
+
     def stairs(values: Sequence[Decimal]) -> str:
-        path = [f"M0 {scale.y(values[0])}"]
-        for moment, value in zip(moments[1:], values[1:], strict=True):
-            path.append(f"H{rounded(Decimal((moment.at - start) / span) * WIDTH)}V{scale.y(value)}")
+        """Steps a pixel apart or more: what happens within one is drawn as it ends."""
+        y = [HEIGHT * float((scale.high - value) / (scale.high - scale.low)) for value in values]
+        path, drawn_at = [f"M0 {y[0]:.4g}"], 0.0
+        for place in range(1, len(values)):
+            if place + 1 < len(values) and x[place + 1] - drawn_at < 1:
+                continue
+            drawn_at = x[place]
+            path.append(f"H{drawn_at:.5g}V{y[place]:.4g}")
         return "".join([*path, f"H{WIDTH}"])
 
     available, posted = [each.available for each in moments], [each.posted for each in moments]

@@ -23,17 +23,25 @@ SHOWN = 50
 
 @get(paths("/deliveries"))
 async def list_deliveries(desk: AtDesk, request: AnyRequest) -> Response[Any]:
-    """Deliveries, those queued last first, in any `state` or one; and the endpoints that they go to."""
+    """Deliveries, those queued last first: in one `state`, to one `endpoint`, of one `app`, or in any; and the endpoints
+    that they go to.
+    """
     desk.over_all()
     return await _list(desk, request, Filled(since="24h"))
 
 
 async def _list(desk: Desk, request: AnyRequest, recover: Filled) -> Response[Any]:
-    filters = given(request, ("state", "before"))
+    filters = given(request, ("state", "endpoint", "app", "before"))
     if filters["state"] not in ("", *DeliveryState):
         filters["state"] = ""
     state = DeliveryState(filters["state"]) if filters["state"] else None
-    found = await desk.store.deliveries(state, SHOWN + 1, behind=filters.pop("before") or None)
+    found = await desk.store.deliveries(
+        state,
+        SHOWN + 1,
+        endpoint=filters["endpoint"] or None,
+        application=filters["app"] or None,
+        behind=filters.pop("before") or None,
+    )
     items = [report_delivery(delivery) for delivery in found[:SHOWN]]
     following = query(request, before=items[-1].id) if len(found) > SHOWN else None
     if form := form_of(request):
@@ -43,6 +51,7 @@ async def _list(desk: Desk, request: AnyRequest, recover: Filled) -> Response[An
         request,
         listed=Listed(items, following, filters),
         endpoints=await endpoint_reports(desk.store),
+        applications=tuple(desk.applications),
         states=tuple(state.value for state in DeliveryState),
         recover=recover,
         same=query(request, before=None),

@@ -44,8 +44,6 @@ from callgate.web.desk import AnyRequest, AtDesk, Desk, Form
 from callgate.web.forms import Filled, sentence_of
 
 DELIVERIES_SHOWN = 10
-LOOKED_THROUGH = 500
-"""Newest deliveries among which those of one endpoint are looked for."""
 
 OVERLAPS = (("24", "a day"), ("1", "an hour"), ("168", "a week"), ("0", "not at all"))
 """For how many hours a webhook is signed with its old secret too."""
@@ -242,11 +240,7 @@ def _new_page(desk: Desk, request: AnyRequest, form: Filled) -> Response[str]:
 async def _page(desk: Desk, request: AnyRequest, endpoint: Endpoint, faulty: Mapping[str, Filled]) -> Response[str]:
     """The page of an endpoint, with the forms that were filled in wrongly as they were sent."""
     types = OF_CONNECTORS if endpoint.kind not in {WEBHOOK, EMAIL} else tuple(RecordType)
-    found = [
-        each
-        for each in await desk.store.delivery_page(None, before="", limit=LOOKED_THROUGH)
-        if each.lane.endpoint == endpoint.id
-    ]
+    found = await desk.store.deliveries(None, DELIVERIES_SHOWN, endpoint=endpoint.id)
     return desk.page(
         "endpoint.html",
         request,
@@ -256,7 +250,7 @@ async def _page(desk: Desk, request: AnyRequest, endpoint: Endpoint, faulty: Map
         old_secret_until=endpoint.old_secret_until
         if endpoint.old_secret_until and endpoint.old_secret_until > desk.clock()
         else None,
-        deliveries=[report_delivery(each) for each in found[:DELIVERIES_SHOWN]],
+        deliveries=[report_delivery(each) for each in found],
         forms={"change": _filled(endpoint), "rotate": Filled(), "remove": Filled(), **faulty},
         types=[(kind.value, kind in OF_CONNECTORS) for kind in types],
         overlaps=OVERLAPS,
