@@ -188,6 +188,7 @@ class House:
         self.decks = {"standard": Deck(name="standard", currency="USD", rows=RATES)}
         self.endpoints: tuple[Receiver, ...] = ()
         self.rules: RuleSet | None = None
+        self.rented: dict[str, frozenset[AccountKey]] = {}
         self._runner = asyncio.Runner()
         self.run(store.open())
         self.application: ApplicationRow = self.perform(
@@ -329,6 +330,7 @@ class House:
                     orphan_after=self.orphan_after,
                     endpoints=self.endpoints,
                     rules=self.rules,
+                    rented=self.rented,
                 )
             case CallAnswered():
                 return GoAhead(answered=event, body=b"{}", provider=sinch, now=self.now)

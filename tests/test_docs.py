@@ -50,7 +50,10 @@ from callgate.ledger.transfer import TransferKind
 from callgate.ledger.wallet import Wallet
 from callgate.library import DEFAULTS
 from callgate.policy.account import Account, Status
+from callgate.policy.caller_id import Screening
 from callgate.policy.limits import KINDS, UNLIMITED, Limits, change_limits
+from callgate.policy.permissions import NAMES as PERMISSIONS
+from callgate.policy.permissions import Permissions
 from callgate.policy.pricing import NAMES as PRICING
 from callgate.policy.pricing import Pricing
 from callgate.policy.refusal import SENTENCES, Refusal
@@ -124,7 +127,13 @@ def test_every_setting_of_an_application_and_every_limit_is_documented() -> None
     page = REFERENCE / "settings.md"
     fields = ApplicationSettings.__struct_fields__
     assert first_cells(page, "Application") == [
-        name for field in fields for name in (PRICING if field == "pricing" else [field])
+        name
+        for field in fields
+        for name in {
+            "pricing": list(PRICING),
+            "permissions": list(PERMISSIONS),
+            "texts": ["text.REFUSAL"],
+        }.get(field, [field])
     ]
     assert first_cells(page, "Limits") == list(KINDS)
 
@@ -158,7 +167,8 @@ EVERY_LIMIT = change_limits(
     [
         "countries=SE",
         "number_types=mobile",
-        *(f"{name}=5" for name in KINDS if name not in {"countries", "number_types"}),
+        "risk_classes=low,elevated",
+        *(f"{name}=5" for name in KINDS if name not in {"countries", "number_types", "risk_classes"}),
     ],
 )
 
@@ -182,7 +192,8 @@ def test_the_steps_of_the_decision_are_those_that_run() -> None:
                 limits=UNLIMITED,
             ),
             account=Account(
-                application="app", id="alice", currency="USD", limits=EVERY_LIMIT, pricing=Pricing(guards_margin=True)
+                application="app", id="alice", currency="USD", limits=EVERY_LIMIT, pricing=Pricing(guards_margin=True),
+                permissions=Permissions(caller_id=Screening.REFUSE, hours="24/7"),
             ),
             wallet=Wallet(application="app", account="alice", currency="USD", posted_micros=1),
             usage=Usage(application="app", account="alice", blocked_until=1),

@@ -48,6 +48,7 @@ from callgate.service.ports import Platform, Store
 from callgate.service.rented import AddDid, read_did
 from callgate.service.reports import account_report, call_report, ledger_verdict
 from callgate.service.rules import read_document
+from callgate.service.set_account import SetAccount
 from callgate.service.set_limits import SetAccountLimits, SetApplicationLimits
 from callgate.service.set_status import SetAccountStatus, SetApplicationStatus
 from callgate.service.top_up import TopUp
@@ -205,6 +206,8 @@ class TrialGate:
         await self._store.perform(
             SetAccountLimits(application=application, account=account.id, words=(*_LIFTED, *account.limits))
         )
+        set_account = SetAccount(application=application, account=account.id, words=tuple(account.settings))
+        await self._store.perform(set_account)
         status = Status(account.status)
         await self._store.perform(SetAccountStatus(application=application, account=account.id, status=status))
 

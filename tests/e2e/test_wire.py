@@ -173,6 +173,31 @@ def test_bodies_come_in_pieces(gate: Any) -> None:
     assert statuses(gate, gate.head(body, framing="transfer-encoding: chunked"), chunked(body, 5)) == [200]
 
 
+@pytest.mark.parametrize("wish", [(), ("connection: close",)], ids=["kept", "closed"])
+def test_in_one_piece_or_in_two_the_answer_is_the_same(gate: Any, wish: tuple[str, ...]) -> None:
+    """Head and body: two ways through the server, of which a client sees nothing."""
+
+    def heard(*pieces: bytes) -> tuple[set[bytes], bytes]:
+        with gate.connect() as link:
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for piece in pieces:
+                link.sendall(piece)
+                time.sleep(0.05)  # so that the pieces are read one by one; read at once they would be one piece
+            link.settimeout(0.5)
+            received = b""
+            with suppress(TimeoutError):
+                while more := link.recv(65_536):
+                    received += more
+        head, _, body = received.partition(b"\r\n\r\n")
+        return {line for line in head.lower().split(b"\r\n") if not line.startswith(b"date:")}, body
+
+    for body in (ice(gate, "alike"), b'{"event":"notify","callid":"alike"}', b"[]"):
+        head = gate.head(body, *wish)
+        at_once = heard(head + body)
+        assert at_once == heard(head, body)
+        assert (b"connection: close" in at_once[0]) == bool(wish)
+
+
 def test_a_client_may_wait_to_be_asked_for_the_body(gate: Any) -> None:
     """`Expect: 100-continue`: asked for, unless it is too large anyway."""
     body = ice(gate, "expected")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import uvicorn
 from aiohttp import ClientResponse, ClientSession, CookieJar
+from litestar import Litestar
 
 from callgate.money import MICROS
 from callgate.passwords import hash_password
@@ -56,6 +57,7 @@ RATE = Rate(
 )
 SETTINGS = Settings(secret_key=new_key())
 VAULT = Vault(SETTINGS.secret_key)
+MULTIPART = "multipart/form-data; boundary=x"
 EVIL = """<script>alert("x")</script><img src=x onerror='y'>&{{ 7 * 7 }}\u202e"""
 
 
@@ -72,6 +74,7 @@ class Desk:
         self.stopping = stopping
         self.now = datetime(2026, 11, 23, 12, tzinfo=UTC)
         self.token = ""
+        self.app: Litestar | None = None
 
     async def furnish(self) -> None:
         self.token = await issue_token(self.store, "viewer", Role.VIEWER, self.now)
@@ -112,14 +115,21 @@ class Desk:
         await self.store.perform(Settle(ended=ended, body=b"{}", provider=sinch, now=self.now))
 
     async def sign_in(self, token: str | None = None, **words: Any) -> ClientResponse:
-        form = {"token": self.token if token is None else token}
-        return await self.browser.post(self.url + "sign-in", data=form, allow_redirects=False, **words)
+        return await self.post("sign-in", {"token": self.token if token is None else token}, **words)
 
     async def get(self, path: str = "", **words: Any) -> ClientResponse:
         return await self.browser.get(self.url + path, allow_redirects=False, **words)
 
     async def post(self, path: str, form: dict[str, str], **words: Any) -> ClientResponse:
+        """Send a form as a page of the server's has it, with its token."""
+        form = form | {"form_token": await self.form_token()}
         return await self.browser.post(self.url + path, data=form, allow_redirects=False, **words)
+
+    async def form_token(self) -> str:
+        """What the first page puts into its forms for this browser."""
+        found = re.search(r'name="form_token" value="([^"]+)"', await self.text())
+        assert found is not None
+        return found[1]
 
     async def text(self, path: str = "", **words: Any) -> str:
         return await (await self.get(path, **words)).text()
@@ -175,7 +185,7 @@ async def served(path: Path, *, is_open: bool) -> AsyncIterator[Desk]:
         desk = Desk(url, store, browser, stopping, catalogs)
         await desk.furnish()
         await catalogs.refresh()
-        app = build_dashboard(
+        app = desk.app = build_dashboard(
             store, catalogs, platform, vault=VAULT, settings=SETTINGS, clock=lambda: desk.now, is_open=is_open, stopping=stopping
         )  # fmt: skip
         server = uvicorn.Server(uvicorn.Config(app, lifespan="off", ws="none", log_level="error"))
@@ -230,7 +240,7 @@ def test_a_token_signs_in_and_a_button_out(visit: Visit) -> None:
         await desk.place("c1")
         assert (await desk.sign_in()).status == 303
         assert SWEDEN in await desk.text()
-        assert (await desk.browser.post(desk.url + "sign-out", allow_redirects=False)).status == 303
+        assert (await desk.post("sign-out", {})).status == 303
         assert SWEDEN not in await desk.text()
 
     visit(steps)
@@ -273,7 +283,7 @@ def test_signing_out_ends_the_session(visit: Visit) -> None:
         await desk.place("c1")
         await desk.sign_in()
         [cookie] = [kept.value for kept in desk.browser.cookie_jar if kept.key == COOKIE]
-        await desk.browser.post(desk.url + "sign-out", allow_redirects=False)
+        await desk.post("sign-out", {})
         assert SWEDEN not in await desk.text(headers={"cookie": f"{COOKIE}={cookie}"})
         await desk.sign_in()
         assert SWEDEN in await desk.text()
@@ -292,7 +302,7 @@ def test_an_operator_signs_in_with_a_password_and_a_code(visit: Visit) -> None:
 
         async def enter(name: str, password: str, code: str = "") -> ClientResponse:
             form = {"name": name, "password": password, "code": code}
-            return await desk.browser.post(desk.url + "sign-in", data=form, allow_redirects=False)
+            return await desk.post("sign-in", form)
 
         for name, password in (("eva", "wrong"), ("adam", "correct horse"), ("eva", "")):
             reply = await enter(name, password)
@@ -337,10 +347,12 @@ def test_a_form_that_is_no_form_is_refused(visit: Visit) -> None:
     """Without an error of ours."""
 
     async def steps(desk: Desk) -> None:
-        post = desk.browser.post
-        assert (await post(desk.url + "sign-in", data={"token": "x" * MAX_FORM_BYTES})).status == 413
-        assert (await post(desk.url + "sign-in", data={"other": "x"})).status == 401
-        assert (await post(desk.url + "sign-in", json={"token": desk.token})).status in (400, 401)
+        assert (await desk.post("sign-in", {"token": "x" * MAX_FORM_BYTES})).status == 413
+        assert (await desk.post("sign-in", {"other": "x"})).status == 401
+        form = {"token": desk.token, "form_token": await desk.form_token()}
+        for body in ({"json": form}, {"data": b"\xff=%ff&&=", "headers": {"content-type": MULTIPART}}):
+            reply = await desk.browser.post(desk.url + "sign-in", **body)
+            assert reply.status in (400, 403) and COOKIE not in reply.headers.get("set-cookie", "")
 
     visit(steps)
 
@@ -352,9 +364,80 @@ def test_another_sites_page_can_change_and_hold_nothing(visit: Visit) -> None:
         await desk.sign_in()
         for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "http://evil.example"}):
             assert (await desk.sign_in(headers=headers)).status == 403
-            out = await desk.browser.post(desk.url + "sign-out", headers=headers)
+            out = await desk.post("sign-out", {}, headers=headers)
             assert out.status == 403 and "set-cookie" not in out.headers
             assert (await desk.get("live", headers=headers)).status == 403
+
+    visit(steps)
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_no_form_is_taken_without_the_token_of_this_session(visit: Visit, is_open: bool) -> None:  # noqa: FBT001
+    """At every route that takes one: without a token, with one that was changed, with one of another session, of a browser in
+    which nobody is signed in, or of another server. Nothing is changed, and the page says what to do.
+    """
+
+    async def steps(desk: Desk) -> None:
+        assert desk.app is not None
+        paths = [re.sub(r"{[^}]+}", "x", route.path) for route in desk.app.routes if "POST" in route.methods]
+        assert len(paths) >= 25 and {"/sign-in", "/sign-out", "/hang-up", "/rates/check"} <= set(paths)
+        admin = await issue_token(desk.store, "admin", Role.ADMIN, desk.now)
+        stranger = await desk.form_token()
+        if not is_open:
+            await desk.sign_in(admin)
+            earlier = await desk.form_token()
+            await desk.sign_in(admin)
+        else:
+            desk.browser.cookie_jar.clear()
+            earlier = stranger
+        mine = await desk.form_token()
+        assert mine != await desk.form_token()  # another one on each page
+        foreign = (
+            "",
+            "x",
+            "é",
+            stranger,
+            earlier,
+            f"{mine[:-1]}{'A' if mine[-1] != 'A' else 'B'}",
+            mine[:-1],
+            "." * 99,
+        )
+        before = await desk.store.audit_entries(AuditFilter(), before=None, limit=99)
+        for path in paths:
+            for token in (None, *foreign):
+                form = {"amount": "1", "status": "suspended", "token": admin}
+                form |= {} if token is None else {"form_token": token}
+                reply = await desk.browser.post(desk.url + path[1:], data=form, allow_redirects=False)
+                assert (path, token, reply.status) == (path, token, 403)
+                assert re.search("Nothing was (changed|sent)", await reply.text())
+            empty = await desk.browser.post(desk.url + path[1:], allow_redirects=False)
+            assert (path, empty.status) == (path, 403)
+        assert await desk.store.audit_entries(AuditFilter(), before=None, limit=99) == before
+        for path in paths:
+            if path not in ("/sign-in", "/sign-out"):
+                reply = await desk.post(path[1:], {})
+                assert "Nothing was changed" not in await reply.text(), path
+        assert (await desk.post("sign-out", {})).status == 303
+
+    visit(steps, is_open=is_open)
+
+
+def test_a_browser_without_cookies_is_sent_to_the_form(visit: Visit) -> None:
+    """Whatever it sends; and a sign-in whose cookie is gone shows the form anew, with a token that does."""
+
+    async def steps(desk: Desk) -> None:
+        old = await desk.form_token()
+        desk.browser.cookie_jar.clear()
+        sent = {"token": desk.token, "form_token": old}
+        reply = await desk.browser.post(desk.url + "hang-up", data=sent, allow_redirects=False)
+        assert (reply.status, reply.headers["location"]) == (303, "./")
+        reply = await desk.browser.post(desk.url + "sign-in", data=sent, allow_redirects=False)
+        again = re.search(r'name="form_token" value="([^"]+)"', await reply.text())
+        assert reply.status == 403 and again is not None
+        reply = await desk.browser.post(
+            desk.url + "sign-in", data=sent | {"form_token": again[1]}, allow_redirects=False
+        )
+        assert reply.status == 303
 
     visit(steps)
 

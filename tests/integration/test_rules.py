@@ -189,9 +189,22 @@ def test_a_backtest_is_asked_for_by_command(run: Run) -> None:
     assert (code, json.loads(out)["changed"], json.loads(out)["is_complete"]) == (0, 0, True)
     for words in (
         (), ("bad.toml",), ("--deck", "standard"), ("--deck", "none=deck.csv"), ("--deck", "standard=none.csv"),
-        ("good.toml", "--since", "soon"),
+        ("good.toml", "--since", "soon"), ("--list", "hot=numbers.txt"), ("--list", "hot:maybe=numbers.txt"),
+        ("--list", "hot:deny=none.txt"), ("--list", "hot"),
     ):  # fmt: skip
         assert run("rules", "backtest", *words)[0] == 1
+
+
+def test_lists_are_backtested_by_command(run: Run) -> None:
+    """A new one with its kind; one that is in force by its name alone; a word in it is named by its line."""
+    Path("numbers.txt").write_text("+46701740605\n+4690*\n", encoding="utf-8")
+    code, out, _ = run("rules", "backtest", "--list", "hot:deny=numbers.txt", "--json")
+    assert (code, json.loads(out)["changed"]) == (0, 0)
+    assert run("list", "create", "hot", "--kind", "allow")[0] == 0
+    assert run("rules", "backtest", "--list", "hot=numbers.txt", "--list", "cold:deny=numbers.txt")[0] == 0
+    Path("numbers.txt").write_text("+46701740605\nspam\n\n46\n", encoding="utf-8")
+    code, _, err = run("rules", "backtest", "--list", "hot=numbers.txt")
+    assert (code, "line 2" in err, "line 4" in err) == (1, True, True)
 
 
 def test_a_backtest_over_the_api() -> None:
@@ -205,6 +218,9 @@ def test_a_backtest_over_the_api() -> None:
         for how, status in (
             ({"content": BAD}, 400), ({"json": {}}, 400), ({"json": {"rules": GOOD}}, 400), ({"content": b"\xff"}, 400),
             ({"json": {"decks": {"none": DECK}}}, 404), ({"json": {"document": GOOD}}, 200),
+            ({"json": {"lists": {"hot": {"kind": "deny", "entries": ["+46*"]}}}}, 200),
+            ({"json": {"lists": {"hot": {"entries": ["+46*"]}}}}, 400),
+            ({"json": {"lists": {"hot": {"kind": "deny", "entries": ["+46*", "spam"]}}}}, 400),
         ):  # fmt: skip
             assert (await ask("POST", "/rules/backtest", **how)).status_code == status
 

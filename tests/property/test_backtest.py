@@ -1,5 +1,6 @@
 """A backtest changes nothing, and what it says would happen is what happens."""
 
+from array import array
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -9,6 +10,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from callgate.policy.number_list import ListKind, NumberList, judge_lists, parse_entry
 from callgate.policy.rules.document import read_rules
 from callgate.protocol import WireRequest, sinch
 from callgate.protocol.call import CallArrived
@@ -74,13 +76,16 @@ def place(house: "House", number: int, to: str, user: str, talked_s: int) -> Non
 
 
 def try_rules(house: "House", document: str, **words: Any) -> BacktestReport:
+    return try_on(house, Trial(rules=read_rules(document, "rules.toml")), **words)
+
+
+def try_on(house: "House", trial: Trial, **words: Any) -> BacktestReport:
     async def rest() -> None:
         pass
 
-    catalog = house.catalog()
+    catalog = words.pop("catalog", house.catalog())
     if house.rules is not None:
         catalog = msgspec.structs.replace(catalog, rules={"app": house.rules})
-    trial = Trial(rules=read_rules(document, "rules.toml"))
     since, until = house.now - timedelta(days=7), house.now
     return house.run(backtest(house.store, catalog, "app", trial, since=since, until=until, rest=rest, **words))
 
@@ -146,3 +151,41 @@ def test_what_a_backtest_says_is_what_happens(new_house: NewHouse, placed: Any, 
             if told is not None:
                 expected = (told.after.refusal, told.after.granted_s, told.after.destination)  # type: ignore[assignment]
             assert expected == (really.refusal, really.granted_s, really.destination)
+
+
+entries = st.lists(
+    st.sampled_from(["+46701740605", "+4670*", "+46*", "+49*", "+4930123456", "+33*", "+1*"]), max_size=3
+).map(lambda texts: array("q", sorted({parse_entry(text) for text in texts if parse_entry(text) is not None})))  # type: ignore[type-var]
+number_lists = st.builds(
+    lambda name, kind, content: NumberList(name=name, kind=kind, account=None, entries=content),
+    st.sampled_from(["one", "two"]), st.sampled_from(ListKind), entries,
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    placed=calls,
+    in_force=number_lists,
+    tried=st.lists(number_lists, min_size=1, max_size=2, unique_by=lambda x: x.name),
+)
+def test_lists_are_tried_as_if_they_were_in_force(
+    new_house: NewHouse, placed: Any, in_force: NumberList, tried: list[NumberList]
+) -> None:
+    """One list takes the place of that of its name, and calls are decided as `judge_lists` has it; those that were refused
+    before lists are asked stay so, and lists that are in force change nothing when they are tried.
+    """
+    with new_house() as house:
+        open_accounts(house)
+        for number, (to, user, talked_s) in enumerate(placed):
+            place(house, number, to, user, talked_s)
+        catalog = msgspec.structs.replace(house.catalog(), lists={"app": [in_force]})
+        report = try_on(house, Trial(lists=tried), catalog=catalog)
+        changes = {change.call_id: change.after.refusal for change in report.changes}
+        met = [each for each in (in_force,) if each.name not in {other.name for other in tried}] + tried
+        for number, (to, user, _) in enumerate(placed):
+            was = house.call(f"c{number}").refusal
+            is_asked = user != "nobody" and to != "+46123"
+            refusal, _ = judge_lists(to, met) if is_asked else (None, None)
+            assert changes.get(f"c{number}", was) == (refusal or was)
+        again = try_on(house, Trial(lists=[in_force]), catalog=catalog)
+        assert again.already == again.changed

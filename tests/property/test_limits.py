@@ -32,6 +32,7 @@ agos = st.lists(st.integers(0, 4_000), max_size=6).map(
 VALUES = {
     "countries": st.lists(st.sampled_from(COUNTRIES), unique=True).map(tuple),
     "number_types": st.lists(st.sampled_from(KINDS), unique=True).map(tuple),
+    "risk_classes": st.lists(st.sampled_from(("low", "elevated", "high")), unique=True).map(tuple),
     "ceiling_price_micros": amounts,
     "concurrent_calls": counts,
     "calls_per_minute": counts,

@@ -78,7 +78,7 @@ COMMANDS = {
     "rules apply": "Put a document of rules in force; running servers follow within a second.",
     "rules show": "Print the rules in force, or an earlier version of them.",
     "rules history": "List the versions of the rules, newest first.",
-    "rules backtest": "Say what other rules or prices would have changed about past calls, and how much money; changes nothing.",
+    "rules backtest": "Say what other rules, prices or lists would have changed about past calls, and how much money.",
     "rules explain": "Say why a call was decided as it was, or how one would be that has not happened.",
     "calls list": "List calls, newest first.",
     "calls show": "Show one call: its timeline, and the reason of its decision.",

@@ -354,7 +354,10 @@ async def set(  # noqa: A001 - the command's own name
     words
         credit_limit=AMOUNT, at least what open holds need of it; deck=NAME, in the account's currency; elastic=on|off,
         whether calls hold their money slice by slice; low_balance=AMOUNT|none|default, below what it is told to be low;
-        markup=PERCENT, markup_fee=AMOUNT, markup_increments=FIRST/NEXT, for an account without a deck; margin_guard=on|off.
+        locale=sv-SE|default, of what its callers hear; markup=PERCENT, markup_fee=AMOUNT,
+        markup_increments=FIRST/NEXT, for an account without a deck; margin_guard=on|off.
+        hours="Mo-Fr 08:00-18:00", timezone=ZONE, holidays=DAYS say when calls may be placed; caller_id=hide|refuse|require what
+        becomes of a number that may not be shown, caller_ids=NUMBERS which may be. default: as the application says.
     """
     from callgate.service.set_account import SetAccount
 
@@ -469,9 +472,14 @@ def _say(report: "AccountReport", *, as_json: bool) -> None:
     if as_json:
         say_json(report)
         return
+    from callgate.policy.permissions import INHERITED
+
     say(f"{report.id}  {report.status}  deck {report.deck}  {', '.join(report.identities)}")
     money = f"posted {report.posted}, held {report.held}, owed {report.owed}"
     say(f"available {report.available} {report.currency}  ({money})")
+    own = {name: value for name, value in report.permissions.items() if value != INHERITED}
+    if own:
+        say(", ".join(f"{name} {value}" for name, value in own.items()))
     if report.exposure is not None:
         exposure = report.exposure
         say(

@@ -23,6 +23,7 @@ from callgate.cli.desk import (
 from callgate.errors import Invalid, RulesInvalid
 
 if TYPE_CHECKING:
+    from callgate.policy.number_list import ListKind
     from callgate.policy.rules.rule import Rule
     from callgate.service.backtest import BacktestReport, OutcomeReport
     from callgate.service.explain import Explanation
@@ -131,12 +132,13 @@ async def backtest(
     since: str = "7d",
     until: str | None = None,
     deck: Annotated[tuple[str, ...], Parameter(name="--deck")] = (),
+    lists: Annotated[tuple[str, ...], Parameter(name="--list")] = (),
     limit: Limit = 20,
     app: InApp = None,
     config: Config = None,
     json: AsJson = False,
 ) -> int:
-    """Say what other rules or prices would have changed about past calls, and how much money; changes nothing.
+    """Say what other rules, prices or lists would have changed about past calls, and how much money.
 
     Parameters
     ----------
@@ -148,18 +150,22 @@ async def backtest(
         Up to when; now unless given.
     deck
         NAME=FILE: price by this CSV file the calls of accounts on the deck of that name. May be given several times.
+    lists
+        NAME=FILE: the numbers and prefixes of this file in place of what is on the list of that name; NAME:deny=FILE and
+        NAME:allow=FILE for a list that is not there yet. May be given several times.
     """
     from callgate.app import clock
     from callgate.cli.times import parse_since
-    from callgate.service.backtest import Trial, backtest, read_trial_decks
+    from callgate.service.backtest import Trial, backtest, read_trial_decks, trial_list
     from callgate.service.catalog import Catalogs
     from callgate.service.rules import read_document
 
-    if file is None and not deck:
-        raise Invalid("rules backtest", "nothing to try", "a document of rules, or --deck NAME=FILE")
+    if file is None and not deck and not lists:
+        raise Invalid("rules backtest", "nothing to try", "a document of rules, --deck NAME=FILE or --list NAME=FILE")
     now = clock()
     document = None if file is None else read_document(_content(file), str(file))
     named = dict(_deck_file(word) for word in deck)
+    listed = [_list_file(word) for word in lists]
     async with open_books(config) as store:
         application = await the_application(store, app)
         catalogs = Catalogs(store, lambda _: "")  # its secrets are not needed to decide
@@ -168,7 +174,11 @@ async def backtest(
             store,
             catalogs.now,
             application,
-            Trial(rules=document, decks=read_trial_decks(catalogs.now, named, now)),
+            Trial(
+                rules=document,
+                decks=read_trial_decks(catalogs.now, named, now),
+                lists=[trial_list(catalogs.now, application, name, kind, entries) for name, kind, entries in listed],
+            ),
             since=parse_since(since, "--since", now),
             until=now if until is None else parse_since(until, "--until", now),
             listed=limit,
@@ -193,6 +203,22 @@ def _deck_file(word: str) -> tuple[str, tuple[str, bytes]]:
         return name, (file, Path(file).read_bytes())
     except OSError as error:
         raise Invalid(file, error.strerror or str(error), "a readable CSV file") from error
+
+
+def _list_file(word: str) -> "tuple[str, ListKind | None, list[int]]":
+    """Read `NAME=FILE` or `NAME:KIND=FILE`, and the file."""
+    from callgate.policy.number_list import ListKind
+    from callgate.service.number_lists import read_list_file
+
+    left, equals, file = word.partition("=")
+    name, colon, kind = left.partition(":")
+    if not (equals and name and file) or (colon and kind not in list(ListKind)):
+        raise Invalid("--list", repr(word[:80]), "NAME=FILE or NAME:deny=FILE, such as hot:deny=numbers.txt")
+    try:
+        content = Path(file).read_bytes()
+    except OSError as error:
+        raise Invalid(file, error.strerror or str(error), "a readable file of numbers and prefixes") from error
+    return name, ListKind(kind) if colon else None, read_list_file(content, file)
 
 
 def _say_backtest(report: "BacktestReport") -> None:

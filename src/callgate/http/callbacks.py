@@ -4,7 +4,7 @@ In this order: over 64 KiB 413; not proven genuine 401; not a JSON object 400; t
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from callgate.errors import CallbackMalformed, SignatureInvalid, StorageUnavailable
@@ -48,6 +48,12 @@ class CallbackEdge:
         self._faults = faults
         self._clock = clock
         self._public_prefix = public_prefix
+        self._targets = {
+            f"{prefix}{PREFIX}{name}{end}".encode()
+            for prefix in {"", public_prefix}
+            for name in PROVIDERS
+            for end in ("", "/")
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -57,6 +63,21 @@ class CallbackEdge:
         if reply.status >= FAILED:
             self._responder.meter.rejected(reply.status)
         await send_reply(send, reply)
+
+    def takes(self, target: bytes) -> bool:
+        """Whether a request target is a callback's, spelled as it is written in the platform's settings."""
+        return target in self._targets
+
+    async def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> WireReply:
+        """Answer one whole request whose target is one that this edge `takes`."""
+        if len(body) > MAX_BODY_BYTES:
+            reply = problems.TOO_LARGE
+        else:
+            request = WireRequest(method=method, path=self._signed_path(target), headers=headers, body=body)
+            reply = await self.receive(request, target.rpartition(PREFIX)[2].removesuffix("/"))
+        if reply.status >= FAILED:
+            self._responder.meter.rejected(reply.status)
+        return reply
 
     async def _reply(self, scope: Scope, receive: Receive) -> WireReply:
         name = scope["path"].rpartition(PREFIX)[2].removesuffix("/")
@@ -73,7 +94,9 @@ class CallbackEdge:
             return problems.TOO_SLOW
         if isinstance(body, WireReply):
             return body
-        return await self.receive(self._request(scope, body), name)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        path = self._signed_path(scope["raw_path"].decode("latin-1"))
+        return await self.receive(WireRequest(method=scope["method"], path=path, headers=headers, body=body), name)
 
     async def receive(self, request: WireRequest, name: str) -> WireReply:
         """Answer one whole request to a provider of this name: genuine, understood, then its use case."""
@@ -97,12 +120,9 @@ class CallbackEdge:
             log.error("callback.not_stored", callback=event.name, call_id=event.key.call_id, error=str(error))
             return problems.UNAVAILABLE
 
-    def _request(self, scope: Scope, body: bytes) -> WireRequest:
-        path = scope["raw_path"].decode("latin-1")
-        if not path.startswith(self._public_prefix + PREFIX):
-            path = self._public_prefix + path
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        return WireRequest(method=scope["method"], path=path, headers=headers, body=body)
+    def _signed_path(self, path: str) -> str:
+        """What the platform's signature covers of a path that a proxy may have shortened."""
+        return path if path.startswith(self._public_prefix + PREFIX) else self._public_prefix + path
 
 
 def is_declared_too_large(scope: Scope) -> bool:

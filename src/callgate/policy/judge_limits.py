@@ -4,7 +4,7 @@ from datetime import datetime
 
 from callgate.money import NANOS_PER_MICRO
 from callgate.policy.limits import Bounds
-from callgate.policy.numbering import NumberType, Plan
+from callgate.policy.numbering import NumberType, Plan, Risk
 from callgate.policy.refusal import Refusal
 from callgate.policy.usage import (
     Usage,
@@ -34,6 +34,11 @@ def judge_number_type(bounds: Bounds, plan: Plan) -> Refusal | None:
     if plan.kind is NumberType.FIXED_LINE_OR_MOBILE and {NumberType.FIXED_LINE, NumberType.MOBILE} <= allowed:
         return None
     return Refusal.NUMBER_TYPE_BLOCKED
+
+
+def judge_risk(bounds: Bounds, risk: Risk) -> Refusal | None:
+    """Step 8: numbers of this risk may be called."""
+    return None if bounds.risk_classes is None or risk in bounds.risk_classes else Refusal.NUMBER_TYPE_BLOCKED
 
 
 def judge_price(

@@ -4,6 +4,7 @@ A limit of an application holds for each of its accounts. Both must hold; liftin
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from callgate.errors import Invalid
 from callgate.money import MICROS, format_micros, parse_micros
-from callgate.policy.numbering import NumberType, parse_country
+from callgate.policy.numbering import HIGH_RISK, NumberType, Risk, parse_country
 
 MAX_GRANT_S = 14_400
 """Longest grant of all. Source: longest `maxDuration` of the platform, Sinch Voice API reference, SVAML actions."""
@@ -45,12 +46,13 @@ _RENAMED = {
 class Limits(msgspec.Struct, frozen=True, kw_only=True, rename=_RENAMED):
     """What one application, or one account, may do. None: not limited here. UNSET: the default holds.
 
-    `countries` and `number_types` name what is allowed. `min_seconds` is the least grant, `block_after` how many suspicious
-    refusals within an hour block the account for `block_minutes`. Amounts are in the account's currency.
+    `countries`, `number_types` and `risk_classes` name what is allowed. `min_seconds` is the least grant, `block_after` how
+    many suspicious refusals within an hour block the account for `block_minutes`. Amounts are in the account's currency.
     """
 
     countries: Words = UNSET
     number_types: Words = UNSET
+    risk_classes: Words = UNSET
     ceiling_price_micros: Micros = UNSET
     concurrent_calls: Count = UNSET
     calls_per_minute: Count = UNSET
@@ -73,18 +75,7 @@ BY_DEFAULT = Limits()
 UNLIMITED = Limits(**dict.fromkeys(Limits.__struct_fields__))
 """What `open` sets."""
 
-SAFE_TYPES = tuple(
-    each.value
-    for each in NumberType
-    if each
-    not in {
-        NumberType.PREMIUM_RATE,
-        NumberType.SHARED_COST,
-        NumberType.SATELLITE,
-        NumberType.PERSONAL_NUMBER,
-        NumberType.UNKNOWN,
-    }
-)
+SAFE_TYPES = tuple(each.value for each in NumberType if each not in HIGH_RISK)
 """The kinds of numbers that a new account may call: all but the classic targets of fraud."""
 
 UNITS: Mapping[str, tuple[int, int]] = dict.fromkeys(("USD", "EUR", "GBP"), (1 * MICROS, 20 * MICROS))  # fmt: skip
@@ -126,6 +117,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
     countries: frozenset[str] | None = None
     number_types: frozenset[str] | None = None
+    risk_classes: frozenset[str] | None = None
     ceiling_price_micros: int | None = None
     concurrent_calls: int | None = None
     calls_per_minute: int | None = None
@@ -179,6 +171,7 @@ def _common(values: Iterable[tuple[str, ...] | None]) -> frozenset[str] | None:
 _TOGETHER: Mapping[str, Callable[..., object]] = {
     "countries": _common,
     "number_types": _common,
+    "risk_classes": _common,
     "min_seconds": _most,  # the longer least grant refuses more
     "block_minutes": _most,
 }
@@ -263,18 +256,21 @@ def _read_countries(name: str, value: str) -> tuple[str, ...] | None:
     return tuple(sorted({parse_country(word, name) for word in _list(value)}))
 
 
-def _read_types(name: str, value: str) -> tuple[str, ...] | None:
-    if value.lower() == "all":
-        return None
-    found = []
-    for word in _list(value):
-        try:
-            found.append(NumberType(word.lower()))
-        except ValueError:
-            raise Invalid(
-                name, repr(word[:100]), f"all, or a list of these: {', '.join(NumberType)}; or none"
-            ) from None
-    return tuple(sorted(set(found)))
+def _some_of(kinds: type[StrEnum]) -> Kind:
+    """Words of a few; with a minus before each, all but those."""
+
+    def read(name: str, value: str) -> tuple[str, ...] | None:
+        if value.lower() == "all":
+            return None
+        words = [word.lower() for word in _list(value)]
+        without_count = sum(word.startswith("-") for word in words)
+        named = {word.removeprefix("-") for word in words}
+        if (unknown := sorted(named - set(kinds))) or without_count not in {0, len(words)}:
+            expected = f"all, or a list of these: {', '.join(kinds)}; with a minus before each all but those; or none"
+            raise Invalid(name, repr((unknown or [value])[0][:100]), expected)
+        return tuple(sorted({*kinds} - named if without_count else named))
+
+    return Kind(read, list)
 
 
 def _list(value: str) -> list[str]:
@@ -286,7 +282,8 @@ _AMOUNT = Kind(_read_amount, format_micros)
 
 KINDS: Mapping[str, Kind] = {
     "countries": Kind(_read_countries, list),
-    "number_types": Kind(_read_types, list),
+    "number_types": _some_of(NumberType),
+    "risk_classes": _some_of(Risk),
     "ceiling_price": _AMOUNT,
     "concurrent_calls": _count(0, 100_000),
     "calls_per_minute": _count(0, MAX_CALLS_PER_MINUTE),

@@ -1,12 +1,12 @@
 """Where a number is and what kind it is: the numbering plans of the world, through libphonenumber's data."""
 
 from enum import StrEnum
-from functools import lru_cache
 from typing import NamedTuple
 
 import phonenumbers
 
 from callgate.errors import Invalid
+from callgate.policy.number_patterns import match_number
 
 WORLD = "001"
 """The country of numbers that belong to none, such as satellite phones: libphonenumber's word for it, from UN M49."""
@@ -30,6 +30,14 @@ class NumberType(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Risk(StrEnum):
+    """How much a call to a number of this kind may cost whoever did not mean to place it."""
+
+    LOW = "low"  # fixed lines, free phones, and whatever is in the application's home country
+    ELEVATED = "elevated"  # mobiles and the like abroad, where whoever is called has a part of the price
+    HIGH = "high"  # whoever is called sets the price, or nobody can say what it is
+
+
 class Plan(NamedTuple):
     """What its numbering plan says of a number: ISO 3166 country, or `WORLD`, and kind."""
 
@@ -37,16 +45,21 @@ class Plan(NamedTuple):
     kind: NumberType
 
 
-@lru_cache(maxsize=65_536)
 def plan_of(number: str) -> Plan:
-    """Say where a valid number is and what kind it is. Costs some 30 us for one not seen lately, far less for one that was."""
-    parsed = phonenumbers.parse(number, None)
-    country = phonenumbers.region_code_for_number(parsed)
-    if parsed.country_code in _SATELLITE:
-        return Plan(country or WORLD, NumberType.SATELLITE)
-    if parsed.country_code == _UNIVERSAL_PERSONAL:
-        return Plan(country or WORLD, NumberType.PERSONAL_NUMBER)
-    return Plan(country or WORLD, _KINDS.get(phonenumbers.number_type(parsed), NumberType.UNKNOWN))
+    """Say where a valid number is and what kind it is."""
+    region, kind = match_number(number)
+    if number.startswith(_SATELLITE):
+        return Plan(region or WORLD, NumberType.SATELLITE)
+    if number.startswith(_UNIVERSAL_PERSONAL):
+        return Plan(region or WORLD, NumberType.PERSONAL_NUMBER)
+    return Plan(region or WORLD, _KINDS.get(kind, NumberType.UNKNOWN))
+
+
+def risk_of(plan: Plan, home_country: str) -> Risk:
+    """Class a number. `home_country` is empty where the application has none: then every country is abroad."""
+    if plan.kind in HIGH_RISK:
+        return Risk.HIGH
+    return Risk.LOW if plan.kind in _FIXED_PRICE or plan.country == home_country else Risk.ELEVATED
 
 
 def parse_country(text: str, where: str) -> str:
@@ -61,13 +74,26 @@ def parse_country(text: str, where: str) -> str:
     return code
 
 
-_SATELLITE = frozenset({870, 881, 882, 883})
+HIGH_RISK = frozenset(
+    {
+        NumberType.PREMIUM_RATE,
+        NumberType.SHARED_COST,
+        NumberType.SATELLITE,
+        NumberType.PERSONAL_NUMBER,
+        NumberType.UNKNOWN,
+    }
+)
+"""The classic targets of fraud."""
+
+_FIXED_PRICE = frozenset({NumberType.FIXED_LINE, NumberType.TOLL_FREE})
+
+_SATELLITE = ("+870", "+881", "+882", "+883")
 """Inmarsat, the global mobile satellite systems, and the international networks, among them those of Thuraya and ships.
 
 Source: ITU-T E.164, list of assigned country codes.
 """
 
-_UNIVERSAL_PERSONAL = 878
+_UNIVERSAL_PERSONAL = "+878"
 """Universal personal telecommunications. Source: ITU-T E.164, as above."""
 
 _KINDS = {

@@ -18,6 +18,8 @@ class Refusal(StrEnum):
     BLOCKED = "blocked"
     COUNTRY_BLOCKED = "country_blocked"
     NUMBER_TYPE_BLOCKED = "number_type_blocked"
+    CALLER_ID_NOT_ALLOWED = "caller_id_not_allowed"
+    OUTSIDE_HOURS = "outside_hours"
     RULE = "rule"
     NO_RATE = "no_rate"
     RATE_TOO_HIGH = "rate_too_high"
@@ -44,6 +46,8 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.BLOCKED: "The account is blocked for a while.",
     Refusal.COUNTRY_BLOCKED: "Calls to this country are not allowed.",
     Refusal.NUMBER_TYPE_BLOCKED: "Calls to this kind of number are not allowed.",
+    Refusal.CALLER_ID_NOT_ALLOWED: "The account may not show the number that the call asks to show.",
+    Refusal.OUTSIDE_HOURS: "It is outside the opening hours.",
     Refusal.RULE: "A rule of the operator refuses the call, or could not be judged.",
     Refusal.NO_RATE: "The account's rate deck has no price for this destination, or blocks it.",
     Refusal.RATE_TOO_HIGH: "The destination is priced above the ceiling price.",

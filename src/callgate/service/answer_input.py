@@ -34,6 +34,7 @@ from callgate.service.inputs import Answered, InputKey
 from callgate.service.outcome import Outcome
 from callgate.service.records import Call, Callback, Flag
 from callgate.service.route import shown_route
+from callgate.service.say_refusal import say_refusal
 
 STEP = "input"
 """What the trace calls a choice."""
@@ -89,8 +90,7 @@ class AnswerInput:
         if verdict.refusal is not None:
             books.calls.put(call.key, call)  # what was held for the menu stays held: the caller is still there
             self._tell(books, facts, call, verdict, verdict.refusal)
-            locale = self.application.settings.locale if verdict.text else ""
-            return self._say(HangUp(verdict.text, locale)), verdict.refusal
+            return self._say(say_refusal(facts, verdict)), verdict.refusal
         return self._connected(books, call, facts, verdict), ""
 
     def _facts(self, books: Books, call: Call, place: Endpoint, did: Did | None) -> Facts:

@@ -10,18 +10,19 @@ import msgspec
 from callgate.errors import AmountInvalid, Invalid
 from callgate.money import format_micros, parse_micros
 from callgate.policy.account import Status
+from callgate.policy.emergency import read_emergency_numbers, read_home_country
 from callgate.policy.limits import Limits
+from callgate.policy.permissions import ALL_INHERITED, Permissions
+from callgate.policy.permissions import NAMES as PERMISSIONS
 from callgate.policy.pricing import NAMES as PRICING
 from callgate.policy.pricing import NOTHING_SAID, Pricing
+from callgate.policy.texts import MAX_SPOKEN, NO_TEXTS, SETTING, Texts, read_locale
 from callgate.protocol.base_url import is_url, read_base_url
 from callgate.rating.tariff import FREE, Tariff, read_fee, read_price
 
 DEFAULT_FRESHNESS_S = 300
 
 DEFAULT_LOCALE = "en-US"
-
-MAX_WARNING = 600
-"""Longest text that is spoken to a caller. Source: Sinch Voice API reference, text-to-speech."""
 
 NUMBER = "number"
 """The one thing, beside the platform's own word, that an application can be told to trust: the caller's number."""
@@ -52,7 +53,9 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     provider's own interface is: a region of it, an URL, or empty for the provider's usual one. `in_app` is what a
     call to an app's user costs, `conference` a minute in one, `sip` a minute to each domain: None, or a domain that
     is not there, refuses. `low_balance` is in micros of whatever currency an account has: below that it is told that
-    its balance is low; 0 for never.
+    its balance is low; 0 for never. Calls to emergency numbers of the
+    `home_country`, and to `emergency_numbers` beside them, connect whatever else is set. `texts` are what callers hear when
+    they are refused.
     """
 
     trust: tuple[str, ...] = ()
@@ -65,7 +68,11 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     conference: Tariff | None = None
     sip: Mapping[str, Tariff] = {}
     low_balance: int = 0
+    home_country: str = ""
+    emergency_numbers: tuple[str, ...] = ()
     pricing: Pricing = NOTHING_SAID
+    permissions: Permissions = ALL_INHERITED
+    texts: Texts = NO_TEXTS
 
     def changed(self, words: list[str]) -> "ApplicationSettings":
         """Apply `NAME=VALUE` words in order. Raises `Invalid` naming the word that cannot be used."""
@@ -76,10 +83,16 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
                 _check_fixed(name, value)
             elif equals and name in PRICING:
                 settings = msgspec.structs.replace(settings, pricing=settings.pricing.changed(name, value))
+            elif equals and name in PERMISSIONS:
+                permissions = settings.permissions.changed(name, value)
+                settings = msgspec.structs.replace(settings, permissions=permissions)
+            elif equals and name.startswith(f"{SETTING}."):
+                texts = settings.texts.changed(name.removeprefix(f"{SETTING}."), value)
+                settings = msgspec.structs.replace(settings, texts=texts)
             elif equals and name in _READ:
                 settings = msgspec.structs.replace(settings, **{name: _READ[name](value)})
             else:
-                names = ", ".join([*_READ, *PRICING, *FIXED])
+                names = ", ".join([*_READ, *PRICING, *PERMISSIONS, *FIXED, f"{SETTING}.REFUSAL"])
                 raise Invalid("application setting", repr(word), f"NAME=VALUE with one of these names: {names}")
         return settings
 
@@ -96,15 +109,14 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
             "conference": REFUSE if self.conference is None else self.conference.shown(),
             "sip": ",".join(f"{domain}:{price.shown()}" for domain, price in self.sip.items()) or REFUSE,
             "low_balance": format_micros(self.low_balance) if self.low_balance else "none",
+            "home_country": self.home_country or "none",
+            "emergency_numbers": ",".join(self.emergency_numbers) or "none",
         }
-        given |= self.pricing.shown()
+        given |= self.pricing.shown() | self.permissions.shown() | self.texts.shown()
         return given | {name: value for name, value in FIXED.items() if value}
 
 
-FIXED = {
-    "fallback": "hangup",
-    "home_country": "",
-}
+FIXED = {"fallback": "hangup"}
 """Settings with one value in this version, which is what calls meet; nothing reads those that have none."""
 
 
@@ -134,15 +146,13 @@ def _lost_dice(value: str) -> LostEnd:
 
 
 def _locale(value: str) -> str:
-    if not re.fullmatch(r"[a-z]{2,3}(-[A-Z][a-z]{3})?-[A-Z]{2}", value):
-        raise Invalid("locale", repr(value[:50]), "a language and a country, such as en-US or sv-SE")
-    return value
+    return read_locale(value, "locale")
 
 
 def _warning(value: str) -> str:
-    if len(value) > MAX_WARNING or not value.isprintable():
+    if len(value) > MAX_SPOKEN or not value.isprintable():
         raise Invalid(
-            "warning", repr(value[:50]), f"at most {MAX_WARNING} printable characters, or none for our own words"
+            "warning", repr(value[:50]), f"at most {MAX_SPOKEN} printable characters, or none for our own words"
         )
     return "" if value == "none" else value
 
@@ -194,6 +204,8 @@ _READ: dict[str, Callable[[str], object]] = {
     "conference": _conference,
     "sip": _sip,
     "low_balance": read_low_balance,
+    "home_country": read_home_country,
+    "emergency_numbers": read_emergency_numbers,
 }
 
 

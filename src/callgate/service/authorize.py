@@ -1,7 +1,7 @@
 """A call arrived: decide, hold the credit, grant the seconds, and store the answer so that a repeat gets the same bytes."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
@@ -29,6 +29,7 @@ from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms, begin, ending
 from callgate.service.endpoint import Endpoint
 from callgate.service.outcome import Decided, Outcome
 from callgate.service.records import Call, Callback, Flag
+from callgate.service.say_refusal import say_refusal
 from callgate.service.settle import Ending, read_ending, settle
 from callgate.service.ticket import Presented, UsedTicket
 
@@ -53,7 +54,7 @@ class Authorize:
     rules: RuleSet | None = None
     hooks: Mapping[str, Value] | None = None  # what hooks said of the call
     did: Did | None = None  # of the rented number that is called
-    rented: Collection[str] = ()
+    rented: Mapping[str, Collection[AccountKey]] = field(default_factory=dict)
 
     def keys(self) -> Keys:
         identities = tuple(key for key in (self._user(), self._number()) if key is not None)
@@ -133,7 +134,7 @@ class Authorize:
                 if after is not None:
                     refusal = verdict.refusal
                     tell_if_blocked(books, account, before, after, call, refusal, self.endpoints, self.now)
-            return msgspec.structs.replace(call, answer=self._hang_up(verdict.text))
+            return msgspec.structs.replace(call, answer=self._refused(facts, verdict))
         return self._connected(books, call, facts, verdict)
 
     def _note_threshold(self, books: Books, account: Account) -> None:
@@ -167,7 +168,7 @@ class Authorize:
     def _facts(self, books: Books, elastic: ElasticTerms) -> Facts:
         payer = self.payer if self.payer is not None else self._payer(books)
         account = None if payer is None else books.accounts.get(payer)
-        shown = None if payer is None else self._screened_cli(books, payer.account)
+        shown = None if account is None else self._screened_cli(books, account)
         return Facts(
             call=self.call,
             application=self.application if self.payer is None else only_numbers(self.application),
@@ -228,14 +229,21 @@ class Authorize:
             )
             books.tickets.put(key, used)
 
-    def _screened_cli(self, books: Books, payer: str) -> str | None:
-        """A caller may show a number that is an identity of the account that pays; any other stays hidden. A call that goes
-        on from a rented number shows that.
+    def _screened_cli(self, books: Books, payer: Account) -> str | None:
+        """A caller may show a number that is an identity of the account that pays, one that it rents, and one that it was
+        permitted; any other stays hidden. A call that goes on from a rented number shows that.
         """
         if self.did is not None:
             return self.did.number
-        number = self._number()
-        return self.call.cli if number is not None and books.identities.get(number) == payer else None
+        cli, number = self.call.cli, self._number()
+        if cli is None or number is None:
+            return None
+        if books.identities.get(number) == payer.id or AccountKey(payer.application, payer.id) in self.rented.get(
+            cli, ()
+        ):
+            return cli
+        permissions = payer.permissions.under(self.application.settings.permissions)
+        return cli if permissions.may_show(cli) else None
 
     def _user(self) -> IdentityKey | None:
         return IdentityKey(self.call.key.application, f"user:{self.call.user}") if self.call.user else None
@@ -243,10 +251,12 @@ class Authorize:
     def _number(self) -> IdentityKey | None:
         return IdentityKey(self.call.key.application, f"number:{self.call.cli}") if self.call.cli else None
 
-    def _hang_up(self, text: str = "") -> bytes:
-        """Say the text first, where there is one."""
-        locale = self.application.settings.locale if text else ""
-        return self.provider.answer(self.call, HangUp(text, locale)).body
+    def _refused(self, facts: Facts, verdict: Verdict) -> bytes:
+        """Say to the caller what the rule or the operator has for it, and hang up."""
+        return self.provider.answer(self.call, say_refusal(facts, verdict)).body
+
+    def _hang_up(self) -> bytes:
+        return self.provider.answer(self.call, HangUp()).body
 
     def _answer(self, books: Books, answer: bytes, note: str = "") -> Outcome:
         books.callbacks.add(

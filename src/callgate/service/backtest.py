@@ -1,13 +1,15 @@
 """What other rules, prices or lists would have changed: recorded calls are judged again, in portions, and nothing is written."""
 
+from array import array
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
-from callgate.errors import Conflict, NotFound
+from callgate.errors import Conflict, Invalid, NotFound
 from callgate.money import format_micros
+from callgate.policy.number_list import ListKind, NumberList
 from callgate.policy.rules.document import RuleDocument
 from callgate.policy.rules.judge import RuleSet, compile_rules
 from callgate.policy.rules.rule import Mode
@@ -38,10 +40,13 @@ MAX_LISTED = 1_000
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """What is tried. None, or nothing, leaves what is in force. Rules are judged as if all of them were binding."""
+    """What is tried. None, or nothing, leaves what is in force. Rules are judged as if all of them were binding; a list
+    stands for the one of its name, or comes to those that there are.
+    """
 
     rules: RuleDocument | None = None
     decks: Mapping[str, Deck] = {}
+    lists: Sequence[NumberList] = ()
 
 
 class OutcomeReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,10 +134,12 @@ async def backtest(  # noqa: PLR0913 - what is tried, on which calls
     known = catalog.applications.get(application)
     if known is None:
         raise NotFound(f"there is no application {application}")
-    in_force = Judges(known.row, catalog.rules.get(application), catalog.decks)
+    lists = catalog.lists.get(application, ())
+    in_force = Judges(known.row, catalog.rules.get(application), catalog.decks, lists)
     tried = in_force._replace(
         rules=in_force.rules if trial.rules is None else _all_binding(trial.rules),
         decks={**catalog.decks, **trial.decks},
+        lists=_tried_lists(lists, trial.lists),
         new_decks=frozenset(trial.decks),
     )
     tally = _Tally(PROVIDERS[known.row.provider], in_force, tried, listed)
@@ -166,6 +173,30 @@ def read_trial_decks(catalog: Catalog, files: Mapping[str, tuple[str, bytes]], n
             raise Conflict(f"{source} is priced in {read.currency}, deck {name} in {known.currency}")
         decks[name] = Deck(name=name, currency=known.currency, rows=sorted_rates(read.rows).named(name, source))
     return decks
+
+
+def trial_list(
+    catalog: Catalog,
+    application: str,
+    name: str,
+    kind: ListKind | None,
+    entries: Iterable[int],
+) -> NumberList:
+    """A list to try, of entries as they are read. One that stands for a list in force is met by the same account.
+
+    Raises `Invalid` where there is no list of that name and no kind is said.
+    """
+    known = next((each for each in catalog.lists.get(application, ()) if each.name == name), None)
+    if known is None and kind is None:
+        raise Invalid("list", f"no list {name[:80]!r} in force", "a kind for a new one: deny or allow")
+    of_kind = kind if kind is not None else known.kind  # type: ignore[union-attr]  # one of them says it
+    account = None if known is None else known.account
+    return NumberList(name=name, kind=of_kind, account=account, entries=array("q", sorted(set(entries))))
+
+
+def _tried_lists(in_force: Sequence[NumberList], tried: Sequence[NumberList]) -> Sequence[NumberList]:
+    names = {each.name for each in tried}
+    return [*(each for each in in_force if each.name not in names), *tried]
 
 
 def _all_binding(document: RuleDocument) -> RuleSet:

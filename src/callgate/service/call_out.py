@@ -84,6 +84,7 @@ async def prepare(  # noqa: PLR0913 - what a callout depends on
         endpoints=catalog.endpoints,
         lists=catalog.lists.get(application, ()),
         rules=catalog.rules.get(application),
+        rented=catalog.rented,
     )
     return Prepared(job=job, reference=named[0].ref)
 

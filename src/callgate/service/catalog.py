@@ -4,7 +4,7 @@ None of them changes under a call: a call is judged by the snapshot that was in 
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -14,7 +14,7 @@ from callgate.policy.number_list import NumberList
 from callgate.policy.rules.judge import RuleSet
 from callgate.rating.deck import Deck
 from callgate.service.application import Application, opened
-from callgate.service.books import DeckHead
+from callgate.service.books import AccountKey, DeckHead
 from callgate.service.did import Did, DidKey
 from callgate.service.endpoint import Endpoint, EndpointState, Receiver
 from callgate.service.load_deck import load_deck
@@ -38,7 +38,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     decks: Mapping[str, Deck] = {}
     lists: Mapping[str, Sequence[NumberList]] = {}  # by application
     dids: Mapping[DidKey, Did] = {}
-    rented: Collection[str] = frozenset()  # the numbers of all of them
+    rented: Mapping[str, Collection[AccountKey]] = {}  # the numbers of all of them, with whose they are
     rules: Mapping[str, RuleSet] = {}  # of the applications that have any
     receivers: Mapping[str, Receiver] = {}
     endpoints: Sequence[Endpoint] = ()
@@ -47,6 +47,14 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
         """Return the application of this key at this provider, or None."""
         found = self.applications.get(key)
         return found if found is not None and found.row.provider == provider else None
+
+
+def _owners(dids: Iterable[Did]) -> dict[str, frozenset[AccountKey]]:
+    """Whose each number is. It may be rented in several applications."""
+    owners: dict[str, frozenset[AccountKey]] = {}
+    for did in dids:
+        owners[did.number] = owners.get(did.number, frozenset()) | {AccountKey(did.application, did.account)}
+    return owners
 
 
 class Catalogs:
@@ -86,7 +94,7 @@ class Catalogs:
             decks=await self._decks(),
             lists=await self._lists(),
             dids=dids,
-            rented=frozenset(key.number for key in dids),
+            rented=_owners(dids.values()),
             rules=await self._rules(),
             receivers=receivers,
             endpoints=tuple(receiver.endpoint for receiver in receivers.values()),

@@ -13,6 +13,8 @@ import msgspec
 from callgate.ledger.wallet import Wallet, funds_micros, spent_micros
 from callgate.money import format_micros, format_nanos
 from callgate.policy.account import Account
+from callgate.policy.caller_id import Screening, judge_caller_id
+from callgate.policy.hours import judge_hours
 from callgate.policy.judge import judge_account, judge_application, judge_caller
 from callgate.policy.judge_limits import (
     is_near_limit,
@@ -24,10 +26,12 @@ from callgate.policy.judge_limits import (
     judge_number_type,
     judge_price,
     judge_repeats,
+    judge_risk,
 )
 from callgate.policy.limits import MAX_GRANT_S, Bounds, bounds_of
 from callgate.policy.number_list import NumberList, judge_lists, lists_of
-from callgate.policy.numbering import plan_of
+from callgate.policy.numbering import plan_of, risk_of
+from callgate.policy.permissions import ALL_INHERITED
 from callgate.policy.pricing import loses_money
 from callgate.policy.refusal import Refusal
 from callgate.policy.rules.facts import Value
@@ -213,8 +217,13 @@ class Ladder:
         self.usage = with_attempt(before, bounds, number, facts.now) if dialled.is_number else before
         if before.blocked_until is not None:
             yield Step("block", {"until": blocked_until(before)}, judge_block(before, facts.now))
-        if not dialled.is_number:
-            return
+        if dialled.is_number:
+            yield from self._limits_of_numbers(account, bounds, number)
+        yield from self._permissions(account, dialled)
+
+    def _limits_of_numbers(self, account: Account, bounds: Bounds, number: str) -> Iterator[Step]:
+        """What is asked of numbers of the telephone network alone."""
+        facts = self.facts
         refusal, name = judge_lists(number, lists_of(facts.lists, account.id))
         yield Step("lists", {"on": name}, refusal)
         if bounds.countries is not None:
@@ -223,6 +232,23 @@ class Ladder:
         if bounds.number_types is not None:
             plan = plan_of(number)
             yield Step("number_type", {"type": plan.kind}, judge_number_type(bounds, plan))
+        if bounds.risk_classes is not None:
+            risk = risk_of(plan_of(number), facts.application.settings.home_country)
+            yield Step("risk_class", {"risk": risk}, judge_risk(bounds, risk))
+
+    def _permissions(self, account: Account, dialled: Dialled) -> Iterator[Step]:
+        """The end of step 8: the number that is shown, wherever the callee sees one, and the time of day."""
+        facts = self.facts
+        permissions = account.permissions.under(facts.application.settings.permissions)
+        if permissions == ALL_INHERITED:
+            return
+        if (screening := permissions.screening) is not Screening.HIDE and dialled.shows_number:
+            asked = facts.call.cli
+            saw = {"asked": asked, "shown": facts.shown, "screening": screening}
+            yield Step("caller_id", saw, judge_caller_id(screening, asked, facts.shown))
+        if (opening := permissions.opening) is not None:
+            local = facts.now.astimezone(opening.zone).isoformat(timespec="minutes")
+            yield Step("hours", {"local": local, "zone": str(opening.zone)}, judge_hours(opening, facts.now))
 
     def _limits_by_the_price(self, rate: Rate) -> Iterator[Step]:
         """Step 10."""

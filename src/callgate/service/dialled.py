@@ -45,6 +45,11 @@ class Dialled(msgspec.Struct, frozen=True, kw_only=True):
         return self.menus is None and self.endpoint.kind is EndpointKind.NUMBER
 
     @property
+    def shows_number(self) -> bool:
+        """Whether whoever is called sees the caller's number."""
+        return self.menus is None and self.endpoint.kind in _SHOWN
+
+    @property
     def has_limit(self) -> bool:
         """Whether the platform itself ends it: else our timer must."""
         return self.menus is None and self.endpoint.kind in _LIMITED
@@ -59,6 +64,7 @@ class Dialled(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+_SHOWN = frozenset({EndpointKind.NUMBER, EndpointKind.SIP})
 _LIMITED = frozenset({EndpointKind.NUMBER, EndpointKind.SIP})
 
 

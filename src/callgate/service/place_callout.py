@@ -5,8 +5,8 @@ The platform is asked at most once. That it is about to be asked is written down
 the row after a crash knows that somebody's phone may be ringing.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -74,6 +74,7 @@ class PlaceCallout:
     endpoints: Sequence[Receiver] = ()
     lists: Sequence[NumberList] = ()
     rules: RuleSet | None = None
+    rented: Mapping[str, Collection[AccountKey]] = field(default_factory=dict)
 
     def keys(self) -> Keys:
         named = [leg.keys() for leg in self._decisions(self.longest_s)]
@@ -176,6 +177,7 @@ class PlaceCallout:
                 longest_s=longest_s,
                 lists=self.lists,
                 rules=self.rules,
+                rented=self.rented,
             )
             for leg in self.legs
         ]

@@ -4,7 +4,7 @@ Nothing is read and nothing is written here. What cannot be judged again stays a
 refusals that came from counting other calls.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from callgate.errors import AmountInvalid, ProtocolError
 from callgate.ledger.wallet import Wallet
 from callgate.money import parse_micros
 from callgate.policy.account import Status
+from callgate.policy.number_list import NumberList
 from callgate.policy.refusal import Refusal
 from callgate.policy.rules.judge import Match, RuleSet
 from callgate.protocol import Provider, WireRequest
@@ -62,6 +63,7 @@ class Judges(NamedTuple):
     application: ApplicationRow
     rules: RuleSet | None
     decks: Mapping[str, Deck]
+    lists: Sequence[NumberList] = ()
     new_decks: frozenset[str] = frozenset()
 
 
@@ -144,6 +146,7 @@ def _facts(decided: DecidedCall, call: CallArrived, judges: Judges) -> Facts:
         wallet=wallet,
         deck=None if account is None else _deck_then(judges, account.deck, was, account.currency),
         now=was.decided_at,
+        lists=judges.lists,
         rules=judges.rules,
         hooks={name: seen[name] for name in hooks_in(seen)},
     )

@@ -44,8 +44,8 @@ class ExposureReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
-    """An account and its money. `exposure` is None where its calls hold all of their money at once; `low_balance` where its
-    application says when its balance is low.
+    """An account and its money. `exposure` is None where its calls hold all of their money at once; `low_balance` and `locale`
+    where its application says when its balance is low and what its callers understand.
     """
 
     id: str
@@ -65,6 +65,8 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     exposure: ExposureReport | None
     low_balance: str | None
     pricing: dict[str, str]
+    permissions: dict[str, str]
+    locale: str | None
 
 
 class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,6 +221,8 @@ def report_account(
         exposure=_exposure(account, live),
         low_balance=None if account.low_balance_micros is None else format_micros(account.low_balance_micros),
         pricing=account.pricing.shown(),
+        permissions=account.permissions.shown(),
+        locale=account.locale or None,
     )
 
 

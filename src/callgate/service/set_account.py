@@ -1,4 +1,4 @@
-"""Change what an account may owe, what prices its calls, how they hold their money, and when its balance is low."""
+"""Change an account: what it may owe, what prices its calls and how they hold money, when they may be placed, what is told."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,15 @@ import msgspec
 
 from callgate.errors import AmountInvalid, Conflict, Invalid, NotFound
 from callgate.money import format_micros, parse_micros
+from callgate.policy.caller_id import Screening
+from callgate.policy.permissions import NAMES as PERMISSIONS
 from callgate.policy.pricing import NAMES as PRICING
+from callgate.policy.texts import read_locale
 from callgate.service.application import read_low_balance
 from callgate.service.books import AccountKey, Books, Keys
 from callgate.service.import_deck import NO_DECK
 
-_NAMES = ("credit_limit", "deck", "elastic", "low_balance", *PRICING)
+_NAMES = ("credit_limit", "deck", "elastic", "low_balance", "locale", *PRICING, *PERMISSIONS)
 _SWITCH = {"on": True, "off": False}
 
 
@@ -45,8 +48,12 @@ class SetAccount:
             self._set_elastic(books, key, changes["elastic"])
         if "low_balance" in changes:
             self._set_low_balance(books, key, changes["low_balance"])
+        if "locale" in changes:
+            self._set_locale(books, key, changes["locale"])
         for name in PRICING.keys() & changes.keys():
             self._set_pricing(books, key, name, changes[name])
+        for name in PERMISSIONS.keys() & changes.keys():
+            self._set_permission(books, key, name, changes[name])
 
     def _set_deck(self, books: Books, key: AccountKey, name: str) -> None:
         account, deck = books.accounts.get(key), books.decks.get(name)
@@ -85,11 +92,24 @@ class SetAccount:
         micros = None if word == "default" else read_low_balance(word)
         books.accounts.put(key, msgspec.structs.replace(account, low_balance_micros=micros))
 
+    def _set_locale(self, books: Books, key: AccountKey, word: str) -> None:
+        account = books.accounts.get(key)
+        assert account is not None, "the caller has asked"
+        locale = "" if word in ("", "default") else read_locale(word, "locale")
+        books.accounts.put(key, msgspec.structs.replace(account, locale=locale))
+
     def _set_pricing(self, books: Books, key: AccountKey, name: str, word: str) -> None:
         """Calls that are up keep the price that they were authorized with."""
         account = books.accounts.get(key)
         assert account is not None, "the caller has asked"
         books.accounts.put(key, msgspec.structs.replace(account, pricing=account.pricing.changed(name, word)))
+
+    def _set_permission(self, books: Books, key: AccountKey, name: str, word: str) -> None:
+        """It holds from the next call on."""
+        account = books.accounts.get(key)
+        assert account is not None, "the caller has asked"
+        permissions = account.permissions.changed(name, word)
+        books.accounts.put(key, msgspec.structs.replace(account, permissions=permissions))
 
     def _changes(self) -> dict[str, str]:
         changes = {}
@@ -99,8 +119,9 @@ class SetAccount:
                 raise Invalid(
                     "account setting",
                     repr(word),
-                    "credit_limit=AMOUNT, deck=NAME, elastic=on|off, low_balance=AMOUNT, markup=PERCENT, markup_fee=AMOUNT, "
-                    "markup_increments=FIRST/NEXT or margin_guard=on|off",
+                    "credit_limit=AMOUNT, deck=NAME, elastic=on|off, low_balance=AMOUNT, locale=LOCALE, markup=PERCENT, "
+                    "markup_fee=AMOUNT, markup_increments=FIRST/NEXT, margin_guard=on|off, hours=HOURS, timezone=ZONE, "
+                    f"holidays=DAYS, caller_id={'|'.join(Screening)} or caller_ids=NUMBERS",
                 )
             changes[name] = value
         return changes

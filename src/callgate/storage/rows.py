@@ -12,6 +12,7 @@ from callgate.ledger.wallet import Wallet
 from callgate.policy.account import Account, Status
 from callgate.policy.alerts import NONE_YET, Alerts
 from callgate.policy.limits import Limits
+from callgate.policy.permissions import ALL_INHERITED, Permissions
 from callgate.policy.pricing import NOTHING_SAID, Pricing
 from callgate.policy.refusal import Refusal
 from callgate.protocol.call import CallEnded, CallKey
@@ -59,6 +60,7 @@ _decode_callout = msgspec.json.Decoder(Callout).decode
 _decode_ended = msgspec.json.Decoder(CallEnded).decode
 _decode_alerts = msgspec.json.Decoder(Alerts).decode
 _decode_limits = msgspec.json.Decoder(Limits).decode
+_decode_permissions = msgspec.json.Decoder(Permissions).decode
 _decode_pricing = msgspec.json.Decoder(Pricing).decode
 _decode_settings = msgspec.json.Decoder(ApplicationSettings).decode
 _decode_secrets = msgspec.json.Decoder(tuple[SealedSecret, ...]).decode
@@ -216,7 +218,7 @@ def to_wallet(row: Row) -> Wallet:
 ACCOUNT_KEY = ("application", "id")
 ACCOUNT = (
     *ACCOUNT_KEY, "currency", "status", "deck", "limits", "is_elastic", "low_balance_micros", "alerts",
-    "is_verified", "pricing",
+    "is_verified", "pricing", "locale", "permissions",
 )  # fmt: skip
 
 
@@ -233,6 +235,8 @@ def from_account(account: Account) -> Row:
         _encode(account.alerts).decode(),
         int(account.is_verified),
         _encode(account.pricing).decode(),
+        account.locale,
+        _encode(account.permissions).decode(),
     )
 
 
@@ -249,6 +253,8 @@ def to_account(row: Row) -> Account:
         alerts,
         is_verified,
         pricing,
+        locale,
+        permissions,
     ) = row
     return Account(
         application=application,
@@ -262,6 +268,8 @@ def to_account(row: Row) -> Account:
         alerts=_decode_alerts(alerts) if alerts != "{}" else NONE_YET,
         is_verified=bool(is_verified),
         pricing=_decode_pricing(pricing) if pricing != "{}" else NOTHING_SAID,
+        locale=locale,
+        permissions=_decode_permissions(permissions) if permissions != "{}" else ALL_INHERITED,
     )
 
 

@@ -11,6 +11,8 @@ from litestar.params import FromPath
 from callgate.errors import Error, NotFound, StorageUnavailable
 from callgate.money import CURRENCIES, format_micros, parse_micros
 from callgate.policy.account import Status
+from callgate.policy.permissions import INHERITED
+from callgate.policy.permissions import NAMES as PERMISSIONS
 from callgate.service.adjust import Adjust
 from callgate.service.books import AccountKey
 from callgate.service.hang_up import HungUp, hang_up_account
@@ -203,13 +205,20 @@ async def set_account(desk: AtDesk, request: AnyRequest, account: FromPath[str],
     """Change what it may owe, what prices its calls, and how they hold their money."""
     desk.at_least(Role.ADMIN)
     form, key = Filled(data), _key(desk, request, account)
-    words = tuple(f"{name}={form[name].strip()}" for name in ("credit_limit", "deck", "elastic") if form[name])
+    permissions = (await _report(desk, key)).permissions
+    changed = {
+        name: form[name].strip() or INHERITED
+        for name in PERMISSIONS
+        if name in data and form[name] != permissions[name]
+    }
+    plain = {name: form[name].strip() for name in ("credit_limit", "deck", "elastic") if form[name]}
+    words = tuple(f"{name}={value}" for name, value in (plain | changed).items())
     try:
         await desk.store.perform(SetAccount(application=key.application, account=account, words=words))
     except StorageUnavailable:
         raise
     except Error as error:
-        fields = {"credit_limit": "credit_limit", "elastic": "elastic"}
+        fields = {name: name for name in ("credit_limit", "elastic", *PERMISSIONS)}
         otherwise = "deck" if isinstance(error, NotFound) or "deck" in str(error) else "credit_limit"
         return await _account_page(desk, request, account, {"settings": form.blame(error, fields, otherwise)})
     return desk.done(request, _path(*key), "The settings hold from the next call on.")
@@ -256,9 +265,19 @@ async def _account_page(desk: Desk, request: AnyRequest, account: str, faulty: M
         decks=sorted({*desk.decks, report.deck}),
         forms={**_first_forms(report, now), **faulty},
         limits=to_show(report.limits),
+        permissions=PERMISSION_HINTS,
         status_code=422 if faulty else 200,
     )
 
+
+PERMISSION_HINTS = {
+    "hours": "Such as Mo-Fr 08:00-18:00; Sa 10:00-14:00; default: as its application says.",
+    "timezone": "",
+    "holidays": "Days such as 2026-12-24, or 12-25 of every year, comma between.",
+    "caller_id": "What becomes of a number that it may not show: hide, refuse, or require one.",
+    "caller_ids": "Numbers and prefixes that it may show beside its own.",
+}
+"""What is said of each in the form."""
 
 _FIGURES = ("available", "held", "posted", "owed", "credit_limit")
 
@@ -267,7 +286,8 @@ def _first_forms(report: AccountReport, now: datetime) -> dict[str, Filled]:
     """Every form of the page as it is shown the first time."""
     reference = f"web-{now:%Y%m%d}-{secrets.token_hex(4)}"
     limits = to_fill(report.limits)
-    settings = {"credit_limit": report.credit_limit, "deck": report.deck, "elastic": "on" if report.elastic else "off"}
+    plain = {"credit_limit": report.credit_limit, "deck": report.deck, "elastic": "on" if report.elastic else "off"}
+    settings = plain | report.permissions
     return {
         "top_up": Filled(reference=reference),
         "adjust": Filled(reference=reference),

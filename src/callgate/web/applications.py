@@ -14,11 +14,13 @@ from callgate.errors import Error, Invalid, PlatformFailed, StorageUnavailable
 from callgate.logs import log
 from callgate.policy.account import Status
 from callgate.policy.limits import APPLICATION_DEFAULTS, KINDS, filled, shown
+from callgate.policy.refusal import Refusal
+from callgate.policy.texts import SETTING, UNSPOKEN
 from callgate.protocol import PROVIDERS
 from callgate.protocol.capture import read_capture
 from callgate.protocol.provider import CallbackUrls
 from callgate.service.add_application import AddApplication, SetApplication
-from callgate.service.application import FIXED, Application
+from callgate.service.application import FIXED, Application, ApplicationSettings
 from callgate.service.reports import fault_reports, rfc3339
 from callgate.service.rotate import OVERLAP, RotateSecret
 from callgate.service.set_limits import SetApplicationLimits
@@ -112,8 +114,9 @@ async def _page(
             urls = await desk.platform.callback_urls(key)
         except PlatformFailed as error:
             trouble = str(error)
-    words = {name: value for name, value in application.row.settings.shown().items() if name not in FIXED}
+    words = _settings(application.row.settings)
     forms = {
+        "texts": Filled(),
         "secret": Filled(hours=str(int(OVERLAP.total_seconds() // 3600))),
         "urls": Filled(primary=_own_url(desk, application), fallback=urls.fallback),
         "settings": Filled(words),
@@ -128,6 +131,8 @@ async def _page(
         is_asked=is_asking,
         trouble=trouble,
         settings=tuple(words),
+        texts=application.row.settings.texts.shown(),
+        refusals=tuple(refusal for refusal in Refusal if refusal not in UNSPOKEN),
         limits=tuple(KINDS),
         overlaps=OVERLAPS,
         forms={**forms, **faulty},
@@ -181,7 +186,7 @@ async def set_callbacks(desk: AtDesk, request: AnyRequest, key: FromPath[str], d
 async def set_settings(desk: AtDesk, request: AnyRequest, key: FromPath[str], data: Form) -> Response[Any]:
     """Change what is set for it."""
     desk.at_least(Role.ADMIN)
-    form, names = Filled(data), [name for name in _known(desk, key).row.settings.shown() if name not in FIXED]
+    form, names = Filled(data), list(_settings(_known(desk, key).row.settings))
     words = tuple(f"{name}={form[name].strip()}" for name in names if name in data)
     try:
         await desk.store.perform(SetApplication(key=key, words=words))
@@ -192,6 +197,27 @@ async def set_settings(desk: AtDesk, request: AnyRequest, key: FromPath[str], da
         return await _page(desk, request, key, {"settings": blamed})
     await desk.catalogs.refresh()
     return desk.done(request, f"applications/{key}", "The settings hold from the next call on.")
+
+
+@post("/applications/{key:str}/texts")
+async def set_text(desk: AtDesk, request: AnyRequest, key: FromPath[str], data: Form) -> Response[Any]:
+    """Say what callers hear at one refusal, in one locale; an empty text takes it back."""
+    desk.at_least(Role.ADMIN)
+    form = Filled(data)
+    _known(desk, key)
+    locale = form["locale"].strip()
+    name = f"{SETTING}.{form['refusal']}" + (f".{locale}" if locale else "")
+    try:
+        await desk.store.perform(SetApplication(key=key, words=(f"{name}={form['text'].strip()}",)))
+    except StorageUnavailable:
+        raise
+    except Error as error:
+        blamed = form.blame(
+            error, {f"{SETTING}.{form['refusal']}": "locale" if locale else "text", name: "text"}, "text"
+        )
+        return await _page(desk, request, key, {"texts": blamed})
+    await desk.catalogs.refresh()
+    return desk.done(request, f"applications/{key}", "Callers hear it from the next call on.")
 
 
 @post("/applications/{key:str}/limits")
@@ -257,6 +283,12 @@ def _doctor_page(desk: Desk, request: AnyRequest, form: Filled, found: tuple[str
     return desk.page("signature_doctor.html", request, form=form, found=found, status_code=status)
 
 
+def _settings(settings: ApplicationSettings) -> dict[str, str]:
+    """Those that have a field of their own each."""
+    texts = settings.texts.shown()
+    return {name: value for name, value in settings.shown().items() if name not in FIXED and name not in texts}
+
+
 def _known(desk: Desk, key: str) -> Application:
     application = desk.applications.get(key)
     if application is None:
@@ -283,6 +315,6 @@ def _own_url(desk: Desk, application: Application) -> str:
 
 
 application_routes = (
-    list_applications, add_application, show_application, rotate, set_callbacks, set_settings, set_limits, set_status,
+    list_applications, add_application, show_application, rotate, set_callbacks, set_settings, set_text, set_limits, set_status,
     ask_doctor, diagnose,
 )  # fmt: skip

@@ -4,8 +4,8 @@ import asyncio
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Protocol, cast
 from urllib.parse import quote, unquote
 
 from litestar import Request, Response
@@ -26,15 +26,19 @@ from callgate.service.audit_entry import Actor, AuditEntry, Via
 from callgate.service.audited import NoteAction, audited
 from callgate.service.catalog import Catalogs
 from callgate.service.figures import Figures
+from callgate.service.openid import Begun, Person
 from callgate.service.ports import ManagedPlatform, Store
+from callgate.service.throttle import Throttle
 from callgate.service.token import Role, Token
 from callgate.service.token_use import TokenUses
 from callgate.settings import Settings
 from callgate.vault import Vault
+from callgate.web import form_token
+from callgate.web.form_token import SAFE, FormTokens
 from callgate.web.navigation import navigation
 from callgate.web.origin import is_from_our_page, is_loopback_host
 from callgate.web.pages import Pages, root_of
-from callgate.web.session import COOKIE, Brakes, signed_in
+from callgate.web.session import COOKIE, Brakes, Visitor, signed_in
 from callgate.web.uploads import Uploads
 
 AnyRequest = Request[Any, Any, State]
@@ -47,11 +51,36 @@ SAID = "callgate_said"
 SAID_LASTS_S = 20
 MAX_SAID = 600
 
+OPENID_TRIES, OPENID_WINDOW = 30, timedelta(minutes=1)
+"""Answers of a provider that one address may bring: each has us ask the provider."""
+
+STALE_SIGN_IN = "This page was older than your browser's cookies. Nothing was sent; try once more."
+STALE_FORM = (
+    "Nothing was changed: this form was not made for the session that you are signed in with. Go back, load the page again, "
+    "and send it once more."
+)
+
 RANK = {Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMIN: 2}
 
 
 class SignedOut(Exception):
     """Nobody is signed in: the sign-in page is shown instead."""
+
+
+class ForeignForm(Exception):
+    """A form without the token of a page that this server made for this browser."""
+
+
+class OpenIdProvider(Protocol):
+    """Whoever can send a browser to the operator's provider, and say who came back. `name` is for people."""
+
+    name: str
+
+    async def url_for(self, begun: Begun) -> str:
+        """Raises `OpenIdUnreachable`."""
+
+    async def person(self, begun: Begun, code: str, issuer: str | None) -> Person:
+        """Raises `IdTokenInvalid`, `OpenIdRefused` and `OpenIdUnreachable`."""
 
 
 @dataclass
@@ -69,19 +98,23 @@ class Desk:
     is_open: bool
     stopping: asyncio.Event
     uses: TokenUses = field(default_factory=TokenUses)
-    token: Token | None = None
+    openid: OpenIdProvider | None = None
+    token: Visitor | None = None
     pages: Pages = field(default_factory=Pages)
     brakes: Brakes = field(default_factory=Brakes)
+    openid_tries: Throttle = field(default_factory=lambda: Throttle(OPENID_TRIES, OPENID_WINDOW))
     uploads: Uploads = field(init=False)
     figures: Figures = field(init=False)
+    tokens: FormTokens = field(init=False)
 
     def __post_init__(self) -> None:
+        self.tokens = FormTokens(self.vault.derived("callgate form tokens"))
         self.uploads = Uploads(self.settings.secret_key)
         self.figures = Figures(self.store, self.clock)
 
     # -- who may see it, and do what -------------------------------------------------------------------------------------
 
-    def refuse_strangers(self, connection: AnyConnection, _: BaseRouteHandler) -> None:
+    async def refuse_strangers(self, connection: AnyConnection, _: BaseRouteHandler) -> None:
         """The guard of every route."""
         if self.is_open and not is_loopback_host(connection.headers.get("host", "")):
             raise HTTPException(
@@ -90,6 +123,18 @@ class Desk:
         is_page = connection.scope.get("method") == "GET" and connection.scope["path"] != "/live"
         if not is_page and not is_from_our_page(connection.headers):
             raise HTTPException(status_code=403, detail="This was sent by another site's page.")
+        if connection.scope.get("method") not in SAFE:
+            await self._refuse_foreign_forms(cast("AnyRequest", connection))
+
+    async def _refuse_foreign_forms(self, request: AnyRequest) -> None:
+        browser = _browser_of(request)
+        if not browser:
+            raise ForeignForm  # before the body is read
+        form = await request.form()
+        token = form.get(form_token.FIELD)
+        if not isinstance(token, str) or not self.tokens.is_ours(token, browser):
+            await form.close()
+            raise ForeignForm
 
     async def at(self, request: AnyRequest) -> "Desk":
         """The desk for one request. What is changed at it is the doing of whoever is signed in."""
@@ -98,31 +143,34 @@ class Desk:
         mine.token = token
         if token is not None:
             request.scope["auth"] = token
-            mine.store = self.store_of(audit_name(token))
+            mine.store = self.store_of(token.who)
         return mine
 
     def store_of(self, who: str) -> Store:
-        """The store for somebody: `operator:NAME` or `token:NAME`."""
+        """The store for somebody: `operator:NAME`, `openid:NAME` or `token:NAME`."""
         return audited(self.store, Actor(who=who, via=Via.DASHBOARD), self.clock)
 
-    async def visitor(self, request: AnyRequest) -> Token | None:
+    async def visitor(self, request: AnyRequest) -> Visitor | None:
         """The token that the browser has shown within the last hours, if it still holds. Of an open dashboard, everybody's."""
         now = self.clock()
         if self.is_open:
-            return Token(digest="", name="dashboard", role=Role.ADMIN, hint="", created_at=now)
+            return Visitor(
+                who="operator:dashboard", digest="", name="dashboard", role=Role.ADMIN, hint="", created_at=now
+            )
         clear = request.cookies.get(COOKIE, "")
-        token = await signed_in(self.store, clear, now) if clear else None
+        has_openid = self.openid is not None
+        token = await signed_in(self.store, clear, now, has_openid=has_openid) if clear else None
         if token is not None and token.digest:
             self.uses.note(token.digest, now)
         return token
 
-    def who(self) -> Token:
+    def who(self) -> Visitor:
         """Who is signed in. Raises `SignedOut`."""
         if self.token is None:
             raise SignedOut
         return self.token
 
-    def at_least(self, role: Role) -> Token:
+    def at_least(self, role: Role) -> Visitor:
         """Who is signed in, if they may do this. Raises `SignedOut`, `PermissionDeniedException`."""
         token = self.who()
         if RANK[token.role] < RANK[role]:
@@ -131,7 +179,7 @@ class Desk:
             )
         return token
 
-    def over_all(self, role: Role = Role.VIEWER) -> Token:
+    def over_all(self, role: Role = Role.VIEWER) -> Visitor:
         """Who is signed in, if they may do this to what all applications share. Raises as `at_least`."""
         token = self.at_least(role)
         if token.application is not None:
@@ -143,7 +191,7 @@ class Desk:
         """Write in the audit log what was done outside of the books."""
         entry = AuditEntry(
             at=self.clock(),
-            who=audit_name(self.who()),
+            who=self.who().who,
             via=Via.DASHBOARD,
             action=action,
             kind=kind,
@@ -197,27 +245,36 @@ class Desk:
             said=said if token is not None else "",
             **values,
         )
+        fresh = ""
+        if form_token.has_forms(html):
+            browser = _browser_of(request) or (fresh := form_token.new_browser())
+            html = form_token.with_token(html, self.tokens.make(browser))
         response = Response(html, media_type=MediaType.HTML, status_code=status_code)
+        if fresh:
+            response.set_cookie(strict_cookie(request, form_token.COOKIE, fresh))
         if said and token is not None:
-            response.set_cookie(self._said_cookie(request, "", 0))
+            response.set_cookie(strict_cookie(request, SAID, "", 0))
         return response
 
     def done(self, request: AnyRequest, path: str, sentence: str) -> Redirect:
         """After something was done: on to a page, from the first one's place, which says so at its top."""
         value = quote(sentence[:MAX_SAID], safe="")
-        cookies = [self._said_cookie(request, value, SAID_LASTS_S)]
+        cookies = [strict_cookie(request, SAID, value, SAID_LASTS_S)]
         return Redirect(root_of(request.scope["raw_path"]) + path, status_code=303, cookies=cookies)
 
     def sign_in_page(
-        self, request: AnyRequest, *, status_code: int = 200, fault: str = "", tried: str = ""
+        self, request: AnyRequest, *, status_code: int = 200, fault: str = "", tried: str = "", openid_fault: str = ""
     ) -> Response[str]:
-        """`tried` is the name under which signing in failed, empty for a token."""
-        return self.page("sign_in.html", request, status_code=status_code, fault=fault, tried=tried)
-
-    @staticmethod
-    def _said_cookie(request: AnyRequest, value: str, max_age_s: int) -> Cookie:
-        is_secure = request.scope["scheme"] == "https"
-        return Cookie(key=SAID, value=value, max_age=max_age_s, secure=is_secure, httponly=True, samesite="strict")
+        """`tried` is the name under which signing in failed, empty for a token; `openid_fault` what is wrong at the provider."""
+        return self.page(
+            "sign_in.html",
+            request,
+            status_code=status_code,
+            fault=fault,
+            tried=tried,
+            provider=None if self.openid is None else self.openid.name,
+            openid_fault=openid_fault,
+        )
 
     # -- answers to what went wrong ------------------------------------------------------------------------------------------
 
@@ -228,6 +285,14 @@ class Desk:
         if request.scope["path"] == "/":
             return self.sign_in_page(request)
         return Redirect(root_of(request.scope["raw_path"]), status_code=303)
+
+    def show_foreign_form(self, request: AnyRequest, foreign: ForeignForm) -> Response[Any]:
+        """Nearly always one of our own pages that is older than the sign-in: loaded again, it works."""
+        if request.scope["path"] == "/sign-in":
+            return self.sign_in_page(request, status_code=403, fault=STALE_SIGN_IN)
+        if not self.is_open and not request.cookies.get(COOKIE):
+            return self.show_signed_out(request, SignedOut(*foreign.args))
+        return self.problem(request, 403, STALE_FORM)
 
     def show_problem(self, request: AnyRequest, problem: HTTPException) -> Response[str]:
         """A page for whatever went wrong; details are ours or the framework's, never a trace."""
@@ -250,14 +315,20 @@ class Desk:
         return self.page("problem.html", request, status_code=status, status=status, detail=detail)
 
 
+def _browser_of(request: AnyRequest) -> str:
+    """The cookie that form tokens are bound to; empty for a browser that has none."""
+    return request.cookies.get(COOKIE, "") or request.cookies.get(form_token.COOKIE, "")
+
+
+def strict_cookie(request: AnyRequest, key: str, value: str, max_age_s: int | None = None) -> Cookie:
+    """A cookie that no script reads and no other site's page has sent; kept until the browser is closed, where no age is said."""
+    is_secure = request.scope["scheme"] == "https"
+    return Cookie(key=key, value=value, max_age=max_age_s, secure=is_secure, httponly=True, samesite="strict")
+
+
 def name_of(who: Token) -> str:
     """How the books name somebody who works with the dashboard."""
     return f"web:{who.name}"
-
-
-def audit_name(token: Token) -> str:
-    """What the audit log calls whoever is signed in: an operator is a token without a digest, see `session.signed_in`."""
-    return f"{'token' if token.hint else 'operator'}:{token.name}"
 
 
 AtDesk = NamedDependency[Desk]

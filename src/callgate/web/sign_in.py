@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 from litestar import Response, post
-from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.response import Redirect
 
@@ -14,7 +13,7 @@ from callgate.service.operator import SESSION_LASTS, EndSessions, SignIn, new_se
 from callgate.service.operator_rows import SessionKind
 from callgate.service.token import digest_of
 from callgate.service.totp import matching_step
-from callgate.web.desk import AnyRequest, AtDesk, Desk, Form
+from callgate.web.desk import AnyRequest, AtDesk, Desk, Form, strict_cookie
 from callgate.web.session import COOKIE
 
 WRONG_TOKEN = "This is not a token of this server. The first one was printed by: callgate init"  # noqa: S105 - a sentence
@@ -43,7 +42,9 @@ async def sign_in(house: NamedDependency[Desk], request: AnyRequest, data: Form)
     except (Conflict, NotFound):  # the code was used, or the operator removed, at this very moment
         return house.sign_in_page(request, status_code=401, fault=WRONG_PASSWORD, tried=name)
     house.brakes.forgive(name[:100])
-    return Redirect("./", status_code=303, cookies=[_cookie(request, clear, int(SESSION_LASTS.total_seconds()))])
+    return Redirect(
+        "./", status_code=303, cookies=[strict_cookie(request, COOKIE, clear, int(SESSION_LASTS.total_seconds()))]
+    )
 
 
 async def _by_token(desk: Desk, data: dict[str, str]) -> Proven:
@@ -78,15 +79,4 @@ async def sign_out(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     clear = request.cookies.get(COOKIE, "")
     if clear:
         await desk.store.perform(EndSessions(digests=(session_digest(clear),)))
-    return Redirect("./", status_code=303, cookies=[_cookie(request, "", 0)])
-
-
-def _cookie(request: AnyRequest, value: str, max_age_s: int) -> Cookie:
-    return Cookie(
-        key=COOKIE,
-        value=value,
-        max_age=max_age_s,
-        secure=request.scope["scheme"] == "https",
-        httponly=True,
-        samesite="strict",
-    )
+    return Redirect("./", status_code=303, cookies=[strict_cookie(request, COOKIE, "", 0)])

@@ -1,7 +1,7 @@
 """Every limit refuses with its own reason, and of several that apply the earliest step wins."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
@@ -11,9 +11,11 @@ import msgspec
 import pytest
 
 from callgate.policy.limits import BY_DEFAULT, bounds_of, change_limits
+from callgate.policy.permissions import NAMES as PERMISSIONS
 from callgate.policy.refusal import Refusal
 from callgate.service.block import BlockAccount, VerifyAccount
 from callgate.service.hang_up import hang_up_application
+from callgate.service.set_account import SetAccount
 from callgate.service.set_limits import SetAccountLimits
 from callgate.storage.sqlite import SqliteStore
 
@@ -21,21 +23,39 @@ if TYPE_CHECKING:
     from tests.conftest import House
 
 PREMIUM = "+469001234567"
+STRANGER = "+46709999999"
 
 
 def limit(house: "House", *words: str) -> None:
-    house.perform(SetAccountLimits(application=house.app, account="alice", words=words))
+    limits, permissions = sorted_out(words)
+    if limits or not permissions:
+        house.perform(SetAccountLimits(application=house.app, account="alice", words=limits))
+    if permissions:
+        house.perform(SetAccount(application=house.app, account="alice", words=permissions))
 
 
 def limit_application(house: "House", *words: str) -> None:
     """As servers see it within a second."""
-    limits = change_limits(house.application.limits, words)
-    house.application = msgspec.structs.replace(house.application, limits=limits)
+    own, permissions = sorted_out(words)
+    limits = change_limits(house.application.limits, own) if own else house.application.limits
+    settings = house.application.settings.changed(list(permissions))
+    house.application = msgspec.structs.replace(house.application, limits=limits, settings=settings)
+
+
+def sorted_out(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Words of limits, and those of permissions."""
+    permissions = tuple(word for word in words if word.partition("=")[0] in PERMISSIONS)
+    return tuple(word for word in words if word not in permissions), permissions
+
+
+def lift(house: "House", word: str) -> None:
+    name = word.partition("=")[0]
+    limit(house, f"{name}={'default' if name in PERMISSIONS else 'none'}")
 
 
 def call(house: "House", name: str, to: str | None = None) -> Refusal | None:
-    """Let a call arrive, and say why it is refused."""
-    house.hear(house.arrived(name, to=to or house.sweden))
+    """Let a call arrive that wants to show a stranger's number, and say why it is refused."""
+    house.hear(house.arrived(name, to=to or house.sweden, cli=STRANGER))
     return house.call(name).refusal
 
 
@@ -43,6 +63,8 @@ REFUSALS = {
     Refusal.BLOCKED: [],
     Refusal.COUNTRY_BLOCKED: ["countries=NO"],
     Refusal.NUMBER_TYPE_BLOCKED: ["number_types=fixed_line"],
+    Refusal.CALLER_ID_NOT_ALLOWED: ["caller_id=refuse"],
+    Refusal.OUTSIDE_HOURS: ["hours=off"],
     Refusal.RATE_TOO_HIGH: ["ceiling_price=0.01"],
     Refusal.TOO_MANY_CONCURRENT_CALLS: ["concurrent_calls=1"],
     Refusal.TOO_MANY_CALLS: ["calls_per_minute=1"],
@@ -91,7 +113,7 @@ def test_the_earlier_step_wins(house: "House") -> None:
         if refusal is Refusal.BLOCKED:
             house.perform(BlockAccount(application=house.app, account="alice", until=None))
         for word in REFUSALS.get(refusal, []):
-            limit(house, f"{word.partition('=')[0]}=none")
+            lift(house, word)
     assert told == [*REFUSALS, Refusal.INSUFFICIENT_CREDIT]
 
 

@@ -151,10 +151,17 @@ def test_settings_take_what_this_version_honours() -> None:
             "conference=0.01",
             "sip=example.com:0.01,example.org:free",
             "low_balance=5.00",
+            "home_country=SE",
+            "emergency_numbers=112,116117",
             "markup=25%",
             "markup_fee=0.01",
             "markup_increments=30/6",
             "margin_guard=on",
+            "hours=Mo-Fr 08:00-18:00; PH 10:00-14:00",
+            "timezone=Europe/Stockholm",
+            "holidays=2026-12-24,12-25",
+            "caller_id=refuse",
+            "caller_ids=+46701740605,+4687100*",
             "fallback=hangup",
         )
         settings = await store.perform(SetApplication(key="app", words=words))
@@ -167,7 +174,14 @@ def test_settings_take_what_this_version_honours() -> None:
             "sip=example.com",
             "lost_dice=half",
             "locale=swedish",
-            "home_country=SE",
+            "home_country=Sweden",
+            "emergency_numbers=+112",
+            "emergency_numbers=1234567",
+            "hours=always",
+            "timezone=Sweden/Stockholm",
+            "holidays=christmas",
+            "caller_id=own",
+            "caller_ids=switchboard",
             "colour=red",
         ):
             with pytest.raises(Invalid):

@@ -64,6 +64,7 @@ class AccountPart(Part, frozen=True, kw_only=True):
     credit_limit: str = "0"
     identities: Sequence[str] = ()
     limits: Sequence[str] = ()
+    settings: Sequence[str] = ()
     status: str = "active"
 
 

@@ -14,6 +14,7 @@ from callgate.http.api.etags import IfMatch, account_tag, tag_of_account, tagged
 from callgate.http.api.paging import Cursor, Limit, Page, page, read_cursor
 from callgate.money import format_micros, parse_micros
 from callgate.policy.account import Status
+from callgate.policy.permissions import NAMES as PERMISSIONS
 from callgate.policy.pricing import NAMES as PRICING
 from callgate.service.books import AccountKey, Job
 from callgate.service.open_account import OpenAccount
@@ -52,7 +53,8 @@ class NewAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is left out stays as it is. `identities` are all that it has afterwards. An account with open holds cannot be closed,
     and a credit limit not be cut below what is held. `pricing` has `markup`, `markup_fee`, `markup_increments` and
-    `margin_guard`; `none` for what the application says.
+    `margin_guard`; `none` for what the application says. `permissions` has `hours`, `timezone`, `holidays`, `caller_id` and
+    `caller_ids`, `locale` is of what its callers hear; `default` for what the application says.
     """
 
     status: Literal["active", "suspended", "closed"] | None = None
@@ -60,6 +62,8 @@ class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     deck: str | None = None
     elastic: bool | None = None
     pricing: dict[str, str] = {}
+    permissions: dict[str, str] = {}
+    locale: Annotated[str, msgspec.Meta(max_length=20)] | None = None
     identities: Annotated[tuple[str, ...], msgspec.Meta(max_length=100)] | None = None
 
 
@@ -152,7 +156,10 @@ def _words_of(data: AccountChange) -> tuple[str, ...]:
     elastic = None if data.elastic is None else "on" if data.elastic else "off"
     if unknown := data.pricing.keys() - PRICING.keys():
         raise Invalid("pricing", ", ".join(sorted(unknown))[:60], f"names among {', '.join(PRICING)}")
-    named = {"credit_limit": data.credit_limit, "deck": data.deck, "elastic": elastic, **data.pricing}
+    if unknown := data.permissions.keys() - PERMISSIONS.keys():
+        raise Invalid("permissions", ", ".join(sorted(unknown))[:60], f"names among {', '.join(PERMISSIONS)}")
+    named = {"credit_limit": data.credit_limit, "deck": data.deck, "elastic": elastic, "locale": data.locale}
+    named |= data.pricing | data.permissions
     return tuple(f"{name}={value}" for name, value in named.items() if value is not None)
 
 

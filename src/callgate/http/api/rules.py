@@ -14,12 +14,14 @@ from callgate.http.api.access import may_configure, may_look, may_operate
 from callgate.http.api.accounts import InApp
 from callgate.http.api.desk import ApiRequest, TheDesk
 from callgate.http.api.times import read_time
+from callgate.policy.number_list import ListKind
 from callgate.policy.rules.rule import Rule
 from callgate.protocol.call import CallKey
 from callgate.service.apply_rules import ApplyRules
-from callgate.service.backtest import MAX_LISTED, BacktestReport, Trial, backtest, read_trial_decks
+from callgate.service.backtest import MAX_LISTED, BacktestReport, Trial, backtest, read_trial_decks, trial_list
 from callgate.service.elastic import DEFAULT_TERMS
 from callgate.service.explain import Explanation, explain_call, explain_what_if
+from callgate.service.number_lists import read_entries
 from callgate.service.rules import RulesReport, binding_anew, read_document, rules_report
 
 SOURCE = "the document"
@@ -124,10 +126,11 @@ async def try_rules(
     limit: Annotated[int, QueryParameter(name="limit", ge=0, le=MAX_LISTED, description="Changes listed.")] = 100,
     app: InApp = None,
 ) -> BacktestReport:
-    """Say what other rules or prices would have changed about past calls, without changing anything.
+    """Say what other rules, prices or lists would have changed about past calls, without changing anything.
 
-    The body is a document of rules in TOML, or in JSON `{"document": TOML, "decks": {NAME: CSV}}`; what is left out is as it
-    is in force. Rules are judged as if all of them were binding. One backtest runs at a time.
+    The body is a document of rules in TOML, or in JSON `{"document": TOML, "decks": {NAME: CSV}, "lists": {NAME: {"kind",
+    "entries"}}}`; what is left out is as it is in force, and so is the kind of a list that is there. Rules are judged as if
+    all of them were binding. One backtest runs at a time.
     """
     application, now = desk.application(app), desk.clock()
     tried = trial_in(await request.body(), is_json(request))
@@ -142,6 +145,12 @@ async def try_rules(
             Trial(
                 rules=None if tried.document is None else read_document(tried.document, SOURCE),
                 decks=read_trial_decks(desk.catalog, files, now),
+                lists=[
+                    trial_list(
+                        desk.catalog, application, name, each.kind, read_entries(each.entries, f"lists.{name}.entries")
+                    )
+                    for name, each in tried.lists.items()
+                ],
             ),
             since=now - USUAL if since is None else read_time("since", since),
             until=now if until is None else read_time("until", until),
@@ -151,11 +160,19 @@ async def try_rules(
         )
 
 
+class TrialList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All entries of a list that is tried."""
+
+    entries: list[str]
+    kind: ListKind | None = None
+
+
 class TrialBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is tried, in JSON."""
 
     document: str | None = None
     decks: dict[str, str] = {}
+    lists: dict[str, TrialList] = {}
 
 
 def trial_in(body: bytes, is_json: bool) -> TrialBody:  # noqa: FBT001 - what the request says of its body
@@ -164,8 +181,8 @@ def trial_in(body: bytes, is_json: bool) -> TrialBody:  # noqa: FBT001 - what th
         tried = msgspec.json.decode(body, type=TrialBody) if is_json else TrialBody(document=body.decode())
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Invalid("body", str(error)[:200], "a TOML document in UTF-8, or JSON as the reference has it") from None
-    if tried.document is None and not tried.decks:
-        raise Invalid("body", "nothing to try", "a document of rules, or decks")
+    if tried.document is None and not tried.decks and not tried.lists:
+        raise Invalid("body", "nothing to try", "a document of rules, decks or lists")
     return tried
 
 
