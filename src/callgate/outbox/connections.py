@@ -1,7 +1,8 @@
 """Kept connections to receivers: HTTP/1.1, one request at a time on each, and of an answer its status and `Retry-After`.
 
 It is our own because a client that can do everything takes four times as long for a request, which was most of what a
-delivery cost: see docs/decisions/0027-webhooks-go-out-on-connections-of-our-own.md. Redirects are not followed, bodies are thrown away, nothing is decompressed.
+delivery cost: see docs/decisions/0027-webhooks-go-out-on-connections-of-our-own.md. Redirects are not followed, bodies are
+thrown away, nothing is decompressed.
 """
 
 import asyncio
