@@ -40,7 +40,7 @@ from callgate.service.overrule import Overrule
 from callgate.service.ports import Store
 from callgate.service.settle import Settle
 from callgate.service.signing import Signing, referred
-from callgate.service.ticket import Presented, find_ticket, hide_tickets, read_ticket, without_ticket
+from callgate.service.ticket import Presented, find_ticket, hide_tickets, read_ticket, without_ticket, without_tickets
 
 REPORT_DEADLINE_S = 4.0
 """How long any other callback may wait for the store: inside the five seconds that platforms are believed to wait."""
@@ -147,6 +147,8 @@ class Responder:
     async def _decide(
         self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog, deadline: float
     ) -> WireReply:
+        presented = self._presented(call)
+        call = without_tickets(call)
         job = authorize_job(
             call,
             body,
@@ -155,7 +157,7 @@ class Responder:
             now=self._clock(),
             orphan_after=self._orphan_after,
             elastic=self._elastic,
-            presented=self._presented(call),
+            presented=presented,
             hooks=await hooks_of(call, catalog, (deadline - asyncio.get_running_loop().time()) / 2),
         )
         began_at = perf_counter()
