@@ -27,7 +27,7 @@ from callgate.service.decide import Facts, decide
 from callgate.service.decided_call import DecidedCall
 from callgate.service.hooks import hooks_in
 from callgate.service.reason import refused_by
-from callgate.service.records import Call
+from callgate.service.records import Call, Flag
 
 COUNTED = frozenset(
     {
@@ -105,6 +105,8 @@ def asked(decided: DecidedCall, provider: Provider) -> CallArrived | None:
 def judge_again(decided: DecidedCall, call: CallArrived, judges: Judges) -> Outcome:
     """Decide a recorded call by these judges."""
     was = decided.call
+    if Flag.EMERGENCY in was.flags:
+        return recorded_outcome(was)  # nothing else was asked, and no rule or price has a say
     verdict = decide(_facts(decided, call, judges))
     if verdict.refusal is None and was.refusal is not None and str(was.refusal) in COUNTED:
         return recorded_outcome(was)

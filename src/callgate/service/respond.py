@@ -31,6 +31,7 @@ from callgate.service.authorize import Authorize
 from callgate.service.catalog import Catalog
 from callgate.service.did import Did, DidKey
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
+from callgate.service.emergency import dials_emergency, say_emergency
 from callgate.service.hooks import HOOK_LIMIT_S, ask_hooks, hooks_in
 from callgate.service.meter import Meter
 from callgate.service.name_callout import NotNamedHere
@@ -168,7 +169,8 @@ class Responder:
         except (TimeoutError, StorageUnavailable) as error:
             self.meter.fell_back()
             log.error("decision.fallback", call_id=call.key.call_id, error=type(error).__name__)
-            fallback = provider.answer(call, HangUp())
+            is_emergency = dials_emergency(call, job.application.settings)
+            fallback = provider.answer(call, say_emergency(call, None) if is_emergency else HangUp())
             overrule = Overrule(
                 call=call,
                 decided_at=job.now,
@@ -176,6 +178,7 @@ class Responder:
                 answer=fallback.body,
                 now=self._clock(),
                 endpoints=catalog.endpoints,
+                is_emergency=is_emergency,
             )
             self._overrule(overrule, may_be_held=isinstance(error, TimeoutError))
             return fallback
@@ -282,7 +285,9 @@ def _ignore_outcome(task: asyncio.Task[Outcome]) -> None:
 async def hooks_of(call: CallArrived, catalog: Catalog, limit_s: float = HOOK_LIMIT_S) -> Mapping[str, Value]:
     """What hooks say of a call, where the rules of its application ask any. Takes no longer than hooks may, nor than that."""
     rules = catalog.rules.get(call.key.application)
-    asked = hooks_in(rules.names) if rules is not None else []
+    if rules is None or dials_emergency(call, catalog.applications[call.key.application].row.settings):
+        return {}
+    asked = hooks_in(rules.names)
     return await ask_hooks(asked, call, limit_s=min(limit_s, HOOK_LIMIT_S)) if asked else {}
 
 
