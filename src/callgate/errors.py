@@ -214,6 +214,10 @@ class IdTokenInvalid(Error):
     """A token of the operator's OpenID Connect provider proves nobody."""
 
 
+class OpenIdRefused(Error):
+    """The operator's OpenID Connect provider knows somebody who may not come in; the sentence is for them to read."""
+
+
 class OpenIdUnreachable(Error):
     """The provider's keys cannot be had now, so that nothing can be said of a token."""
 

@@ -35,17 +35,20 @@ from callgate.service.faults import FaultWatch
 from callgate.service.heal import Healer
 from callgate.service.idempotent import KEPT_FOR
 from callgate.service.meter import Meter
+from callgate.service.openid import Terms
 from callgate.service.ports import ManagedPlatform, Store
 from callgate.service.respond import Responder
 from callgate.service.scheduled_export import Every
 from callgate.service.take_lease import Holder
 from callgate.service.ticket import KEPT_USED
+from callgate.service.token import Role
 from callgate.service.token_use import TokenUses
-from callgate.settings import Settings
+from callgate.settings import Settings, parse_pairs
 from callgate.vault import Vault
 
 if TYPE_CHECKING:
     from callgate.http.api.desk import Tools
+    from callgate.http.openid_sign_in import OpenIdSignIn
 
 API_PREFIX = "/api/"
 
@@ -199,6 +202,7 @@ class Gate:
             is_open=self._is_open,
             stopping=self.stopping,
             uses=self._uses,
+            openid=build_openid_sign_in(self._settings),
         )
         return cast("AsgiApp", dashboard)
 
@@ -264,6 +268,35 @@ def build_openid(settings: Settings) -> IdTokens | None:
     from callgate.http.openid import OpenId  # noqa: PLC0415 - loads what only these operators need
 
     return OpenId(settings.app_oidc_issuer, settings.app_oidc_audience, settings.app_oidc_claim, clock)
+
+
+def build_openid_sign_in(settings: Settings) -> "OpenIdSignIn | None":
+    """Where people sign in to the dashboard, where the operator has a provider for them."""
+    if not settings.dashboard_oidc_issuer:
+        return None
+    from callgate.http.openid import Issuer  # noqa: PLC0415 - loads what only these operators need
+    from callgate.http.openid_sign_in import OpenIdSignIn  # noqa: PLC0415
+
+    return OpenIdSignIn(
+        Issuer(settings.dashboard_oidc_issuer, clock),
+        openid_terms(settings),
+        client_id=settings.dashboard_oidc_client_id,
+        client_secret=settings.dashboard_oidc_client_secret,
+        scopes=settings.dashboard_oidc_scopes,
+        redirect_url=f"{(settings.dashboard_url or settings.public_url).rstrip('/')}/sign-in/openid/callback",
+    )
+
+
+def openid_terms(settings: Settings) -> Terms:
+    """What of a provider's claims counts. The settings were checked as they were read."""
+    roles = parse_pairs(settings.dashboard_oidc_roles)
+    return Terms(
+        name_claim=settings.dashboard_oidc_name_claim,
+        roles_claim=settings.dashboard_oidc_roles_claim,
+        roles={value: Role(role) for value, role in roles.items()},
+        tenants_claim=settings.dashboard_oidc_tenants_claim or settings.dashboard_oidc_roles_claim,
+        tenants=parse_pairs(settings.dashboard_oidc_tenants),
+    )
 
 
 async def _tireless(name: str, work: Callable[[], Awaitable[None]]) -> None:

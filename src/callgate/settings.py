@@ -5,7 +5,7 @@ An unknown key or a bad value stops the start and says file, line, key, what was
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -57,6 +57,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     app_oidc_issuer: str = ""
     app_oidc_audience: str = ""
     app_oidc_claim: str = "sub"
+    dashboard_url: str = ""
+    dashboard_oidc_issuer: str = ""
+    dashboard_oidc_client_id: str = ""
+    dashboard_oidc_client_secret: str = ""
+    dashboard_oidc_scopes: str = "openid profile email"
+    dashboard_oidc_name_claim: str = "email"
+    dashboard_oidc_roles_claim: str = "groups"
+    dashboard_oidc_roles: str = ""
+    dashboard_oidc_tenants_claim: str = ""
+    dashboard_oidc_tenants: str = ""
     log_level: str = "info"
 
     def __repr__(self) -> str:
@@ -89,6 +99,8 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
         raise SettingsInvalid(
             "app_oidc_audience", "none", "whom tokens of app_oidc_issuer are meant for: the app's client id"
         )
+    if settings.dashboard_oidc_issuer:
+        _check_dashboard_oidc(settings)
     if settings.elastic_max_s <= settings.elastic_slice_s:
         raise SettingsInvalid(
             "elastic_max_s", str(settings.elastic_max_s), f"more than elastic_slice_s, {settings.elastic_slice_s}"
@@ -104,6 +116,22 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
             "export_to", "an object store without a key", "export_s3_key and export_s3_secret beside it"
         )
     return settings
+
+
+def _check_dashboard_oidc(settings: Settings) -> None:
+    """What a sign-in by a provider cannot do without. Raises `SettingsInvalid`."""
+    needed = {
+        "dashboard_oidc_client_id": "what the provider calls this server",
+        "dashboard_oidc_roles": "who may come in, such as gate-admins=admin; support=viewer",
+    }
+    for name, expected in needed.items():
+        if not getattr(settings, name):
+            raise SettingsInvalid(name, "none, beside dashboard_oidc_issuer", expected)
+    if not settings.dashboard_url and not settings.public_url:
+        expected = (
+            "where browsers reach the dashboard, such as https://gate.example.com: the provider sends them back there"
+        )
+        raise SettingsInvalid("dashboard_url", "none, and no public_url, beside dashboard_oidc_issuer", expected)
 
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -234,6 +262,47 @@ def _issuer(value: object, where: str) -> str:
     return text
 
 
+def _scopes(value: object, where: str) -> str:
+    text = _text(value, where)
+    if "openid" not in text.split():
+        raise SettingsInvalid(where, repr(text), "scopes with blanks between, openid among them")
+    return " ".join(text.split())
+
+
+def _claim(value: object, where: str) -> str:
+    text = _text(value, where).strip()
+    if not text:
+        raise SettingsInvalid(where, "nothing", "the name of a claim")
+    return text
+
+
+def _pairs(expected: str, words: Collection[str] | None = None) -> Callable[[object, str], str]:
+    def check(value: object, where: str) -> str:
+        text = _text(value, where)
+        for word in parse_pairs(text, where, expected).values():
+            if words is not None and word not in words:
+                raise SettingsInvalid(where, repr(word), f"one of {', '.join(words)} behind each =: {expected}")
+        return text
+
+    return check
+
+
+def parse_pairs(text: str, where: str = "", expected: str = "VALUE=WORD; VALUE=WORD") -> dict[str, str]:
+    """Read `VALUE=WORD; VALUE=WORD`: values may hold = and commas, as names of directories do.
+
+    Raises `SettingsInvalid` for a part that is no pair, and for a value that stands there twice.
+    """
+    pairs: dict[str, str] = {}
+    for part in filter(None, (each.strip() for each in re.split(r"[;\n]", text))):
+        value, _, word = (each.strip() for each in part.rpartition("="))
+        if not value or not word:
+            raise SettingsInvalid(where, repr(part[:80]), expected)
+        if value in pairs:
+            raise SettingsInvalid(where, f"{value[:80]!r} twice", "each value once")
+        pairs[value] = word
+    return pairs
+
+
 def _currency(value: object, where: str) -> str:
     try:
         return parse_currency(_text(value, where), where)
@@ -335,6 +404,16 @@ _CHECKS: dict[str, Callable[[object, str], object]] = {
     "app_oidc_issuer": _issuer,
     "app_oidc_audience": _text,
     "app_oidc_claim": _text,
+    "dashboard_url": _public_url,
+    "dashboard_oidc_issuer": _issuer,
+    "dashboard_oidc_client_id": _text,
+    "dashboard_oidc_client_secret": _secret,
+    "dashboard_oidc_scopes": _scopes,
+    "dashboard_oidc_name_claim": _claim,
+    "dashboard_oidc_roles_claim": _claim,
+    "dashboard_oidc_roles": _pairs("VALUE=ROLE; VALUE=ROLE", ("viewer", "operator", "admin")),
+    "dashboard_oidc_tenants_claim": _text,
+    "dashboard_oidc_tenants": _pairs("VALUE=APPLICATION; VALUE=*"),
     "log_level": _one_of("debug", "info", "warning", "error"),
 }
 """Every key, with the check that reads it from the file or the environment."""

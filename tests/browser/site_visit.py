@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+import msgspec
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Request, expect
@@ -97,9 +98,10 @@ async def nobody(_host: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def running(tmp_path: Path) -> Iterator[Site]:
-    """A server that asks for a token, with nothing but the demonstration's accounts."""
-    settings = Settings(database_url=f"sqlite:///{tmp_path / 'gate.db'}", secret_key=new_key())
+def running(tmp_path: Path, port: int = 0, **more: str) -> Iterator[Site]:
+    """A server that asks for a token, with nothing but the demonstration's accounts. `more` are settings."""
+    database = f"sqlite:///{tmp_path / 'gate.db'}"
+    settings = msgspec.structs.replace(Settings(database_url=database, secret_key=new_key()), **more)
     platform = free_port()
     started: Future[tuple[str, str, asyncio.AbstractEventLoop, Store]] = Future()
     stop: list[asyncio.Event] = []
@@ -110,7 +112,7 @@ def running(tmp_path: Path) -> Iterator[Site]:
         async with opened(store):
             token = await prepare_demo(store, settings, clock(), f"http://127.0.0.1:{platform}")
             gate = Gate(settings, store)
-            listening = socket.create_server(("127.0.0.1", 0))
+            listening = socket.create_server(("127.0.0.1", port))
             config = uvicorn.Config(gate, ws="none", lifespan="off", log_level="error")  # type: ignore[arg-type]
             server = uvicorn.Server(config)
             async with gate.working():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from callgate.errors import SettingsInvalid
-from callgate.settings import Settings, load_settings, without_password
+from callgate.settings import Settings, load_settings, parse_pairs, without_password
 
 KEY = "c2VjcmV0LWtleS1vZi1jYWxsZ2F0ZS1pbi10ZXN0cy4="
 
@@ -38,6 +38,15 @@ BAD: list[tuple[str, object, str]] = [
     ("decision_deadline_ms", "60001", "from 10 to 60000"),
     ("orphan_after_s", "0", "from 1 to 86400"),
     ("queue_limit", "0", "from 1 to 1000000"),
+    ("dashboard_oidc_issuer", "http://login.example.com", "https URL"),
+    ("dashboard_oidc_scopes", "profile email", "openid among them"),
+    ("dashboard_oidc_name_claim", " ", "the name of a claim"),
+    ("dashboard_oidc_roles", "gate-admins", "VALUE=ROLE"),
+    ("dashboard_oidc_roles", "=admin", "VALUE=ROLE"),
+    ("dashboard_oidc_roles", "gate-admins=", "VALUE=ROLE"),
+    ("dashboard_oidc_roles", "gate-admins=root", "one of viewer, operator, admin"),
+    ("dashboard_oidc_roles", "a=admin; a=viewer", "each value once"),
+    ("dashboard_oidc_tenants", "acme", "VALUE=APPLICATION"),
     ("log_level", "INFO", "one of debug, info, warning, error"),
     ("log_level", "trace", "one of debug, info, warning, error"),
 ]
@@ -193,3 +202,24 @@ def test_the_limit_of_an_elastic_call_is_longer_than_its_slice() -> None:
     """Else there would be nothing to extend."""
     with pytest.raises(SettingsInvalid, match="more than elastic_slice_s, 600"):
         load_settings(None, {"CALLGATE_ELASTIC_SLICE_S": "600", "CALLGATE_ELASTIC_MAX_S": "600"})
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({}, "dashboard_oidc_client_id"),
+        ({"client_id": "gate"}, "dashboard_oidc_roles"),
+        ({"client_id": "gate", "roles": "a=admin"}, "dashboard_url"),
+    ],
+)
+def test_what_a_sign_in_by_a_provider_cannot_do_without(given: dict[str, str], missing: str) -> None:
+    """Nobody could come in, or come back."""
+    environment = {f"CALLGATE_DASHBOARD_OIDC_{name.upper()}": value for name, value in given.items()}
+    raised = refused(None, environment | {"CALLGATE_DASHBOARD_OIDC_ISSUER": "https://login.example.com"})
+    assert missing in str(raised)
+
+
+def test_pairs_may_hold_what_names_of_directories_hold() -> None:
+    """The last = counts."""
+    assert parse_pairs(" CN=Gate, OU=Groups=admin ;; b=viewer;") == {"CN=Gate, OU=Groups": "admin", "b": "viewer"}
+    assert parse_pairs("") == {}

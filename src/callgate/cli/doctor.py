@@ -70,6 +70,7 @@ async def _look(config: Path | None) -> list[Finding]:
                 _callbacks,
                 _endpoints,
                 _exports,
+                _openid,
             )
             findings += [await look(settings, store) for look in looks]
     except Error as error:
@@ -222,6 +223,27 @@ async def _exports(settings: "Settings", store: "Store") -> Finding:
     if last is None or last.size == 0:
         return Finding("exports", True, "none yet" if settings.export_to else "export_to is not set")
     return Finding("exports", True, f"{last.name}, {last.count} records")
+
+
+async def _openid(settings: "Settings", _store: "Store") -> Finding:
+    """Both providers, where there are any: what they say of themselves, and their keys."""
+    from callgate.app import clock
+
+    found = []
+    for setting in ("dashboard_oidc_issuer", "app_oidc_issuer"):
+        if not (issuer := getattr(settings, setting)):
+            continue
+        from callgate.http.openid import Issuer
+
+        try:
+            await Issuer(issuer, clock).said()
+        except Error as error:
+            advice = (
+                f"look whether {issuer.rstrip('/')}/.well-known/openid-configuration is there and names this issuer"
+            )
+            return Finding("openid", False, f"{setting}: {error}", advice)
+        found.append(issuer)
+    return Finding("openid", True, f"{', '.join(found)} can be reached" if found else "no provider is set")
 
 
 async def _callback_url(settings: "Settings") -> Finding:

@@ -73,6 +73,22 @@ secret_key = "{secret_key}"
 # app_oidc_audience = "my-app"
 # app_oidc_claim = "sub"
 
+# Where browsers reach the dashboard, where that is not public_url.
+# dashboard_url = "https://gate.example.com"
+
+# Your OpenID Connect provider, at which people sign in to the dashboard; what it calls this server; whom it lets in as what.
+# dashboard_oidc_issuer = "https://login.example.com"
+# dashboard_oidc_client_id = "callgate"
+# dashboard_oidc_client_secret = ""
+# dashboard_oidc_scopes = "openid profile email"
+# dashboard_oidc_name_claim = "email"
+# dashboard_oidc_roles_claim = "groups"
+# dashboard_oidc_roles = "gate-admins=admin; gate-support=operator; finance=viewer"
+
+# Which of its values open which application, and which all of them; without it everybody sees all.
+# dashboard_oidc_tenants_claim = "tenant"
+# dashboard_oidc_tenants = "acme=APPLICATION-KEY; house=*"
+
 # debug, info, warning or error.
 # log_level = "info"
 """

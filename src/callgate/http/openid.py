@@ -1,13 +1,16 @@
-"""Tokens of the operator's own OpenID Connect provider: genuine, meant for us, and still valid. Or not.
+"""The operator's own OpenID Connect provider: what it says of itself, its keys, and tokens that are genuine, meant for us, and
+still valid. Or not.
 
-Its keys are fetched when they are first needed, kept for an hour, and fetched again for a key that is not known, at most once
-a minute, so that nobody makes us ask by making up keys. Source: OpenID Connect Core 1.0, section 3.1.3.7.
+What it says is fetched when it is first needed, kept for an hour, and fetched again for a key that is not known, at most once a
+minute, so that nobody makes us ask by making up keys. Sources: OpenID Connect Core 1.0, section 3.1.3.7; OpenID Connect
+Discovery 1.0, sections 3 and 4.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import msgspec
@@ -25,51 +28,70 @@ LEEWAY_S = 60
 
 FETCH_S = 5.0
 MAX_DOCUMENT_BYTES = 262_144
-MAX_TOKEN = 8_192
+MAX_TOKEN = 16_384
+"""Some providers list every group of a person in it."""
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Those with a key that only the provider has. With a shared one, whoever can check a token can make one."""
 
+FAULTS = (aiohttp.ClientError, TimeoutError, JoseError, msgspec.MsgspecError, ValueError, KeyError, TypeError)
+"""What a provider that is away, or answers nonsense, ends in."""
 
-class OpenId:
-    """One provider. `claim` is what names the user: `sub`, say, or `preferred_username`."""
+Claims = dict[str, Any]
 
-    def __init__(self, issuer: str, audience: str, claim: str, clock: Callable[[], datetime]) -> None:
-        self._issuer = issuer
-        self._audience = audience
-        self._claim = claim
+
+class Known(NamedTuple):
+    """What a provider says of itself, and its keys."""
+
+    said: Mapping[str, Any]
+    keys: KeySet
+
+
+class Issuer:
+    """One provider, by the URL that its tokens name it by."""
+
+    def __init__(self, url: str, clock: Callable[[], datetime]) -> None:
+        self.url = url
         self._clock = clock
-        self._keys: KeySet | None = None
+        self._known: Known | None = None
         self._fetched_at: datetime | None = None
         self._asked_at: datetime | None = None
         self._fetching = asyncio.Lock()
 
-    async def user_of(self, token: str) -> str:
-        """Return whom a token names. Raises `IdTokenInvalid` and `OpenIdUnreachable`."""
+    async def claims_of(self, token: str, audience: str) -> Claims:
+        """Return what a token says, if it is this provider's, meant for the audience, and valid now.
+
+        Raises `IdTokenInvalid` and `OpenIdUnreachable`.
+        """
         if len(token) > MAX_TOKEN:
             raise IdTokenInvalid("the token is too long")
-        claims = await self._claims(token)
-        return self._judge(claims)
+        claims = await self._decoded(token)
+        self._judge(claims, audience)
+        return claims
 
-    async def _claims(self, token: str) -> dict[str, Any]:
-        keys = await self._current()
+    async def said(self) -> Mapping[str, Any]:
+        """Return what the provider says of itself: its discovery document. Raises `OpenIdUnreachable`."""
+        return (await self._current()).said
+
+    async def _decoded(self, token: str) -> Claims:
+        known = await self._current()
         try:
-            return _decode(token, keys)
+            return _decode(token, known.keys)
         except (JoseError, ValueError) as error:
             fresh = await self._refreshed()
-            if fresh is keys:
+            if fresh is known:
                 raise IdTokenInvalid(f"the token is not the provider's: {type(error).__name__}") from error
         try:
-            return _decode(token, fresh)
+            return _decode(token, fresh.keys)
         except (JoseError, ValueError) as error:
             raise IdTokenInvalid(f"the token is not the provider's: {type(error).__name__}") from error
 
-    def _judge(self, claims: dict[str, Any]) -> str:
+    def _judge(self, claims: Claims, meant_for: str) -> None:
         now_s = self._clock().timestamp()
-        if claims.get("iss") != self._issuer:
+        if claims.get("iss") != self.url:
             raise IdTokenInvalid("the token is another issuer's")
         audience = claims.get("aud")
-        if self._audience not in (audience if isinstance(audience, list) else [audience]):
+        if meant_for not in (audience if isinstance(audience, list) else [audience]):
             raise IdTokenInvalid("the token is meant for somebody else")
         expires_s, begins_s, issued_s = (claims.get(name) for name in ("exp", "nbf", "iat"))
         if not isinstance(expires_s, int | float) or now_s >= expires_s + LEEWAY_S:
@@ -77,57 +99,77 @@ class OpenId:
         for starts_s in (begins_s, issued_s):
             if starts_s is not None and (not isinstance(starts_s, int | float) or now_s < starts_s - LEEWAY_S):
                 raise IdTokenInvalid("the token is not valid yet")
-        user = claims.get(self._claim)
-        if not isinstance(user, str) or not user:
-            raise IdTokenInvalid(f"the token has no claim {self._claim} that names a user")
-        return user
 
-    async def _current(self) -> KeySet:
-        if self._keys is None or self._fetched_at is None or self._clock() - self._fetched_at >= KEPT_FOR:
+    async def _current(self) -> Known:
+        if self._known is None or self._fetched_at is None or self._clock() - self._fetched_at >= KEPT_FOR:
             return await self._refreshed()
-        return self._keys
+        return self._known
 
-    async def _refreshed(self) -> KeySet:
-        """Keys as they are now, or those of before where it is too soon to ask, or nobody answers."""
+    async def _refreshed(self) -> Known:
+        """What is known now, or what was before where it is too soon to ask, or nobody answers."""
         async with self._fetching:
             now = self._clock()
             if self._asked_at is None or now - self._asked_at >= ASK_AGAIN_AFTER:
                 self._asked_at = now
                 try:
-                    self._keys, self._fetched_at = await self._fetch(), now
-                except (
-                    aiohttp.ClientError,
-                    TimeoutError,
-                    JoseError,
-                    msgspec.MsgspecError,
-                    ValueError,
-                    KeyError,
-                ) as error:
-                    log.warning("openid.unreachable", issuer=self._issuer, error=type(error).__name__)
-            if self._keys is None:
-                raise OpenIdUnreachable("the keys of the OpenID Connect provider cannot be had")
-            return self._keys
+                    self._known, self._fetched_at = await self._fetch(), now
+                except FAULTS as error:
+                    log.warning(
+                        "openid.unreachable", issuer=self.url, error=type(error).__name__, reason=str(error)[:200]
+                    )
+            if self._known is None:
+                raise OpenIdUnreachable("the OpenID Connect provider and its keys cannot be had")
+            return self._known
 
-    async def _fetch(self) -> KeySet:
-        timeout = aiohttp.ClientTimeout(total=FETCH_S)
-        async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
-            said = await _document(session, f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
-            if said["issuer"] != self._issuer:
+    async def _fetch(self) -> Known:
+        async with asking() as session:
+            said = await document(session, f"{self.url.rstrip('/')}/.well-known/openid-configuration")
+            if said["issuer"] != self.url:
                 raise ValueError("it says that it is another issuer")
-            return KeySet.import_key_set(await _document(session, said["jwks_uri"]))
+            return Known(said, KeySet.import_key_set(await document(session, said["jwks_uri"])))
 
 
-def _decode(token: str, keys: KeySet) -> dict[str, Any]:
-    claims: dict[str, Any] = jwt.decode(token, keys, algorithms=ALGORITHMS).claims
-    return claims
+class OpenId:
+    """Tokens of an app's users. `claim` is what names the user: `sub`, say, or `preferred_username`."""
+
+    def __init__(self, issuer: str, audience: str, claim: str, clock: Callable[[], datetime]) -> None:
+        self._issuer = Issuer(issuer, clock)
+        self._audience = audience
+        self._claim = claim
+
+    async def user_of(self, token: str) -> str:
+        """Return whom a token names. Raises `IdTokenInvalid` and `OpenIdUnreachable`."""
+        user = (await self._issuer.claims_of(token, self._audience)).get(self._claim)
+        if not isinstance(user, str) or not user:
+            raise IdTokenInvalid(f"the token has no claim {self._claim} that names a user")
+        return user
 
 
-async def _document(session: aiohttp.ClientSession, url: str) -> Any:
-    async with session.get(url, allow_redirects=False) as response:
+@asynccontextmanager
+async def asking() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client for a few requests to a provider, which keeps no cookies."""
+    timeout = aiohttp.ClientTimeout(total=FETCH_S)
+    async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield session
+
+
+async def document(session: aiohttp.ClientSession, url: str, **headers: str) -> Any:
+    """Fetch a JSON document. Raises one of `FAULTS`."""
+    async with session.get(url, headers=headers, allow_redirects=False) as response:
         response.raise_for_status()
-        body = b""
-        async for part in response.content.iter_chunked(65_536):
-            body += part
-            if len(body) > MAX_DOCUMENT_BYTES:
-                raise ValueError("more than any such document has")
-        return msgspec.json.decode(body)
+        return msgspec.json.decode(await body_of(response))
+
+
+async def body_of(response: aiohttp.ClientResponse) -> bytes:
+    """Raises `ValueError` for more than any document of a provider has."""
+    body = b""
+    async for part in response.content.iter_chunked(65_536):
+        body += part
+        if len(body) > MAX_DOCUMENT_BYTES:
+            raise ValueError("more than any such document has")
+    return body
+
+
+def _decode(token: str, keys: KeySet) -> Claims:
+    claims: Claims = jwt.decode(token, keys, algorithms=ALGORITHMS).claims
+    return claims

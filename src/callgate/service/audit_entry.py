@@ -16,7 +16,7 @@ class Via(StrEnum):
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """Who changes something: `who` is `token:NAME`, `operator:NAME`, or `cli:` and the name in the machine's user list."""
+    """Who changes something: `who` is `token:NAME`, `operator:NAME`, `openid:NAME`, or `cli:` and a user of the machine."""
 
     who: str
     via: Via

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import msgspec
 
@@ -30,7 +31,18 @@ def parse_operator_name(text: str) -> str:
     return text
 
 
-def new_session(kind: SessionKind, subject: str, now: datetime) -> tuple[Session, str]:
+class Granted(Protocol):
+    """What a provider's word opens, where nothing else is kept of a person."""
+
+    @property
+    def role(self) -> Role: ...
+    @property
+    def application(self) -> str | None: ...
+    @property
+    def sub(self) -> str: ...
+
+
+def new_session(kind: SessionKind, subject: str, now: datetime, granted: Granted | None = None) -> tuple[Session, str]:
     """A session for a browser that has just proven itself: what is kept of it, and what the browser's cookie holds."""
     clear = secrets.token_urlsafe(32)
     kept = Session(
@@ -40,6 +52,9 @@ def new_session(kind: SessionKind, subject: str, now: datetime) -> tuple[Session
         created_at=now,
         expires_at=now + SESSION_LASTS,
         seen_at=now,
+        role=None if granted is None else granted.role,
+        application=None if granted is None else granted.application,
+        sub=None if granted is None else granted.sub,
     )
     return kept, clear
 

@@ -13,6 +13,7 @@ class SessionKind(StrEnum):
 
     OPERATOR = "operator"
     TOKEN = "token"  # noqa: S105 - a word
+    OPENID = "openid"
 
 
 class Operator(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +31,10 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A browser that is signed in: `subject` is an operator's name, or the digest of a token. `digest` is that of its cookie."""
+    """A browser that is signed in: `subject` is an operator's name, or the digest of a token, or what an OpenID Connect provider
+    calls somebody. `digest` is that of its cookie. Of these last it holds all that is known: what they may do, the one
+    application that they see, None for all, and `sub`, the provider's own id of them.
+    """
 
     digest: str
     kind: SessionKind
@@ -38,6 +42,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime
     seen_at: datetime
+    role: Role | None = None
+    application: str | None = None
+    sub: str | None = None
 
     @property
     def hint(self) -> str:

@@ -7,7 +7,7 @@ from callgate.storage.rows import Row, from_us, to_us
 OPERATOR_KEY = ("name",)
 OPERATOR = (*OPERATOR_KEY, "role", "password_hash", "sealed_totp", "totp_step", "created_at", "signed_in_at")
 SESSION_KEY = ("digest",)
-SESSION = (*SESSION_KEY, "kind", "subject", "created_at", "expires_at", "seen_at")
+SESSION = (*SESSION_KEY, "kind", "subject", "created_at", "expires_at", "seen_at", "role", "application", "sub")
 
 
 def from_operator(operator: Operator) -> Row:
@@ -43,11 +43,14 @@ def from_session(session: Session) -> Row:
         to_us(session.created_at),
         to_us(session.expires_at),
         to_us(session.seen_at),
+        None if session.role is None else str(session.role),
+        session.application,
+        session.sub,
     )
 
 
 def to_session(row: Row) -> Session:
-    digest, kind, subject, created_at, expires_at, seen_at = row
+    digest, kind, subject, created_at, expires_at, seen_at, role, application, sub = row
     return Session(
         digest=digest,
         kind=SessionKind(kind),
@@ -55,4 +58,7 @@ def to_session(row: Row) -> Session:
         created_at=from_us(created_at),
         expires_at=from_us(expires_at),
         seen_at=from_us(seen_at),
+        role=None if role is None else Role(role),
+        application=application,
+        sub=sub,
     )

@@ -25,11 +25,12 @@ from callgate.web.applications import application_routes
 from callgate.web.audit import list_audit
 from callgate.web.calls import call_routes
 from callgate.web.deliveries import delivery_routes
-from callgate.web.desk import Desk, ForeignForm, SignedOut
+from callgate.web.desk import Desk, ForeignForm, OpenIdProvider, SignedOut
 from callgate.web.figures import show_figures
 from callgate.web.health import show_health
 from callgate.web.live import LiveDesks, live_routes
 from callgate.web.number_lists import number_list_routes
+from callgate.web.openid import openid_routes
 from callgate.web.rates import rate_routes
 from callgate.web.rules import rule_routes
 from callgate.web.sign_in import sign_in, sign_out
@@ -64,9 +65,12 @@ def build_dashboard(  # noqa: PLR0913 - all that pages are about
     is_open: bool,
     stopping: asyncio.Event,
     uses: TokenUses | None = None,
+    openid: OpenIdProvider | None = None,
 ) -> Litestar:
-    """Make the app. `is_open` signs every browser of this machine in; `stopping` ends the streams that pages hold open."""
-    desk = Desk(store, catalogs, platform, vault, settings, clock, is_open, stopping, uses or TokenUses())
+    """Make the app. `is_open` signs every browser of this machine in; `stopping` ends the streams that pages hold open;
+    `openid` is the provider at which people sign in, where there is one.
+    """
+    desk = Desk(store, catalogs, platform, vault, settings, clock, is_open, stopping, uses or TokenUses(), openid)
     live = LiveDesks(desk)
     return Litestar(
         [
@@ -82,6 +86,7 @@ def build_dashboard(  # noqa: PLR0913 - all that pages are about
             show_figures,
             show_health,
             show_start,
+            *openid_routes,
             sign_in,
             sign_out,
             send_asset,

@@ -4,8 +4,8 @@ import asyncio
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, cast
+from datetime import datetime, timedelta
+from typing import Any, Protocol, cast
 from urllib.parse import quote, unquote
 
 from litestar import Request, Response
@@ -26,7 +26,9 @@ from callgate.service.audit_entry import Actor, AuditEntry, Via
 from callgate.service.audited import NoteAction, audited
 from callgate.service.catalog import Catalogs
 from callgate.service.figures import Figures
+from callgate.service.openid import Begun, Person
 from callgate.service.ports import ManagedPlatform, Store
+from callgate.service.throttle import Throttle
 from callgate.service.token import Role, Token
 from callgate.service.token_use import TokenUses
 from callgate.settings import Settings
@@ -36,7 +38,7 @@ from callgate.web.form_token import SAFE, FormTokens
 from callgate.web.navigation import navigation
 from callgate.web.origin import is_from_our_page, is_loopback_host
 from callgate.web.pages import Pages, root_of
-from callgate.web.session import COOKIE, Brakes, signed_in
+from callgate.web.session import COOKIE, Brakes, Visitor, signed_in
 from callgate.web.uploads import Uploads
 
 AnyRequest = Request[Any, Any, State]
@@ -48,6 +50,9 @@ SAID = "callgate_said"
 
 SAID_LASTS_S = 20
 MAX_SAID = 600
+
+OPENID_TRIES, OPENID_WINDOW = 30, timedelta(minutes=1)
+"""Answers of a provider that one address may bring: each has us ask the provider."""
 
 STALE_SIGN_IN = "This page was older than your browser's cookies. Nothing was sent; try once more."
 STALE_FORM = (
@@ -66,6 +71,18 @@ class ForeignForm(Exception):
     """A form without the token of a page that this server made for this browser."""
 
 
+class OpenIdProvider(Protocol):
+    """Whoever can send a browser to the operator's provider, and say who came back. `name` is for people."""
+
+    name: str
+
+    async def url_for(self, begun: Begun) -> str:
+        """Raises `OpenIdUnreachable`."""
+
+    async def person(self, begun: Begun, code: str, issuer: str | None) -> Person:
+        """Raises `IdTokenInvalid`, `OpenIdRefused` and `OpenIdUnreachable`."""
+
+
 @dataclass
 class Desk:
     """One for the whole dashboard, and a copy of it for each request (`at`), whose store writes in the audit log who changed
@@ -81,9 +98,11 @@ class Desk:
     is_open: bool
     stopping: asyncio.Event
     uses: TokenUses = field(default_factory=TokenUses)
-    token: Token | None = None
+    openid: OpenIdProvider | None = None
+    token: Visitor | None = None
     pages: Pages = field(default_factory=Pages)
     brakes: Brakes = field(default_factory=Brakes)
+    openid_tries: Throttle = field(default_factory=lambda: Throttle(OPENID_TRIES, OPENID_WINDOW))
     uploads: Uploads = field(init=False)
     figures: Figures = field(init=False)
     tokens: FormTokens = field(init=False)
@@ -124,31 +143,34 @@ class Desk:
         mine.token = token
         if token is not None:
             request.scope["auth"] = token
-            mine.store = self.store_of(audit_name(token))
+            mine.store = self.store_of(token.who)
         return mine
 
     def store_of(self, who: str) -> Store:
-        """The store for somebody: `operator:NAME` or `token:NAME`."""
+        """The store for somebody: `operator:NAME`, `openid:NAME` or `token:NAME`."""
         return audited(self.store, Actor(who=who, via=Via.DASHBOARD), self.clock)
 
-    async def visitor(self, request: AnyRequest) -> Token | None:
+    async def visitor(self, request: AnyRequest) -> Visitor | None:
         """The token that the browser has shown within the last hours, if it still holds. Of an open dashboard, everybody's."""
         now = self.clock()
         if self.is_open:
-            return Token(digest="", name="dashboard", role=Role.ADMIN, hint="", created_at=now)
+            return Visitor(
+                who="operator:dashboard", digest="", name="dashboard", role=Role.ADMIN, hint="", created_at=now
+            )
         clear = request.cookies.get(COOKIE, "")
-        token = await signed_in(self.store, clear, now) if clear else None
+        has_openid = self.openid is not None
+        token = await signed_in(self.store, clear, now, has_openid=has_openid) if clear else None
         if token is not None and token.digest:
             self.uses.note(token.digest, now)
         return token
 
-    def who(self) -> Token:
+    def who(self) -> Visitor:
         """Who is signed in. Raises `SignedOut`."""
         if self.token is None:
             raise SignedOut
         return self.token
 
-    def at_least(self, role: Role) -> Token:
+    def at_least(self, role: Role) -> Visitor:
         """Who is signed in, if they may do this. Raises `SignedOut`, `PermissionDeniedException`."""
         token = self.who()
         if RANK[token.role] < RANK[role]:
@@ -157,7 +179,7 @@ class Desk:
             )
         return token
 
-    def over_all(self, role: Role = Role.VIEWER) -> Token:
+    def over_all(self, role: Role = Role.VIEWER) -> Visitor:
         """Who is signed in, if they may do this to what all applications share. Raises as `at_least`."""
         token = self.at_least(role)
         if token.application is not None:
@@ -169,7 +191,7 @@ class Desk:
         """Write in the audit log what was done outside of the books."""
         entry = AuditEntry(
             at=self.clock(),
-            who=audit_name(self.who()),
+            who=self.who().who,
             via=Via.DASHBOARD,
             action=action,
             kind=kind,
@@ -241,10 +263,18 @@ class Desk:
         return Redirect(root_of(request.scope["raw_path"]) + path, status_code=303, cookies=cookies)
 
     def sign_in_page(
-        self, request: AnyRequest, *, status_code: int = 200, fault: str = "", tried: str = ""
+        self, request: AnyRequest, *, status_code: int = 200, fault: str = "", tried: str = "", openid_fault: str = ""
     ) -> Response[str]:
-        """`tried` is the name under which signing in failed, empty for a token."""
-        return self.page("sign_in.html", request, status_code=status_code, fault=fault, tried=tried)
+        """`tried` is the name under which signing in failed, empty for a token; `openid_fault` what is wrong at the provider."""
+        return self.page(
+            "sign_in.html",
+            request,
+            status_code=status_code,
+            fault=fault,
+            tried=tried,
+            provider=None if self.openid is None else self.openid.name,
+            openid_fault=openid_fault,
+        )
 
     # -- answers to what went wrong ------------------------------------------------------------------------------------------
 
@@ -299,11 +329,6 @@ def strict_cookie(request: AnyRequest, key: str, value: str, max_age_s: int | No
 def name_of(who: Token) -> str:
     """How the books name somebody who works with the dashboard."""
     return f"web:{who.name}"
-
-
-def audit_name(token: Token) -> str:
-    """What the audit log calls whoever is signed in: an operator is a token without a digest, see `session.signed_in`."""
-    return f"{'token' if token.hint else 'operator'}:{token.name}"
 
 
 AtDesk = NamedDependency[Desk]

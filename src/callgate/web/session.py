@@ -7,10 +7,12 @@ out at once.
 from collections import deque
 from datetime import datetime, timedelta
 
+import msgspec
+
 from callgate.service.operator import SEEN_EVERY, SeeSession, session_digest
 from callgate.service.operator_rows import SessionKind
 from callgate.service.ports import Store
-from callgate.service.token import Token
+from callgate.service.token import Role, Token
 
 COOKIE = "callgate_session"
 
@@ -23,8 +25,14 @@ MAX_NAMES = 1_000
 """Names that are watched at once; what was tried first is forgotten first."""
 
 
-async def signed_in(store: Store, clear: str, now: datetime) -> Token | None:
-    """Whoever this cookie belongs to, as a token: an operator has one without digest and hint. None for nobody, any more."""
+class Visitor(Token, frozen=True, kw_only=True):
+    """Whoever is signed in, as a token: people have one without digest and hint. `who` is what the audit log calls them."""
+
+    who: str
+
+
+async def signed_in(store: Store, clear: str, now: datetime, *, has_openid: bool = False) -> Visitor | None:
+    """Whoever this cookie belongs to, None for nobody, any more. Without `has_openid` there is no provider any more."""
     session = await store.session(session_digest(clear))
     if session is None or now >= session.expires_at:
         return None
@@ -32,15 +40,24 @@ async def signed_in(store: Store, clear: str, now: datetime) -> Token | None:
         operator = await store.operator(session.subject)
         if operator is None:
             return None
-        visitor = Token(digest="", name=operator.name, role=operator.role, hint="", created_at=operator.created_at)
+        visitor = _person(f"operator:{operator.name}", operator.name, operator.role, None, operator.created_at)
+    elif session.kind is SessionKind.OPENID:
+        if not has_openid or session.role is None:
+            return None
+        name = session.subject
+        visitor = _person(f"openid:{name}", name, session.role, session.application, session.created_at)
     else:
         token = await store.token(session.subject)
         if token is None or not token.is_valid(now):
             return None
-        visitor = token
+        visitor = Visitor(who=f"token:{token.name}", **msgspec.structs.asdict(token))
     if now - session.seen_at > SEEN_EVERY:
         await store.perform(SeeSession(digest=session.digest, now=now))
     return visitor
+
+
+def _person(who: str, name: str, role: Role, application: str | None, since: datetime) -> Visitor:
+    return Visitor(who=who, digest="", name=name, role=role, hint="", created_at=since, application=application)
 
 
 class Brake:

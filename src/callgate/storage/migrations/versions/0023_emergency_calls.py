@@ -1,12 +1,12 @@
 """Emergency calls that are up are found by their callers. They alone are up without a price.
 
-Revision 0022, after 0021.
+Revision 0023, after 0022.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0022"
-down_revision = "0021"
+revision = "0023"
+down_revision = "0022"
 
 STATEMENTS = (
     "CREATE INDEX calls_of_emergency ON calls (application, caller) WHERE hold_state = 'open' AND rate IS NULL",
