@@ -55,8 +55,8 @@ class Gate:
         return answer
 
     @asynccontextmanager
-    async def stalled(self) -> AsyncIterator[None]:
-        """Another process holds the lock; when it lets go, what was answered late is undone."""
+    async def stalled(self, *, is_drained: bool = True) -> AsyncIterator[None]:
+        """Another process holds the lock; when it lets go, what was answered late is undone, if that is waited for."""
         other = sqlite3.connect(self.path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         try:
@@ -64,6 +64,10 @@ class Gate:
         finally:
             other.execute("ROLLBACK")
             other.close()
+        if is_drained:
+            await self.drain()
+
+    async def drain(self) -> None:
         await self._responder.drain()
 
     def run(self, steps: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -149,6 +153,23 @@ def test_a_repeat_that_outlives_the_stall_gets_what_was_sent(gate: Gate) -> None
 
     gate.run(steps)
     assert (house.call().state, house.wallet().held_micros) == ("refused", 0)
+
+
+def test_a_repeat_between_the_fallback_and_its_writing(gate: Gate) -> None:
+    """The store is back and does not know of the call yet: asked, it would let it through."""
+    house = gate.house
+
+    async def steps() -> None:
+        async with gate.stalled(is_drained=False):
+            assert await gate.hear_in_time(house.arrived()) == house.hang_up
+            await asyncio.sleep(0.8)  # by then an impatient store has given up; it is tried again a second later
+        assert await gate.hear(house.arrived()) == house.hang_up
+        await gate.drain()
+        assert await gate.hear(house.arrived()) == house.hang_up
+
+    gate.run(steps)
+    assert (house.call().state, house.call().refusal) == ("refused", "not_decided_in_time")
+    assert (house.wallet().held_micros, house.moved()) == (0, [])
 
 
 def test_a_decision_that_was_sent_in_time_stands(gate: Gate) -> None:

@@ -121,7 +121,7 @@ BUGS: dict[str, tuple[Change, ...]] = {
     "lose the overrule": (
         Change(
             "service/respond.py",
-            "            self._overrule(overrule, may_be_held=isinstance(error, TimeoutError))\n",
+            "        self._overrule(overrule, may_be_held=may_be_held)\n",
             "",
         ),
     ),

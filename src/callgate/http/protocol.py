@@ -65,7 +65,7 @@ class Whole:
             reply = problems.STOPPING
         except Exception:  # noqa: BLE001 - the connection goes on
             log.exception("callback.failed")
-            reply = problems.FAILED
+            reply = problems.INTERNAL
         if self.disconnected:
             return
         if protocol.flow.write_paused:

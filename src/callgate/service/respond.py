@@ -6,6 +6,7 @@ still does is overruled.
 
 import asyncio
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -90,6 +91,7 @@ class Responder:
         self.meter = meter if meter is not None else Meter()
         self._deciding: dict[CallKey, asyncio.Future[None]] = {}
         self._overruling: set[asyncio.Task[None]] = set()
+        self._unwritten: Counter[CallKey] = Counter()  # calls that were told the fallback, by how many of those wait
         self._is_hurried = asyncio.Event()
         self.asked_at = 0.0
         """When the last call arrived, by the clock of the event loop."""
@@ -159,6 +161,8 @@ class Responder:
             presented=self._presented(call),
             hooks=await hooks_of(call, catalog, (deadline - asyncio.get_running_loop().time()) / 2),
         )
+        if call.key in self._unwritten:  # the store does not know of it: asked again, it would decide anew
+            return self._fall_back(job, provider, "Unwritten", may_be_held=False)
         began_at = perf_counter()
         try:
             async with asyncio.timeout_at(deadline):
@@ -167,21 +171,25 @@ class Responder:
                 self.meter.decided(outcome.decision, perf_counter() - began_at)
             return self._reply(call, outcome)
         except (TimeoutError, StorageUnavailable) as error:
-            self.meter.fell_back()
-            log.error("decision.fallback", call_id=call.key.call_id, error=type(error).__name__)
-            is_emergency = dials_emergency(call, job.application.settings)
-            fallback = provider.answer(call, say_emergency(call, None) if is_emergency else HangUp())
-            overrule = Overrule(
-                call=call,
-                decided_at=job.now,
-                body=body,
-                answer=fallback.body,
-                now=self._clock(),
-                endpoints=catalog.endpoints,
-                is_emergency=is_emergency,
-            )
-            self._overrule(overrule, may_be_held=isinstance(error, TimeoutError))
-            return fallback
+            return self._fall_back(job, provider, type(error).__name__, may_be_held=isinstance(error, TimeoutError))
+
+    def _fall_back(self, job: Authorize, provider: Provider, why: str, *, may_be_held: bool) -> WireReply:
+        """Hang up, or put an emergency call through, and have that written down as the decision."""
+        self.meter.fell_back()
+        log.error("decision.fallback", call_id=job.call.key.call_id, error=why)
+        is_emergency = dials_emergency(job.call, job.application.settings)
+        fallback = provider.answer(job.call, say_emergency(job.call, None) if is_emergency else HangUp())
+        overrule = Overrule(
+            call=job.call,
+            decided_at=job.now,
+            body=job.body,
+            answer=fallback.body,
+            now=self._clock(),
+            endpoints=job.endpoints,
+            is_emergency=is_emergency,
+        )
+        self._overrule(overrule, may_be_held=may_be_held)
+        return fallback
 
     def _input(self, chosen: CallInput, body: bytes, provider: Provider, catalog: Catalog) -> AnswerInput:
         application = chosen.key.application
@@ -248,16 +256,21 @@ class Responder:
         task = asyncio.ensure_future(self._until_done(job))
         self._overruling.add(task)
         task.add_done_callback(self._overruling.discard)
+        self._unwritten[job.call.key] += 1
 
     async def _until_done(self, job: Overrule) -> None:
         """Whatever is wrong with the store now, what was answered must come to stand in it."""
         while True:
             with suppress(StorageUnavailable):
-                return await self._store.perform(job, is_urgent=True)
+                await self._store.perform(job, is_urgent=True)
+                break
             await asyncio.sleep(HURRIED_RETRY_S)
             with suppress(TimeoutError):
                 async with asyncio.timeout(OVERRULE_RETRY_S):
                     await self._is_hurried.wait()
+        self._unwritten[job.call.key] -= 1
+        if not self._unwritten[job.call.key]:
+            del self._unwritten[job.call.key]
 
     def _reply(self, event: CallEvent, outcome: Outcome) -> WireReply:
         if outcome.note:

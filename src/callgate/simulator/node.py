@@ -15,7 +15,7 @@ from callgate.service.faults import FaultWatch
 from callgate.service.heal import Healer
 from callgate.service.ports import Platform
 from callgate.service.respond import Responder
-from callgate.simulator.causes import AnyCause, Delivery, Own
+from callgate.simulator.causes import AnyCause, CallId, Delivery, Own
 from callgate.simulator.disk import CAUSE, Disk, SteppedStore
 from callgate.simulator.loop import Agenda, Killed, VirtualLoop
 from callgate.simulator.oracle import Setup
@@ -48,6 +48,7 @@ class Node:
         self.setup: Setup | None = None
         self.trouble_at = -1.0  # when its store failed last
         self.fallbacks: dict[Delivery, float] = {}  # answered with the fallback, which is not yet written down
+        self.told_late: set[CallId] = set()  # calls that were hung up when the store had failed, whoever decided that
         self._agenda = agenda
         self._clock = clock
         self.store = SteppedStore(path, disk)

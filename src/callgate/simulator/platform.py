@@ -194,14 +194,24 @@ def _replied(world: World, node: Node, delivery: Delivery, is_genuine: bool, tas
 def _fault_in(world: World, node: Node, delivery: Delivery, said: Said, waited_s: float) -> str:
     if waited_s > _limit_s(delivery) + EXACT_S:
         return f"{delivery} waited {waited_s:.3f} s"
+    if any(_is_owed(node, told, delivery) for told in node.fallbacks) and said != HANG_UP:
+        return f"{delivery} was answered {said}, after the fallback and before that was written down"
+    if delivery.kind == "ice" and said == HANG_UP and _is_excused(node, delivery, waited_s):
+        node.told_late.add(delivery.key)
     if delivery.is_committed and said == delivery.expected:
         return ""
-    if delivery.kind == "ice" and said == HANG_UP and _is_excused(node, delivery, waited_s):
+    if delivery.kind == "ice" and said == HANG_UP and delivery.key in node.told_late:
         node.fallbacks[delivery] = world.agenda.now  # and must be written down
         return ""
     if not delivery.is_committed:
         return f"{delivery} was answered {said}, and nothing was committed"
     return f"{delivery} was answered {said}, must be {delivery.expected}"
+
+
+def _is_owed(node: Node, told: Delivery, asked: Delivery) -> bool:
+    """Whether this call was answered with the fallback before it was asked about again, and the books do not know it yet."""
+    is_same = asked.kind == "ice" and told.key == asked.key
+    return is_same and not told.is_overruled and node.fallbacks[told] < asked.at
 
 
 def _is_excused(node: Node, delivery: Delivery, waited_s: float) -> bool:

@@ -20,7 +20,7 @@ from callgate.errors import (
     Stale,
     StorageUnavailable,
 )
-from callgate.http.problems import Fault, problem
+from callgate.http.problems import INTERNAL, Fault, problem
 from callgate.logs import log
 from callgate.protocol import WireReply
 
@@ -116,7 +116,7 @@ def _read_fault(field: str, message: str) -> Fault:
 def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Our own fault: logged with its traceback, answered without."""
     log.error("api.bug", method=request.method, route=_route_of(request), exc_info=error)
-    return _response(problem(500, "internal", "Something is wrong on our side; it was logged."))
+    return _response(INTERNAL)
 
 
 def _route_of(request: Request[Any, Any, Any]) -> str:
