@@ -312,7 +312,7 @@ class Books:
 
     def emergencies_of(self, key: CallerKey) -> list[Call]:
         """The emergency calls of this caller that are up, with what the jobs of this batch have done to them."""
-        calls = {call.key: call for call in self.emergencies.get(key) or ()}
+        calls = {call.key: call for call in self.emergencies.get(key) or () if Flag.EMERGENCY in call.flags}
         for _, call in self.calls.differences():
             if call is not None and (call.key.application, call.caller) == key and Flag.EMERGENCY in call.flags:
                 calls[call.key] = call
@@ -334,5 +334,5 @@ class Books:
 def _is_holding(call: Call | None, key: AccountKey) -> bool:
     if call is None or call.hold is None:
         return False
-    is_of_nothing = call.rate is None  # that of an emergency call
+    is_of_nothing = call.rate is None and call.hold.amount_micros == 0  # that of an emergency call
     return call.hold.state is HoldState.OPEN and not is_of_nothing and (call.key.application, call.account) == key
