@@ -334,5 +334,5 @@ class Books:
 def _is_holding(call: Call | None, key: AccountKey) -> bool:
     if call is None or call.hold is None:
         return False
-    is_of_nothing = call.rate is None and call.hold.amount_micros == 0  # that of an emergency call
+    is_of_nothing = Flag.EMERGENCY in call.flags
     return call.hold.state is HoldState.OPEN and not is_of_nothing and (call.key.application, call.account) == key

@@ -148,7 +148,7 @@ REFUNDED = """SELECT k.application, k.call_id, CAST(coalesce(sum(t.amount_micros
     ON t.application = k.application AND t.call_id = k.call_id AND t.kind = 'refund' GROUP BY k.application, k.call_id"""
 OPEN_HOLDS = """SELECT k.application, k.account, count(c.call_id) FROM unnest($1::text[], $2::text[]) AS k(application, account)
     LEFT JOIN calls AS c ON c.application = k.application AND c.account = k.account AND c.hold_state = 'open'
-        AND NOT (c.rate IS NULL AND c.hold_micros = 0)
+        AND c.flags NOT LIKE '%emergency%'
     GROUP BY k.application, k.account"""
 LOCK_CALLERS = """SELECT pg_advisory_xact_lock(hashtextextended(application || ' ' || caller, 0))
     FROM (SELECT DISTINCT application, caller FROM unnest($1::text[], $2::text[]) AS k(application, caller)
