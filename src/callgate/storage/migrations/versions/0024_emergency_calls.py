@@ -1,12 +1,12 @@
 """Emergency calls that are up are found by their callers. They alone are up without a price.
 
-Revision 0023, after 0022.
+Revision 0024, after 0023.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0023"
-down_revision = "0022"
+revision = "0024"
+down_revision = "0023"
 
 STATEMENTS = (
     "CREATE INDEX calls_of_emergency ON calls (application, caller) WHERE hold_state = 'open' AND rate IS NULL",
