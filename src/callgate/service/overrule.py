@@ -67,6 +67,7 @@ class Overrule:
                 body=self.body,
                 answer=self.answer,
                 note=Refusal.NOT_DECIDED_IN_TIME,
+                covered=self.call.covered,
             )
         )
 

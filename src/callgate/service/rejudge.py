@@ -23,11 +23,11 @@ from callgate.rating.charge import charge_micros
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
-from callgate.service.decide import Facts, decide
+from callgate.service.decide import Facts, Verdict, decide
 from callgate.service.decided_call import DecidedCall
 from callgate.service.hooks import hooks_in
 from callgate.service.reason import refused_by
-from callgate.service.records import Call, Flag
+from callgate.service.records import Call
 
 COUNTED = frozenset(
     {
@@ -102,12 +102,15 @@ def asked(decided: DecidedCall, provider: Provider) -> CallArrived | None:
     return msgspec.structs.replace(event, key=decided.call.key) if isinstance(event, CallArrived) else None
 
 
+def verdict_again(decided: DecidedCall, call: CallArrived, judges: Judges) -> Verdict:
+    """What these judges say of a recorded call, step by step, those left out that count other calls."""
+    return decide(_facts(decided, call, judges))
+
+
 def judge_again(decided: DecidedCall, call: CallArrived, judges: Judges) -> Outcome:
     """Decide a recorded call by these judges."""
     was = decided.call
-    if Flag.EMERGENCY in was.flags:
-        return recorded_outcome(was)  # nothing else was asked, and no rule or price has a say
-    verdict = decide(_facts(decided, call, judges))
+    verdict = verdict_again(decided, call, judges)
     if verdict.refusal is None and was.refusal is not None and str(was.refusal) in COUNTED:
         return recorded_outcome(was)
     trace = msgspec.to_builtins(verdict.trace)
@@ -148,6 +151,7 @@ def _facts(decided: DecidedCall, call: CallArrived, judges: Judges) -> Facts:
         wallet=wallet,
         deck=None if account is None else _deck_then(judges, account.deck, was, account.currency),
         now=was.decided_at,
+        emergencies_up=saw.get("emergency", {}).get("up"),  # of any other call None: the step was not asked
         lists=judges.lists,
         rules=judges.rules,
         hooks={name: seen[name] for name in hooks_in(seen)},
