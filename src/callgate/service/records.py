@@ -27,6 +27,7 @@ class Flag(StrEnum):
     LATE = "late"  # decided after the deadline and undone
     NEAR_LIMIT = "near_limit"  # more calls in a minute than the operator wants to go unnoticed
     RULE_FAILED = "rule_failed"  # a rule of the operator could not be judged, so that the call was refused
+    LIMITED = "limited"  # let through while the store was down, with nothing held
     CREDIT_ENDED = "credit_ended"  # its hold could not be extended: we asked the platform to end it
 
 
@@ -100,7 +101,8 @@ def held_s(call: Call) -> int:
 class Callback(msgspec.Struct, frozen=True, kw_only=True):
     """One callback as it came and what we answered: the event log. Append-only.
 
-    `name` is the provider's word for the event, `note` ours for what was odd about it, empty when nothing was.
+    `name` is the provider's word for the event, `note` ours for what was odd about it, empty when nothing was. `covered` is
+    what its signature covered beside the body, see `CallEvent`.
     """
 
     key: CallKey
@@ -109,6 +111,7 @@ class Callback(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     answer: bytes
     note: str = ""
+    covered: str = ""
 
 
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ from callgate.rating.charge import charge_micros
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
-from callgate.service.decide import Facts, decide
+from callgate.service.decide import Facts, Verdict, decide
 from callgate.service.decided_call import DecidedCall
 from callgate.service.hooks import hooks_in
 from callgate.service.reason import refused_by
@@ -102,10 +102,15 @@ def asked(decided: DecidedCall, provider: Provider) -> CallArrived | None:
     return msgspec.structs.replace(event, key=decided.call.key) if isinstance(event, CallArrived) else None
 
 
+def verdict_again(decided: DecidedCall, call: CallArrived, judges: Judges) -> Verdict:
+    """What these judges say of a recorded call, step by step, those left out that count other calls."""
+    return decide(_facts(decided, call, judges))
+
+
 def judge_again(decided: DecidedCall, call: CallArrived, judges: Judges) -> Outcome:
     """Decide a recorded call by these judges."""
     was = decided.call
-    verdict = decide(_facts(decided, call, judges))
+    verdict = verdict_again(decided, call, judges)
     if verdict.refusal is None and was.refusal is not None and str(was.refusal) in COUNTED:
         return recorded_outcome(was)
     trace = msgspec.to_builtins(verdict.trace)
