@@ -47,7 +47,7 @@ from callgate.service.ports import Store
 from callgate.service.record_limited import RecordLimited
 from callgate.service.settle import Settle
 from callgate.service.signing import Signing, referred
-from callgate.service.ticket import Presented, find_ticket, hide_tickets, read_ticket, without_ticket
+from callgate.service.ticket import Presented, find_ticket, hide_tickets, read_ticket, without_ticket, without_tickets
 
 T = TypeVar("T")
 
@@ -168,6 +168,8 @@ class Responder:
     async def _decide(
         self, call: CallArrived, body: bytes, provider: Provider, catalog: Catalog, deadline: float
     ) -> WireReply:
+        presented = self._presented(call)
+        call = without_tickets(call)
         job = authorize_job(
             call,
             body,
@@ -176,7 +178,7 @@ class Responder:
             now=self._clock(),
             orphan_after=self._orphan_after,
             elastic=self._elastic,
-            presented=self._presented(call),
+            presented=presented,
             hooks=await hooks_of(call, catalog, (deadline - asyncio.get_running_loop().time()) / 2),
         )
         if (sent := self._limited.find(call.key)) is not None:
