@@ -155,6 +155,7 @@ class Bench:
 
     def _callgate_with_policy(self) -> Server:
         environment = _environment(self._folder / "policy.db")
+        environment["CALLGATE_DECISION_DEADLINE_MS"] = "10000"  # its cost is asked for: a stall is not to end the run
         scratch.fill_callgate(_settings(environment), self._who, rates(), has_policy=True)
         return Server("callgate with policy", CALLGATE, environment, self._folder)
 
