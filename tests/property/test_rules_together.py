@@ -1,4 +1,4 @@
-"""Rules are asked in groups first. What they come to is what each would, asked alone, whatever holds, fails or ends the search."""
+"""Rules are asked in groups first. What they come to is what each would, asked alone, whatever holds, fails or ends it."""
 
 from hypothesis import given
 from hypothesis import strategies as st

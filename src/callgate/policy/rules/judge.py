@@ -12,7 +12,6 @@ from callgate.policy.rules.evaluate import Program, compile_condition, context_o
 from callgate.policy.rules.facts import Value
 from callgate.policy.rules.rule import DECISIVE, Effect, Mode, Rule
 
-
 GROUPED = 16
 """Rules that are asked about together: whether any of their conditions holds. Mostly none does, and then none is asked alone."""
 
