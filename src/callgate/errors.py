@@ -150,6 +150,10 @@ class NotFound(Error):
     """Nothing of that name here."""
 
 
+CLOSED = "closed"
+"""How a store is that we have closed ourselves."""
+
+
 class StorageUnavailable(Error):
     """The store did not take it. Nothing was written: safe to try again. `state` says in two words how the store is."""
 

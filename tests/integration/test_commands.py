@@ -241,7 +241,7 @@ def test_what_is_not_understood_exits_with_2(run: Run, words: list[str]) -> None
         (["app", "set", KEY, "lost_dice=half"], "expected one of auto, post_full, void"),
         (["app", "set", KEY, "home_country=XX"], "an ISO 3166 code such as SE"),
         (["account", "set", "alice", "hours=always"], "Mo-Fr 08:00-18:00; Sa 10:00-14:00"),
-        (["app", "set", KEY, "fallback=connect_limited"], "expected hangup"),
+        (["app", "set", KEY, "fallback=connect"], "expected one of hangup, connect_limited"),
         (["app", "set", KEY, "platform=mars"], "expected global, use1, euc1"),
         (["app", "set", KEY, "platform=http://example.com"], "http to 'example.com'; expected https://HOST"),
         (["app", "set", KEY, "platform=https://u:p@example.com"], "a user or password in it"),

@@ -68,8 +68,8 @@ async def set(key: str, *words: str, config: Config = None, json: AsJson = False
         callers hear), warning=TEXT|none (what they hear before their credit ends). in_app=free|FEE|refuse (calls
         to app users), conference=refuse|free|PRICE (a minute in one), sip=refuse|DOMAIN:PRICE,... (a minute to each
         domain). text.REFUSAL=TEXT and text.REFUSAL.LOCALE=TEXT (what refused callers hear; {available} for what they have left).
-        home_country=SE. hours, timezone, holidays, caller_id and caller_ids as for an account. This version has one value of
-        fallback.
+        home_country=SE. hours, timezone, holidays, caller_id and caller_ids as for an account.
+        fallback=hangup|connect_limited (while the store is down).
     """
     from callgate.service.add_application import SetApplication
 

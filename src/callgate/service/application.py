@@ -46,6 +46,13 @@ class LostEnd(StrEnum):
     VOID = "void"
 
 
+class Fallback(StrEnum):
+    """What a call is answered when there is no decision. CONNECT_LIMITED: while the store is down some are let through."""
+
+    HANGUP = "hangup"
+    CONNECT_LIMITED = "connect_limited"
+
+
 class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `app set` sets. `trust` names what may prove a caller beyond the platform's own authentication: all of it
     can be forged, so that nothing is trusted unless named. `freshness` is in seconds, either way. `warning` is what a
@@ -73,15 +80,14 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     pricing: Pricing = NOTHING_SAID
     permissions: Permissions = ALL_INHERITED
     texts: Texts = NO_TEXTS
+    fallback: Fallback = Fallback.HANGUP
 
     def changed(self, words: list[str]) -> "ApplicationSettings":
         """Apply `NAME=VALUE` words in order. Raises `Invalid` naming the word that cannot be used."""
         settings = self
         for word in words:
             name, equals, value = word.partition("=")
-            if equals and name in FIXED:
-                _check_fixed(name, value)
-            elif equals and name in PRICING:
+            if equals and name in PRICING:
                 settings = msgspec.structs.replace(settings, pricing=settings.pricing.changed(name, value))
             elif equals and name in PERMISSIONS:
                 permissions = settings.permissions.changed(name, value)
@@ -92,16 +98,17 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
             elif equals and name in _READ:
                 settings = msgspec.structs.replace(settings, **{name: _READ[name](value)})
             else:
-                names = ", ".join([*_READ, *PRICING, *PERMISSIONS, *FIXED, f"{SETTING}.REFUSAL"])
+                names = ", ".join([*_READ, *PRICING, *PERMISSIONS, f"{SETTING}.REFUSAL"])
                 raise Invalid("application setting", repr(word), f"NAME=VALUE with one of these names: {names}")
         return settings
 
     def shown(self) -> dict[str, str]:
-        """Every setting in the words that would set it, those that cannot be changed yet included."""
+        """Every setting in the words that would set it."""
         given = {
             "trust": ",".join(self.trust) or "none",
             "freshness": str(self.freshness),
             "lost_dice": str(self.lost_dice),
+            "fallback": str(self.fallback),
             "locale": self.locale,
             "warning": self.warning or "none",
             "platform": self.platform or USUAL,
@@ -112,17 +119,7 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
             "home_country": self.home_country or "none",
             "emergency_numbers": ",".join(self.emergency_numbers) or "none",
         }
-        given |= self.pricing.shown() | self.permissions.shown() | self.texts.shown()
-        return given | {name: value for name, value in FIXED.items() if value}
-
-
-FIXED = {"fallback": "hangup"}
-"""Settings with one value in this version, which is what calls meet; nothing reads those that have none."""
-
-
-def _check_fixed(name: str, value: str) -> None:
-    if value != FIXED[name]:
-        raise Invalid(name, repr(value), FIXED[name] or "nothing: this setting is not available in this version")
+        return given | self.pricing.shown() | self.permissions.shown() | self.texts.shown()
 
 
 def _trust(value: str) -> tuple[str, ...]:
@@ -143,6 +140,13 @@ def _lost_dice(value: str) -> LostEnd:
         return LostEnd(value)
     except ValueError:
         raise Invalid("lost_dice", repr(value[:50]), f"one of {', '.join(LostEnd)}") from None
+
+
+def _fallback(value: str) -> Fallback:
+    try:
+        return Fallback(value)
+    except ValueError:
+        raise Invalid("fallback", repr(value[:50]), f"one of {', '.join(Fallback)}") from None
 
 
 def _locale(value: str) -> str:
@@ -197,6 +201,7 @@ _READ: dict[str, Callable[[str], object]] = {
     "trust": _trust,
     "freshness": _freshness,
     "lost_dice": _lost_dice,
+    "fallback": _fallback,
     "locale": _locale,
     "warning": _warning,
     "platform": _platform,

@@ -73,6 +73,10 @@ class Store(Watched, Protocol):
     def waiting_count(self) -> int:
         """Jobs that wait to be performed by this process."""
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the database was lost and has not been found again. One that is slow, or refuses a batch, is not."""
+
     async def live_count(self) -> int:
         """Calls that are up."""
 

@@ -7,12 +7,13 @@ still does is overruled.
 import asyncio
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from time import perf_counter
+from typing import Any, TypeVar
 
-from callgate.errors import StorageUnavailable
+from callgate.errors import CLOSED, StorageOverloaded, StorageUnavailable
 from callgate.logs import log
 from callgate.policy.rules.facts import Value
 from callgate.protocol import Provider, WireReply
@@ -24,24 +25,30 @@ from callgate.protocol.call import (
     CallInput,
     CallKey,
     EndpointKind,
+    GoOn,
     HangUp,
 )
 from callgate.service.answer_input import AnswerInput
 from callgate.service.answered import GoAhead
 from callgate.service.authorize import Authorize
+from callgate.service.books import Job
 from callgate.service.catalog import Catalog
 from callgate.service.did import Did, DidKey
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
 from callgate.service.hooks import HOOK_LIMIT_S, ask_hooks, hooks_in
+from callgate.service.limited import Limited
 from callgate.service.meter import Meter
 from callgate.service.name_callout import NotNamedHere
 from callgate.service.note import Note
 from callgate.service.outcome import Decided, Outcome
 from callgate.service.overrule import Overrule
 from callgate.service.ports import Store
+from callgate.service.record_limited import RecordLimited
 from callgate.service.settle import Settle
 from callgate.service.signing import Signing, referred
 from callgate.service.ticket import Presented, find_ticket, hide_tickets, read_ticket, without_ticket, without_tickets
+
+T = TypeVar("T")
 
 REPORT_DEADLINE_S = 4.0
 """How long any other callback may wait for the store: inside the five seconds that platforms are believed to wait."""
@@ -88,6 +95,7 @@ class Responder:
         self._signing = signing
         self._on_callout = on_callout
         self.meter = meter if meter is not None else Meter()
+        self._limited, self._is_down = Limited(), False
         self._deciding: dict[CallKey, asyncio.Future[None]] = {}
         self._overruling: set[asyncio.Task[None]] = set()
         self._unwritten: Counter[CallKey] = Counter()  # calls that were told the fallback, by how many of those wait
@@ -106,8 +114,14 @@ class Responder:
                 answered = GoAhead(
                     answered=event, body=body, provider=provider, now=now, reference=self._reference(event)
                 )
-                outcome = await self._report_of_ours(answered)
+                try:
+                    outcome = await self._report_of_ours(answered)
+                except StorageUnavailable:
+                    if not self._is_told_later(answered):
+                        raise
+                    return provider.answer(event, GoOn())
             case CallEnded():
+                self._limited.is_over(event.key)
                 settle = Settle(
                     ended=without_ticket(event),
                     body=body,
@@ -116,7 +130,11 @@ class Responder:
                     endpoints=catalog.endpoints,
                     reference=self._reference(event),
                 )
-                outcome = await self._report_of_ours(settle)
+                try:
+                    outcome = await self._report_of_ours(settle)
+                except StorageUnavailable:
+                    self._is_told_later(settle)  # and may be told again: the platform is not answered well
+                    raise
             case CallInput():
                 outcome = await self._report(self._input(event, body, provider, catalog))
             case _:
@@ -162,16 +180,22 @@ class Responder:
             presented=presented,
             hooks=await hooks_of(call, catalog, (deadline - asyncio.get_running_loop().time()) / 2),
         )
+        if (sent := self._limited.find(call.key)) is not None:
+            return (
+                WireReply(body=sent.answer) if sent.fingerprint == call.fingerprint else provider.answer(call, HangUp())
+            )
         if call.key in self._unwritten:  # the store does not know of it: asked again, it would decide anew
             return self._fall_back(job, provider, "Unwritten", may_be_held=False)
         began_at = perf_counter()
         try:
             async with asyncio.timeout_at(deadline):
-                outcome = await self._store.perform(job)
+                outcome = await self._perform(job)
             if isinstance(outcome, Decided):
                 self.meter.decided(outcome.decision, perf_counter() - began_at)
             return self._reply(call, outcome)
         except (TimeoutError, StorageUnavailable) as error:
+            if (limited := self._let_through(job)) is not None:
+                return limited
             return self._fall_back(job, provider, type(error).__name__, may_be_held=isinstance(error, TimeoutError))
 
     def _fall_back(self, job: Authorize, provider: Provider, why: str, *, may_be_held: bool) -> WireReply:
@@ -189,6 +213,51 @@ class Responder:
         )
         self._overrule(overrule, may_be_held=may_be_held)
         return fallback
+
+    def _let_through(self, job: Authorize) -> WireReply | None:
+        """Answer a call from memory while the store is down, where its application wants that; never where it is only slow."""
+        call = job.call
+        is_down = self._is_down or self._store.is_lost
+        if not is_down or job.presented is not None or len(self._overruling) >= OVERRULE_LIMIT:
+            return None  # a ticket is good for one call, which only the store knows
+        connect = self._limited.grant(call, job.application, job.lists, job.now)
+        if connect is None:
+            return None
+        answer = job.provider.answer(call, connect)
+        record = RecordLimited(
+            call=call,
+            decided_at=job.now,
+            body=job.body,
+            answer=answer.body,
+            application=job.application,
+            decks=job.decks,
+            endpoints=job.endpoints,
+        )
+        self._limited.remember(call, answer.body, self._in_time(self._until_done(record)))
+        self.meter.fell_back()
+        log.warning("decision.limited", call_id=call.key.call_id)
+        return answer
+
+    def _is_told_later(self, report: GoAhead | Settle) -> bool:
+        """Whether it is of a call that was let through from memory: then it is written down behind that."""
+        key = report.answered.key if isinstance(report, GoAhead) else report.ended.key
+        sent = self._limited.find(key)
+        if sent is None:
+            return False
+
+        async def behind() -> None:
+            await asyncio.wait({sent.recorded})
+            await self._until_done(report)
+
+        self._in_time(behind())
+        return True
+
+    def _in_time(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Work that an orderly stop waits for."""
+        task = asyncio.ensure_future(work)
+        self._overruling.add(task)
+        task.add_done_callback(self._overruling.discard)
+        return task
 
     def _input(self, chosen: CallInput, body: bytes, provider: Provider, catalog: Catalog) -> AnswerInput:
         application = chosen.key.application
@@ -238,7 +307,7 @@ class Responder:
 
     async def _report(self, job: "Report") -> Outcome:
         """Past the deadline the platform gets no answer from us, but the job stays queued and is done."""
-        task = asyncio.ensure_future(self._store.perform(job))
+        task = asyncio.ensure_future(self._perform(job))
         task.add_done_callback(_ignore_outcome)
         done, _ = await asyncio.wait({task}, timeout=REPORT_DEADLINE_S)
         if not done:
@@ -252,24 +321,37 @@ class Responder:
         if not may_be_held and len(self._overruling) >= OVERRULE_LIMIT:
             log.error("overrule.dropped", call_id=job.call.key.call_id)
             return
-        task = asyncio.ensure_future(self._until_done(job))
-        self._overruling.add(task)
-        task.add_done_callback(self._overruling.discard)
         self._unwritten[job.call.key] += 1
+        self._in_time(self._write_down(job))
 
-    async def _until_done(self, job: Overrule) -> None:
+    async def _write_down(self, job: Overrule) -> None:
+        await self._until_done(job)
+        self._unwritten[job.call.key] -= 1
+        if not self._unwritten[job.call.key]:
+            del self._unwritten[job.call.key]
+
+    async def _until_done(self, job: "Overrule | RecordLimited | GoAhead | Settle") -> None:
         """Whatever is wrong with the store now, what was answered must come to stand in it."""
         while True:
             with suppress(StorageUnavailable):
-                await self._store.perform(job, is_urgent=True)
-                break
+                await self._perform(job, is_urgent=True)
+                return
             await asyncio.sleep(HURRIED_RETRY_S)
             with suppress(TimeoutError):
                 async with asyncio.timeout(OVERRULE_RETRY_S):
                     await self._is_hurried.wait()
-        self._unwritten[job.call.key] -= 1
-        if not self._unwritten[job.call.key]:
-            del self._unwritten[job.call.key]
+
+    async def _perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
+        """Perform a job, and note whether the store is there at all. One that is slow, or has too much to do, is there."""
+        try:
+            done = await self._store.perform(job, is_urgent=is_urgent)
+        except StorageOverloaded:
+            raise
+        except StorageUnavailable as error:
+            self._is_down = error.state != CLOSED
+            raise
+        self._is_down = False
+        return done
 
     def _reply(self, event: CallEvent, outcome: Outcome) -> WireReply:
         if outcome.note:

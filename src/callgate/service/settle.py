@@ -158,7 +158,7 @@ def settle(  # noqa: PLR0913 - what a settlement rests on
     kinds = [RecordType.CALL_ENDED]
     if settled_by is SettledBy.ESTIMATE:
         kinds.append(RecordType.CALL_SETTLED_BY_ESTIMATE)
-    if charged_micros > held_micros:
+    if charged_micros > held_micros and Flag.LIMITED not in call.flags:  # nothing was to be held for that
         call = call.flagged(Flag.OVERRUN)
         kinds.append(RecordType.OVERRUN)
     call = msgspec.structs.replace(
@@ -183,7 +183,7 @@ def correct_estimate(
         billed_s, charged_micros = billed_duration_s(call.rate, duration_s), charge_micros(call.rate, duration_s)
     movement = correct(wallet, charged_micros - call.charge_micros, occasion(call, now))
     kinds = [RecordType.CALL_CORRECTED]
-    if call.hold is not None and charged_micros > call.hold.amount_micros:
+    if call.hold is not None and charged_micros > call.hold.amount_micros and Flag.LIMITED not in call.flags:
         call = call.flagged(Flag.OVERRUN)
         kinds.append(RecordType.OVERRUN)
     ended_at, corrects = when_ended(call, ended, now), record_id(call.key)

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from callgate.errors import StorageOverloaded, StorageUnavailable
+from callgate.errors import CLOSED, StorageOverloaded, StorageUnavailable
 from callgate.logs import log
 from callgate.service.books import Job
 from callgate.storage.batch import Waiting
@@ -81,7 +81,7 @@ class Writer:
         waiting = Waiting(job, loop)
         with self._wake:
             if self._is_closing:
-                raise StorageUnavailable("the store is closed", "closed")
+                raise StorageUnavailable("the store is closed", CLOSED)
             if len(self._queue) >= self._queue_limit and not is_urgent:
                 raise StorageOverloaded(f"{len(self._queue)} jobs wait already")
             self._queue.append(waiting)

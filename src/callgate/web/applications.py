@@ -20,7 +20,7 @@ from callgate.protocol import PROVIDERS
 from callgate.protocol.capture import read_capture
 from callgate.protocol.provider import CallbackUrls
 from callgate.service.add_application import AddApplication, SetApplication
-from callgate.service.application import FIXED, Application, ApplicationSettings
+from callgate.service.application import Application, ApplicationSettings
 from callgate.service.reports import fault_reports, rfc3339
 from callgate.service.rotate import OVERLAP, RotateSecret
 from callgate.service.set_limits import SetApplicationLimits
@@ -286,7 +286,7 @@ def _doctor_page(desk: Desk, request: AnyRequest, form: Filled, found: tuple[str
 def _settings(settings: ApplicationSettings) -> dict[str, str]:
     """Those that have a field of their own each."""
     texts = settings.texts.shown()
-    return {name: value for name, value in settings.shown().items() if name not in FIXED and name not in texts}
+    return {name: value for name, value in settings.shown().items() if name not in texts}
 
 
 def _known(desk: Desk, key: str) -> Application:

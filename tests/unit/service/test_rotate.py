@@ -144,6 +144,7 @@ def test_settings_take_what_this_version_honours() -> None:
             "trust=number",
             "freshness=60",
             "lost_dice=void",
+            "fallback=connect_limited",
             "locale=sv-SE",
             "warning=Hej",
             "platform=euc1",
@@ -162,12 +163,11 @@ def test_settings_take_what_this_version_honours() -> None:
             "holidays=2026-12-24,12-25",
             "caller_id=refuse",
             "caller_ids=+46701740605,+4687100*",
-            "fallback=hangup",
         )
         settings = await store.perform(SetApplication(key="app", words=words))
         assert " ".join(f"{name}={value}" for name, value in settings.shown().items()) == " ".join(words)
         for word in (
-            "fallback=connect_limited",
+            "fallback=connect",
             "in_app=gratis",
             "conference=-1",
             "conference=0.01XXX",

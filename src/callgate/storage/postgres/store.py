@@ -121,6 +121,10 @@ class PostgresStore(Reads):
     def waiting_count(self) -> int:
         return self._writer.waiting_count
 
+    @property
+    def is_lost(self) -> bool:
+        return self._batches.is_lost
+
     async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
         return await self._writer.perform(job, is_urgent=is_urgent)
 

@@ -68,6 +68,8 @@ class BatchWriter:
         self._connection: Connection | None = None
         self._statements: Statements | None = None
         self._is_pooled = False
+        self.is_lost = False
+        """Whether the database was lost and has not been found again."""
         self._is_begun = False  # the transaction for the next batch, together with the end of the last
 
     async def commit(self, batch: list[Waiting]) -> None:
@@ -75,17 +77,23 @@ class BatchWriter:
         give_up_at = time.monotonic() + self._patience_s
         for tries in count(1):
             try:
-                return await self._try(batch)
+                await self._try(batch)
             except Beaten as error:
                 if tries > BEATEN_LIMIT:
                     raise Refused(str(error)) from error
             except UnknownOutcome:
+                self.is_lost = True
                 if await self._was_committed():
-                    return None
+                    self.is_lost = False
+                    return
             except LostConnection as error:
+                self.is_lost = True
                 log.warning("store.connection_lost", jobs=len(batch), error=str(error))
                 if self._is_closing() or time.monotonic() > give_up_at:
                     raise
+            else:
+                self.is_lost = False
+                return
             await asyncio.sleep(BACK_OFF_S[min(tries, len(BACK_OFF_S)) - 1])
         raise AssertionError("it counts for ever")
 

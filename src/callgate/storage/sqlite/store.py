@@ -108,6 +108,10 @@ class SqliteStore(Reads):
     def waiting_count(self) -> int:
         return self._writer.waiting_count
 
+    @property
+    def is_lost(self) -> bool:
+        return False  # a file is there, or a batch fails at once
+
     async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
         return await self._writer.perform(job, is_urgent=is_urgent)
 
