@@ -62,7 +62,7 @@ class Desk:
     def __init__(self, store: Store, database_url: str, mail: MailServer) -> None:
         self.store = store
         self.settings = Settings(
-            database_url=database_url, secret_key=new_key(), public_url="https://gate.example.com",
+            database_url=database_url, secret_key=new_key(), public_url="https://gate.example.com", decision_deadline_ms=10_000,
             smtp_host="127.0.0.1", smtp_port=mail.port, smtp_security="none", smtp_from="gate@example.com",
         )  # fmt: skip
         self.heard: list[tuple[dict[str, str], bytes]] = []
