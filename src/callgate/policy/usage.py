@@ -6,6 +6,7 @@ microseconds since 1970 UTC.
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -193,5 +194,6 @@ def _newest(times: list[int], at: int, most: int) -> tuple[int, ...]:
     return tuple(times[-most:])
 
 
+@lru_cache(maxsize=64)
 def _us(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND
