@@ -186,6 +186,7 @@ class Authorize:
             hooks=self.hooks or {},
             did=self.did,
             rented=self.rented,
+            is_placed=self.payer is not None,
         )
 
     def _payer(self, books: Books) -> AccountKey | None:
