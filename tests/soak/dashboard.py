@@ -1,13 +1,10 @@
-"""The dashboard under load: Live with 2,000 calls up, and every page on a database with ten million calls.
+"""The dashboard under load: Live with 2,000 calls up. What pages take on a large database is measured by `lists.py`.
 
-Live: `callgate serve` in a scratch folder is sent 200 signed callbacks a second that keep 2,000 calls up, while a real browser
+`callgate serve` in a scratch folder is sent 200 signed callbacks a second that keep 2,000 calls up, while a real browser
 has the page open. What is measured is how late each row appears, by its own time of decision, how many rows there are, and
 how long the browser was busy without a break; and on the other side, how long the callbacks took.
 
-Pages: the database is filled with SQL, then each page is fetched so many times.
-
-    python tests/soak/dashboard.py live [--up N] [--events N] [--for SECONDS]
-    python tests/soak/dashboard.py pages [--calls N] [--rounds N]
+    python tests/soak/dashboard.py [--up N] [--events N] [--for SECONDS]
 
 It exits with 1 when a figure misses its goal.
 """
@@ -20,7 +17,6 @@ import json
 import os
 import shutil
 import socket
-import sqlite3
 import statistics
 import subprocess
 import sys
@@ -44,14 +40,12 @@ from callgate.protocol import sinch
 from callgate.service.set_limits import SetAccountLimits, SetApplicationLimits
 from callgate.service.top_up import TopUp
 from callgate.settings import Settings
-from callgate.storage.rows import to_us
 from callgate.vault import new_key
 
 PATH = "/callbacks/sinch"
 LATE_MS = 3_000
 """A row that appears later than that after its decision has fallen behind: the page looks every 0.7 s."""
 
-PAGE_P95_MS = 100
 CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
 MEASURE = """() => {
@@ -120,7 +114,7 @@ async def signed_in(settings: Settings, token: str) -> AsyncIterator[aiohttp.Cli
         yield session
 
 
-# -- live --------------------------------------------------------------------------------------------------------------
+# -- calls -------------------------------------------------------------------------------------------------------------
 
 
 class Churn:
@@ -228,126 +222,6 @@ async def live(options: argparse.Namespace, folder: Path) -> bool:
     return is_enough and count >= options.up * 0.9 and percentile(late, 95) <= LATE_MS and churn.wrong == 0
 
 
-# -- pages -------------------------------------------------------------------------------------------------------------
-
-
-def fill(file: Path, calls: int, accounts: int = 1_000) -> None:
-    """Calls over a year, nine in ten of them let through and ended, each with its record; all of it as the server writes it."""
-    database = sqlite3.connect(file)
-    database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -500000;")
-    now = to_us(clock())
-    step = 365 * 86_400_000_000 // calls
-    steps = ("application", "caller", "account", "rate")
-    trace = json.dumps([{"step": name, "saw": {"status": "active"}, "refusal": None} for name in steps])
-    rate = database.execute("SELECT 1").fetchone() and (
-        '{"prefix":"46","destination":"Sweden","rate_nanos_per_min":9500000,"connect_fee_micros":0,'
-        '"first_increment_s":1,"increment_s":1,"effective_from":"2020-01-01T00:00:00Z"}'
-    )
-    for account in range(accounts):
-        database.execute(
-            """INSERT INTO accounts (application, id, currency, status, deck, limits)
-            VALUES (?, ?, 'USD', 'active', 'standard', '{}')""",
-            (demo.KEY, f"soak{account}"),
-        )
-    columns = [row[1] for row in database.execute("PRAGMA table_info(wallets)")]
-    wallet = {"application": demo.KEY, "currency": "USD", "posted_micros": 10**12}
-    for account in range(accounts):
-        values = [wallet.get(name, f"soak{account}" if name == "account" else 0) for name in columns]
-        database.execute(f"INSERT INTO wallets VALUES ({', '.join('?' * len(columns))})", values)  # noqa: S608 - our own names
-    portion = 200_000
-    for start in range(0, calls, portion):
-        database.execute(
-            f"""WITH RECURSIVE n(i) AS
-                (VALUES ({start}) UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {min(calls, start + portion)})
-            INSERT INTO calls (application, call_id, state, account, caller, destination, fingerprint, refusal, granted_s,
-                trace, answer, rate, hold_micros, hold_placed_at, hold_state, decided_at, answered_at, ended_at, result,
-                reason, duration_s, billed_s, charge_micros, currency, settled_by, flags, resource, ask_count)
-            SELECT ?, printf('%032x', i), CASE WHEN i % 10 THEN 'ended' ELSE 'refused' END, 'soak' || (i % {accounts}),
-                'user' || (i % 50000), '+4670' || printf('%07d', (i * 7919) % 10000000), hex(i),
-                CASE WHEN i % 10 THEN NULL WHEN i % 20 THEN 'insufficient_credit' ELSE 'no_rate' END,
-                CASE WHEN i % 10 THEN 600 ELSE 0 END, ?, CAST('{{"action":{{"name":"hangup"}}}}' AS BLOB),
-                CASE WHEN i % 10 THEN ? END, CASE WHEN i % 10 THEN 95000 END,
-                CASE WHEN i % 10 THEN ? - ({calls} - i) * {step} END,
-                CASE WHEN i % 10 THEN 'posted' END, ? - ({calls} - i) * {step}, NULL,
-                CASE WHEN i % 10 THEN ? - ({calls} - i) * {step} + 90000000 END, CASE WHEN i % 10 THEN 'answered' END,
-                CASE WHEN i % 10 THEN 'callerhangup' END, CASE WHEN i % 10 THEN 60 END, CASE WHEN i % 10 THEN 60 END,
-                CASE WHEN i % 10 THEN 9500 END, 'USD', CASE WHEN i % 10 THEN 'disconnect' END, '', '', 0
-            FROM n""",  # noqa: S608 - numbers of our own
-            (demo.KEY, trace.encode(), (rate or "").encode(), now, now, now),
-        )
-        database.execute(
-            f"""INSERT INTO records (record_id, application, call_id, account, sequence, ended_at, record)
-            SELECT application || '/' || call_id, application, call_id, account, rowid, ended_at, CAST(json_object(
-                'record_id', application || '/' || call_id, 'key', json_array(application, call_id), 'account', account,
-                'caller', caller, 'destination', destination, 'started_at', '2026-01-01T00:00:00Z', 'answered_at', NULL,
-                'ended_at', strftime('%Y-%m-%dT%H:%M:%SZ', ended_at / 1000000, 'unixepoch'), 'duration_s', 60,
-                'billed_s', 60, 'charge_micros', 9500, 'currency', 'USD', 'cost', '0.005', 'cost_currency', 'USD',
-                'result', 'answered', 'reason', 'callerhangup', 'settled_by', 'disconnect', 'sequence', rowid) AS BLOB)
-            FROM calls WHERE rowid > (SELECT max(rowid) FROM calls) - {portion} AND state = 'ended'
-            AND call_id >= printf('%032x', {start})""",  # noqa: S608 - numbers of our own
-        )
-        database.execute(
-            f"""INSERT INTO transfers
-                (application, id, kind, debit, credit, amount_micros, currency, subject, call_id, at, who, why)
-            SELECT application, 'charge/' || call_id, 'charge', 'wallet:' || account, 'revenue:USD', 9500, 'USD', call_id,
-                call_id, ended_at, '', '' FROM calls
-            WHERE call_id >= printf('%032x', {start}) AND call_id < printf('%032x', {start + portion})
-            AND state = 'ended' AND account LIKE 'soak%'""",  # noqa: S608 - numbers of our own
-        )
-        database.commit()
-        print(f"\r{min(calls, start + portion):,} calls", end="", file=sys.stderr, flush=True)  # noqa: T201 - it takes minutes
-    database.close()
-
-
-async def pages(options: argparse.Namespace, folder: Path) -> bool:
-    file = folder / "gate.db"
-    settings = Settings(database_url=f"sqlite:///{file}", secret_key=new_key(), port=free_port(), log_level="error")
-    token = await prepared(settings)
-    fill(file, options.calls)
-    last = f"{options.calls - 1:032x}"
-    paths = {
-        "live": "",
-        "calls": "calls",
-        "calls of an account": "calls?account=soak7",
-        "part of a number": "calls?number=0007919",
-        "a number that is not there": "calls?number=99999999999",
-        "refused": "calls?outcome=no_rate",
-        "a month ago": "calls?since=31d&until=30d",
-        "one call": f"calls/{last}?app={demo.KEY}",
-        "accounts": "accounts",
-        "one account": f"accounts/soak7?app={demo.KEY}",
-        "statement": f"accounts/soak7/statement?app={demo.KEY}",
-        "figures": "figures?span=7d",
-        "deliveries": "deliveries",
-        "rates": "rates",
-        "rules": "rules",
-        "applications": "applications",
-        "audit": "audit",
-        "health": "health",
-        "start": "start",
-    }
-    took: dict[str, list[float]] = {name: [] for name in paths}
-    with serving(settings):
-        async with signed_in(settings, token) as session:
-            for number in range(options.rounds + 2):
-                for name, path in paths.items():
-                    began = time.perf_counter()
-                    async with session.get(path, allow_redirects=False) as reply:
-                        body = await reply.read()
-                        assert reply.status == 200, (name, reply.status, body[:200])
-                    if number >= 2:
-                        took[name].append((time.perf_counter() - began) * 1_000)
-    figures = {name: round(percentile(values, 95)) for name, values in took.items()}
-    say(
-        {
-            "calls": options.calls,
-            "file_mb": round(file.stat().st_size / 2**20),
-            **{f"p95_ms {n}": v for n, v in figures.items()},
-        }
-    )
-    return all(value <= PAGE_P95_MS for value in figures.values())
-
-
 def percentile(values: list[float], percent: int) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1] if len(values) > 1 else values[0]
 
@@ -359,15 +233,12 @@ def say(figures: dict[str, Any]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="The dashboard under load.")
-    parser.add_argument("what", choices=("live", "pages"))
     parser.add_argument("--up", type=int, default=2_000, help="calls that are up")
     parser.add_argument("--events", type=float, default=200, help="callbacks a second")
     parser.add_argument("--for", dest="seconds", type=float, default=60, help="seconds that are measured")
-    parser.add_argument("--calls", type=int, default=10_000_000, help="calls in the database")
-    parser.add_argument("--rounds", type=int, default=40, help="times that each page is fetched")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="callgate-soak-") as folder:
-        is_well = asyncio.run((live if options.what == "live" else pages)(options, Path(folder)))
+        is_well = asyncio.run(live(options, Path(folder)))
     return 0 if is_well else 1
 
 

@@ -71,13 +71,15 @@ class Price(msgspec.Struct, frozen=True):
 class CallEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Something that a provider told us about one call. `name` is the provider's own word for it.
 
-    `custom` is what whoever started the call attached to it: an app's user can write anything there.
+    `custom` is what whoever started the call attached to it: an app's user can write anything there. `covered` is what its
+    signature covers beside the body, as the provider keeps it; empty where it was not signed.
     """
 
     key: CallKey
     name: str
     occurred_at: datetime | None = None
     custom: str = ""
+    covered: str = ""
     extra: Mapping[str, Any] = {}
 
 

@@ -58,6 +58,11 @@ class Provider(Protocol):
         that signed, `CallbackMalformed` when it is not what the protocol says at all.
         """
 
+    def signed_lines(self, covered: str, body: bytes) -> Sequence[tuple[str, str]]:
+        """What a callback's signature was made of, in the order in which it is signed: each ingredient with its line. `covered`
+        is the event's own, empty for none.
+        """
+
     def answer(self, event: CallEvent, decision: Decision) -> WireReply:
         """Say it in the provider's words. Raises `DecisionUnsupported`."""
 

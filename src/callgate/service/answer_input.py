@@ -166,7 +166,13 @@ class AnswerInput:
     def _record(self, books: Books, answer: bytes, note: str | Refusal) -> Outcome:
         books.callbacks.add(
             Callback(
-                key=self.chosen.key, at=self.now, name=self.chosen.name, body=self.body, answer=answer, note=str(note)
+                key=self.chosen.key,
+                at=self.now,
+                name=self.chosen.name,
+                body=self.body,
+                answer=answer,
+                note=str(note),
+                covered=self.chosen.covered,
             )
         )
         return Outcome(answer, note)

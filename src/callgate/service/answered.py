@@ -39,7 +39,13 @@ class GoAhead:
         answer = self.provider.answer(self.answered, self._decision(call) if is_up else HangUp()).body
         books.callbacks.add(
             Callback(
-                key=self.answered.key, at=self.now, name=self.answered.name, body=self.body, answer=answer, note=note
+                key=self.answered.key,
+                at=self.now,
+                name=self.answered.name,
+                body=self.body,
+                answer=answer,
+                note=note,
+                covered=self.answered.covered,
             )
         )
         return Outcome(answer=answer, note=note)

@@ -261,7 +261,15 @@ class Authorize:
 
     def _answer(self, books: Books, answer: bytes, note: str = "") -> Outcome:
         books.callbacks.add(
-            Callback(key=self.call.key, at=self.now, name=self.call.name, body=self.body, answer=answer, note=note)
+            Callback(
+                key=self.call.key,
+                at=self.now,
+                name=self.call.name,
+                body=self.body,
+                answer=answer,
+                note=note,
+                covered=self.call.covered,
+            )
         )
         return Outcome(answer, note)
 

@@ -21,6 +21,7 @@ from callgate.service.reason import reason_of, refused_by
 from callgate.service.records import Call, held_s
 from callgate.service.reports import rfc3339
 from callgate.service.respond import authorize_job, hooks_of
+from callgate.service.ticket import Presented
 
 
 class RateReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,8 +83,20 @@ async def explain_what_if(  # noqa: PLR0913 - who calls whom, when, and under wh
 
     Raises `Invalid` for a caller or a destination that cannot be read.
     """
-    known = catalog.applications[application].row
-    call = _call(application, caller, to)
+    return await explain_arrival(store, catalog, _call(application, caller, to), now=now, elastic=elastic)
+
+
+async def explain_arrival(  # noqa: PLR0913 - the question, and what it is decided by
+    store: Store,
+    catalog: Catalog,
+    call: CallArrived,
+    *,
+    now: datetime,
+    elastic: ElasticTerms,
+    presented: Presented | None = None,
+) -> Explanation:
+    """Explain how this question would be decided now, if nobody had heard of its call before."""
+    known = catalog.applications[call.key.application].row
     provider = PROVIDERS[known.provider]
     job = authorize_job(
         call,
@@ -93,6 +106,7 @@ async def explain_what_if(  # noqa: PLR0913 - who calls whom, when, and under wh
         now=now,
         orphan_after=timedelta(0),
         elastic=elastic,
+        presented=presented,
         hooks=await hooks_of(call, catalog),
     )
     try:

@@ -26,7 +26,15 @@ class Note:
         note = self.event.why if isinstance(self.event, CallUnusable) else ""
         answer = self.provider.answer(self.event, self._decision()).body
         books.callbacks.add(
-            Callback(key=self.event.key, at=self.now, name=self.event.name, body=self.body, answer=answer, note=note)
+            Callback(
+                key=self.event.key,
+                at=self.now,
+                name=self.event.name,
+                body=self.body,
+                answer=answer,
+                note=note,
+                covered=self.event.covered,
+            )
         )
         return Outcome(answer=answer, note=note)
 

@@ -63,6 +63,7 @@ class Overrule:
                 body=self.body,
                 answer=self.answer,
                 note=Refusal.NOT_DECIDED_IN_TIME,
+                covered=self.call.covered,
             )
         )
 

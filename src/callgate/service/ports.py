@@ -191,6 +191,9 @@ class Store(Watched, Protocol):
     ) -> Sequence[Call]:
         """Calls, newest first, those behind the position `before`."""
 
+    async def calls_named(self, keys: Sequence[CallKey]) -> Sequence[Call]:
+        """Calls by their keys, in no order; those that are not there are left out."""
+
     async def decided_calls(
         self, application: str, *, since: datetime, until: datetime, before: CallPosition | None, limit: int
     ) -> Sequence[DecidedCall]:

@@ -101,7 +101,8 @@ def held_s(call: Call) -> int:
 class Callback(msgspec.Struct, frozen=True, kw_only=True):
     """One callback as it came and what we answered: the event log. Append-only.
 
-    `name` is the provider's word for the event, `note` ours for what was odd about it, empty when nothing was.
+    `name` is the provider's word for the event, `note` ours for what was odd about it, empty when nothing was. `covered` is
+    what its signature covered beside the body, see `CallEvent`.
     """
 
     key: CallKey
@@ -110,6 +111,7 @@ class Callback(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     answer: bytes
     note: str = ""
+    covered: str = ""
 
 
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -103,10 +103,15 @@ def asked(decided: DecidedCall, provider: Provider) -> CallArrived | None:
     return msgspec.structs.replace(event, key=decided.call.key) if isinstance(event, CallArrived) else None
 
 
+def verdict_again(decided: DecidedCall, call: CallArrived, judges: Judges) -> Verdict:
+    """What these judges say of a recorded call, step by step, those left out that count other calls."""
+    return decide(_facts(decided, call, judges))
+
+
 def judge_again(decided: DecidedCall, call: CallArrived, judges: Judges) -> Outcome:
     """Decide a recorded call by these judges."""
     was = decided.call
-    verdict = decide(_facts(decided, call, judges))
+    verdict = verdict_again(decided, call, judges)
     if verdict.refusal is None and was.refusal is not None and str(was.refusal) in COUNTED:
         return recorded_outcome(was)
     trace = msgspec.to_builtins(verdict.trace)

@@ -61,7 +61,15 @@ class Settle:
         books.calls.put(call.key, call)
         answer = self.provider.answer(self.ended, Acknowledge()).body
         books.callbacks.add(
-            Callback(key=call.key, at=self.now, name=self.ended.name, body=self.body, answer=answer, note=note)
+            Callback(
+                key=call.key,
+                at=self.now,
+                name=self.ended.name,
+                body=self.body,
+                answer=answer,
+                note=note,
+                covered=self.ended.covered,
+            )
         )
         return Outcome(answer=answer, note=note)
 

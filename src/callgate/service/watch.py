@@ -12,7 +12,6 @@ from callgate.ledger.transfer import Transfer
 from callgate.policy.refusal import Refusal
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import CallState
-from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.records import Call, CallRecord
 
 
@@ -53,9 +52,9 @@ class CallFilter(NamedTuple):
     until: datetime | None = None
 
     @property
-    def is_sieve(self) -> bool:
-        """Whether calls have to be looked through, one by one, for those that are wanted."""
-        return bool(self.fragment or self.outcome not in ("", "live") or self.account or self.application)
+    def is_of_refused(self) -> bool:
+        """Whether only refused calls are wanted: all of them, or those of one refusal."""
+        return self.outcome not in ("", "live", "connected", "flagged")
 
 
 class Found(NamedTuple):
@@ -86,9 +85,6 @@ class Watched(Protocol):
         """Calls that were decided before that time, newest first: at most `limit`, or as many as were found in a bounded
         look back. Calls of the same microsecond as the last one come with it.
         """
-
-    async def delivery_page(self, state: DeliveryState | None, *, before: str, limit: int) -> Sequence[Delivery]:
-        """Deliveries, those that were queued last first, behind the one with the id `before`; empty for the first page."""
 
     async def transfers_of_call(self, key: CallKey) -> Sequence[Transfer]:
         """Money that a call moved, in the order in which it moved."""

@@ -7,7 +7,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import chain, groupby
 
 from callgate.errors import StorageUnavailable
 from callgate.ledger.transfer import Transfer
@@ -37,15 +37,15 @@ from callgate.storage.deck_rows import add_page, to_rates
 from callgate.storage.export_rows import EXPORT, to_export
 from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, to_operator, to_session
 from callgate.storage.rows import Row
-from callgate.storage.sql import select, select_one
-from callgate.storage.watch_reads import WatchReads
+from callgate.storage.sql import select, select_many, select_one
+from callgate.storage.watch_reads import AT, AT_OF_FEW, WatchReads
 
 AT_LIMIT_FOR = timedelta(minutes=10)
 """How long after a call was refused for too many at once those of its account are asked about before all others."""
 
-_AT_LIMIT = """SELECT c.application, c.call_id FROM usages AS u
-    JOIN calls AS c ON c.application = u.application AND c.account = u.account AND c.hold_state = 'open'
-    WHERE u.at_limit_at > ? AND c.ask_at <= ? ORDER BY c.ask_at LIMIT ?"""
+_AT_LIMIT = """SELECT c.application, c.call_id FROM usages AS u CROSS JOIN calls AS c
+    WHERE c.application = u.application AND c.account = u.account AND c.hold_state = 'open'
+    AND u.at_limit_at > ? AND c.ask_at <= ? ORDER BY c.ask_at LIMIT ?"""
 
 
 class Reads(WatchReads, ABC):
@@ -64,6 +64,9 @@ class Reads(WatchReads, ABC):
     async def applications(self) -> Sequence[ApplicationRow]:
         statement = f"{select('applications', rows.APPLICATION)} ORDER BY created_at, key"
         return [rows.to_application(row) for row in await self.fetch(statement)]
+
+    async def application_keys(self) -> Sequence[str]:
+        return [row[0] for row in await self.fetch("SELECT key FROM applications ORDER BY key")]
 
     async def deck_heads(self) -> Sequence[DeckHead]:
         statement = f"{select('decks', rows.DECK)} ORDER BY name"
@@ -190,22 +193,42 @@ class Reads(WatchReads, ABC):
         before: CallPosition | None = None,
         limit: int,
     ) -> Sequence[Call]:
+        if application is None and account is not None:
+            return await self._calls_of_account(account, only_live=only_live, before=before, limit=limit)
         conditions = ["hold_state = 'open'"] if only_live else []  # a live call's is; an index has those alone
+        at = AT_OF_FEW if only_live else AT
         values: list[object] = []
-        # SQLite, without statistics, would rather look through all that the application ever had, and sort them: the newest
-        # calls by time, or those that are up, are few.
-        of_application = "application || ''" if account is None else "application"
-        for name, value in ((of_application, application), ("account", account)):
+        for name, value in (("application", application), ("account", account)):
             if value is not None:
                 conditions.append(f"{name} = ?")
                 values.append(value)
         if before is not None:
-            conditions.append("(decided_at, application, call_id) < (?, ?, ?)")
+            conditions.append(f"({at}, application, call_id) < (?, ?, ?)")
             values += (rows.to_us(before.decided_at), *before.key)
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
         statement = f"""{select("calls", rows.CALL)} {where}
-            ORDER BY decided_at DESC, application DESC, call_id DESC LIMIT ?"""
+            ORDER BY {at} DESC, application DESC, call_id DESC LIMIT ?"""
         return [rows.to_call(row) for row in await self.fetch(statement, *values, limit)]
+
+    async def _calls_of_account(
+        self, account: str, *, only_live: bool, before: CallPosition | None, limit: int
+    ) -> Sequence[Call]:
+        """Of every application's account of that id: an index has those of one application in order."""
+        found = [
+            call
+            for key in await self.application_keys()
+            for call in await self.calls(key, account=account, only_live=only_live, before=before, limit=limit)
+        ]
+        found.sort(key=lambda call: (call.decided_at, call.key), reverse=True)
+        return found[:limit]
+
+    async def calls_named(self, keys: Sequence[CallKey]) -> Sequence[Call]:
+        found: list[Call] = []
+        for start in range(0, len(keys), _ASKED_AT_ONCE):
+            asked = keys[start : start + _ASKED_AT_ONCE]
+            statement = select_many("calls", rows.CALL, rows.CALL_KEY, len(asked))
+            found += [rows.to_call(row) for row in await self.fetch(statement, *chain.from_iterable(asked))]
+        return found
 
     async def decided_calls(
         self, application: str, *, since: datetime, until: datetime, before: CallPosition | None, limit: int
@@ -238,14 +261,14 @@ class Reads(WatchReads, ABC):
 
     async def bridges_to_tend(self, limit: int) -> Sequence[tuple[CallKey, CallKey]]:
         statement = """SELECT c.application, c.call_id, p.application, p.call_id FROM calls AS c
-            JOIN calls AS p ON p.reference = c.peer AND p.application = c.application
+            JOIN calls AS p ON p.reference = c.peer AND p.application || '' = c.application
             WHERE c.peer IS NOT NULL AND c.hold_state = 'open'
             AND (p.state NOT IN ('arrived', 'answered') OR (p.state = 'answered' AND c.call_id = c.reference))
-            ORDER BY c.decided_at LIMIT ?"""
+            ORDER BY c.decided_at + 0 LIMIT ?"""  # by time, SQLite would look through all that ever were
         return [(CallKey(*row[:2]), CallKey(*row[2:])) for row in await self.fetch(statement, limit)]
 
     async def call_referred(self, application: str, reference: str) -> Call | None:
-        statement = f"{select('calls', rows.CALL)} WHERE reference = ? AND application = ?"
+        statement = f"{select('calls', rows.CALL)} WHERE reference = ? AND application || '' = ?"
         found = await self.fetch(statement, reference, application)
         return rows.to_call(found[0]) if found else None
 
@@ -255,6 +278,14 @@ class Reads(WatchReads, ABC):
         return [CallKey(*row) for row in await self.fetch(statement, rows.to_us(now), limit)]
 
     async def records(self, wanted: RecordRange, *, after: RecordPosition | None, limit: int) -> Sequence[CallRecord]:
+        if wanted.application is None and wanted.account is not None:  # an index has those of one application in order
+            found = [
+                record
+                for key in await self.application_keys()
+                for record in await self.records(wanted._replace(application=key), after=after, limit=limit)
+            ]
+            found.sort(key=lambda record: (record.ended_at, record.record_id))
+            return found[:limit]
         conditions = ["ended_at < ?", "ended_at >= ?" if after is None else "(ended_at, record_id) > (?, ?)"]
         values: list[object] = [rows.to_us(wanted.until)]
         values += [rows.to_us(wanted.since)] if after is None else [rows.to_us(after.ended_at), after.record_id]
@@ -347,13 +378,32 @@ class Reads(WatchReads, ABC):
         application: str | None = None,
         behind: str | None = None,
     ) -> Sequence[Delivery]:
-        conditions = [_in(state)] if state is not None else []
-        values = [value for value in (endpoint, application, behind) if value is not None]
-        conditions += ["endpoint = ?"] if endpoint is not None else []
-        conditions += ["application = ?"] if application is not None else []
-        conditions += ["number < (SELECT number FROM deliveries WHERE id = ?)"] if behind is not None else []
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        statement = f"{select('deliveries', rows.DELIVERY)}{where} ORDER BY number DESC LIMIT ?"
+        behind_it = " AND number < (SELECT number FROM deliveries WHERE id = ?)" if behind is not None else ""
+        place = () if behind is None else (behind,)
+        of: list[tuple[str, str]] = []  # indexes have those of one endpoint or application and one state in order
+        if application is not None:
+            of = [("application", application)]
+        elif endpoint is not None:
+            of = [("endpoint", endpoint)]
+        elif state is not None:
+            of = [("endpoint", row[0]) for row in await self.fetch("SELECT id FROM endpoints")]
+        else:
+            statement = f"{select('deliveries', rows.DELIVERY)} WHERE TRUE{behind_it} ORDER BY number DESC LIMIT ?"
+            return [rows.to_delivery(row) for row in await self.fetch(statement, *place, limit)]
+        also, its = (" AND endpoint = ?", (endpoint,)) if application is not None and endpoint is not None else ("", ())
+        parts: list[str] = []
+        values: list[object] = []
+        for column, value in of:
+            for each in (state,) if state is not None else tuple(DeliveryState):
+                parts.append(
+                    f"""SELECT number FROM (SELECT number FROM deliveries WHERE {column} = ? AND {_in(each)}{also}{behind_it}
+                    ORDER BY number DESC LIMIT ?) AS n{len(parts)}"""  # noqa: S608 - names are ours
+                )
+                values += [value, *its, *place, limit]
+        if not parts:
+            return []
+        statement = f"""{select("deliveries", rows.DELIVERY)} WHERE number IN ({" UNION ALL ".join(parts)})
+            ORDER BY number DESC LIMIT ?"""
         return [rows.to_delivery(row) for row in await self.fetch(statement, *values, limit)]
 
     async def deliveries_since(self, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:

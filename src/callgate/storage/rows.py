@@ -329,17 +329,25 @@ def to_deck_head(row: Row) -> DeckHead:
     return DeckHead(imported_at=_from_us(named.pop("imported_at")), **named)
 
 
-CALLBACK = (*CALL_KEY, "at", "name", "body", "answer", "note")
+CALLBACK = (*CALL_KEY, "at", "name", "body", "answer", "note", "covered")
 
 
 def from_callback(callback: Callback) -> Row:
     at, body, answer = to_us(callback.at), bytearray(callback.body), bytearray(callback.answer)  # see `from_decided`
-    return (*callback.key, at, callback.name, body, answer, str(callback.note))
+    return (*callback.key, at, callback.name, body, answer, str(callback.note), callback.covered)
 
 
 def to_callback(row: Row) -> Callback:
-    application, call_id, at, name, body, answer, note = row
-    return Callback(key=CallKey(application, call_id), at=from_us(at), name=name, body=body, answer=answer, note=note)
+    application, call_id, at, name, body, answer, note, covered = row
+    return Callback(
+        key=CallKey(application, call_id),
+        at=from_us(at),
+        name=name,
+        body=body,
+        answer=answer,
+        note=note,
+        covered=covered,
+    )
 
 
 TRANSFER_KEY = ("application", "id")

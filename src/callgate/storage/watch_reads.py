@@ -12,7 +12,6 @@ from callgate.policy.refusal import Refusal
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import CallState
 from callgate.rating.rate import Rate
-from callgate.service.delivery import Delivery, DeliveryState
 from callgate.service.records import Call, CallRecord
 from callgate.service.watch import CallFilter, Found, LiveCall, Tally
 from callgate.storage import rows
@@ -20,7 +19,14 @@ from callgate.storage.rows import Row
 from callgate.storage.sql import select
 
 LOOKED_THROUGH = 20_000
-"""Calls that one search looks through at most: some 50 ms."""
+"""Calls that one search looks through at most: some 20 ms."""
+
+LOOKED_THROUGH_LIGHTLY = 60_000
+"""As many where the index has all that is asked about, so that only calls that are found are read."""
+
+AT = "decided_at"
+AT_OF_FEW = "decided_at + 0"
+"""Where an index has the few calls that are wanted alone: by time, SQLite would look through all that ever were."""
 
 REFUSED_AMONG = 4
 """Times as many calls are looked through for refused ones as are wanted of them."""
@@ -76,48 +82,47 @@ class WatchReads(ABC):
         return [tuple(row) for row in await self.fetch(statement, rows.to_us(since), rows.to_us(until))]
 
     async def search_calls(self, wanted: CallFilter, *, before: datetime | None, limit: int) -> Found:
-        conditions, values = _conditions(wanted)
+        if wanted.account is None or wanted.application is not None:
+            return await self._search(wanted, before, limit)
+        # An index has the calls of an account in order, within one application.
+        every = [
+            await self._search(wanted._replace(application=key), before, limit) for key in await self.application_keys()
+        ]
+        looked_until = max((found.looked_until for found in every if found.looked_until is not None), default=None)
+        calls = [
+            call for found in every for call in found.calls if looked_until is None or call.decided_at >= looked_until
+        ]
+        calls.sort(key=lambda call: (call.decided_at, call.key), reverse=True)
+        return Found(calls, looked_until) if len(calls) <= limit else Found(calls[:limit], calls[limit - 1].decided_at)
+
+    async def _search(self, wanted: CallFilter, before: datetime | None, limit: int) -> Found:
+        """The part of an index that has what is wanted, and within it a sieve, which looks through so many at most."""
+        part, values = _part_of(wanted)
+        at = AT_OF_FEW if wanted.outcome == "live" else AT
+        sieve, sifted = _sieve_of(wanted)
+        since = None if wanted.since is None else rows.to_us(wanted.since)
         if (until := min((at for at in (before, wanted.until) if at is not None), default=None)) is not None:
-            conditions.append("decided_at < ?")
+            part.append(f"{at} < ?")
             values.append(rows.to_us(until))
-        since = await self._look_back(wanted, until)
+        is_cut = False
+        if sieve:
+            most = LOOKED_THROUGH_LIGHTLY if _is_light(wanted) else LOOKED_THROUGH
+            statement = f"SELECT decided_at FROM calls{_where(part)} ORDER BY {at} DESC LIMIT 1 OFFSET ?"  # noqa: S608
+            found = await self.fetch(statement, *values, most)
+            is_cut = bool(found) and (since is None or found[0][0] > since)
+            since = int(found[0][0]) if is_cut else since
         if since is not None:
-            conditions.append("decided_at >= ?")
+            part.append(f"{at} >= ?")
             values.append(since)
-        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        statement = (
-            f"{select('calls', rows.CALL)} {where} ORDER BY decided_at DESC, application DESC, call_id DESC LIMIT ?"
-        )
-        calls = [rows.to_call(row) for row in await self.fetch(statement, *values, limit)]
+        statement = f"""{select("calls", rows.CALL)}{_where([*part, *sieve])}
+            ORDER BY {at} DESC, application DESC, call_id DESC LIMIT ?"""
+        calls = [rows.to_call(row) for row in await self.fetch(statement, *values, *sifted, limit)]
         if len(calls) == limit:
             return Found(calls, calls[-1].decided_at)
-        is_all = since is None or (wanted.since is not None and since <= rows.to_us(wanted.since))
-        return Found(calls, None if is_all or since is None else rows.from_us(since))
+        return Found(calls, rows.from_us(since) if is_cut and since is not None else None)
 
-    async def _look_back(self, wanted: CallFilter, until: datetime | None) -> int | None:
-        """The time until which a search looks, in microseconds; None for all the way."""
-        asked = None if wanted.since is None else rows.to_us(wanted.since)
-        if not wanted.is_sieve:
-            return asked
-        before = "WHERE decided_at < ?" if until is not None else ""
-        statement = f"SELECT decided_at FROM calls {before} ORDER BY decided_at DESC LIMIT 1 OFFSET ?"  # noqa: S608 - ours
-        bound = [rows.to_us(until)] if until is not None else []
-        found = await self.fetch(statement, *bound, LOOKED_THROUGH)
-        if not found:
-            return asked
-        horizon = int(found[0][0])
-        return horizon if asked is None else max(horizon, asked)
-
-    async def delivery_page(self, state: DeliveryState | None, *, before: str, limit: int) -> Sequence[Delivery]:
-        conditions = (
-            [f"state = '{state.value}'"] if state is not None else []
-        )  # as a constant: indexes are over one state
-        if before:
-            conditions.append("number < (SELECT number FROM deliveries WHERE id = ?)")
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        statement = f"{select('deliveries', rows.DELIVERY)}{where} ORDER BY number DESC LIMIT ?"
-        values = [before] if before else []
-        return [rows.to_delivery(row) for row in await self.fetch(statement, *values, limit)]
+    @abstractmethod
+    async def application_keys(self) -> Sequence[str]: ...
 
     async def transfers_of_call(self, key: CallKey) -> Sequence[Transfer]:
         statement = (
@@ -135,28 +140,50 @@ def _of(application: str | None) -> tuple[str, tuple[str, ...]]:
     return ("", ()) if application is None else (" AND application = ?", (application,))
 
 
-def _conditions(wanted: CallFilter) -> tuple[list[str], list[object]]:
-    conditions: list[str] = []
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def _part_of(wanted: CallFilter) -> tuple[list[str], list[object]]:
+    """What an index has together, in the order of time: conditions and their values."""
+    conditions = ["hold_state = 'open'"] if wanted.outcome == "live" else []
     values: list[object] = []
     for name, value in (("application", wanted.application), ("account", wanted.account)):
         if value is not None:
-            conditions.append(f"{name} || '' = ?")  # by time, which is bounded, and not by all that it ever had
+            conditions.append(f"{name} = ?")
             values.append(value)
+    if not conditions and wanted.is_of_refused:
+        conditions = ["refusal IS NOT NULL"]
+    elif not conditions and wanted.outcome == "flagged":
+        conditions = ["flags <> ''"]
+    return conditions, values
+
+
+def _is_light(wanted: CallFilter) -> bool:
+    """Whether the index has what the sieve looks at: numbers, of all calls; refusals, of those that were refused."""
+    if wanted.application is not None:
+        return False
+    return wanted.is_of_refused if not wanted.fragment else not wanted.outcome
+
+
+def _sieve_of(wanted: CallFilter) -> tuple[list[str], list[object]]:
+    """What calls are looked through for, one by one: conditions and their values."""
+    conditions: list[str] = []
+    values: list[object] = []
     if wanted.fragment:
         pattern = "".join(f"\\{letter}" if letter in "\\%_" else letter for letter in wanted.fragment)
         conditions.append(r"(destination LIKE ? ESCAPE '\' OR caller LIKE ? ESCAPE '\')")
         values += [f"%{pattern}%"] * 2
+    is_of_all = wanted.application is None
     match wanted.outcome:
-        case "":
+        case "" | "live":
             pass
-        case "live":
-            conditions.append("hold_state = 'open'")
         case "connected":
             conditions.append("result = 'answered'")
         case "refused":
-            conditions.append("refusal IS NOT NULL")
+            conditions += [] if is_of_all else ["refusal IS NOT NULL"]
         case "flagged":
-            conditions.append("flags <> ''")
+            conditions += [] if is_of_all else ["flags <> ''"]
         case refusal:
             conditions.append("refusal = ?")
             values.append(refusal)

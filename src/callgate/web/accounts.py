@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from callgate.errors import Error, NotFound, StorageUnavailable
@@ -21,7 +22,7 @@ from callgate.service.reports import AccountReport, account_report, report_accou
 from callgate.service.set_account import SetAccount
 from callgate.service.set_limits import SetAccountLimits
 from callgate.service.set_status import SetAccountStatus
-from callgate.service.statement import account_statement
+from callgate.service.statement import StatementPosition, account_statement, statement_page
 from callgate.service.token import Role
 from callgate.service.top_up import TopUp
 from callgate.service.watch import CallFilter
@@ -36,8 +37,12 @@ from callgate.web.view import view_line
 SHOWN = 50
 STATEMENT_SHOWN = 12
 CALLS_SHOWN = 10
-CHARTED = 1_000
-"""Newest transfers that the chart of a balance goes back over."""
+CHARTED = 300
+"""Newest transfers that the chart of a balance goes back over: more would be closer together than dots on a screen."""
+
+STATEMENT_PAGE = 100
+FILED = 1_000
+"""Lines of a statement on a page, and in a file; both say where the next ones are."""
 
 
 @get(paths("/accounts"))
@@ -114,13 +119,34 @@ async def show_statement(desk: AtDesk, request: AnyRequest, account: FromPath[st
     """What moved on an account, newest first."""
     desk.who()
     key = _key(desk, request, account)
-    lines = await account_statement(desk.store, key, limit=CHARTED)
-    report = await account_report(desk.store, key)
-    if lines is None or report is None:
+    form, place = form_of(request), _place(request.query_params.get("before") or "")
+    found = await statement_page(desk.store, key, limit=FILED if form else STATEMENT_PAGE, behind=place)
+    if found is None:
         raise NotFound(f"there is no account {account} in application {key.application}")
-    if form := form_of(request):
-        return as_file(form, lines, None, f"statement-{account}")
-    return desk.page("statement.html", request, account=report, lines=lines, is_cut=len(lines) == CHARTED)
+    lines, behind = found
+    following = None if behind is None else query(request, before=_mark(behind))
+    if form:
+        return as_file(form, lines, following, f"statement-{account}")
+    listed = Listed(lines, following, {})
+    shown = {"id": account, "application": key.application}
+    return desk.page("statement.html", request, account=shown, listed=listed, same=query(request, before=None))
+
+
+def _mark(place: StatementPosition) -> str:
+    """A place in a statement as it stands in the URL."""
+    return f"{place.posted_micros},{place.owed_micros},{place.transfer_id}"
+
+
+def _place(mark: str) -> StatementPosition | None:
+    """Raises `NotFoundException` for what no page leads to."""
+    if not mark:
+        return None
+    posted, _, rest = mark.partition(",")
+    owed, _, transfer = rest.partition(",")
+    try:
+        return StatementPosition(transfer, int(posted), int(owed))
+    except ValueError:
+        raise NotFoundException(detail="There is no such page of this statement.") from None
 
 
 # -- what an operator does ---------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from litestar.exceptions import NotFoundException
 from callgate.errors import Conflict, Invalid, NotFound, PlatformFailed
 from callgate.logs import log
 from callgate.policy.refusal import Refusal
+from callgate.protocol import PROVIDERS
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import LIVE
 from callgate.service.endpoint import RecordType
@@ -26,6 +27,7 @@ from callgate.web.formats import words
 from callgate.web.forms import Filled, sentence_of
 from callgate.web.ladder import ladder_of
 from callgate.web.lists import Listed, as_file, form_of, given, paths, query
+from callgate.web.replay import replayed
 from callgate.web.view import view_line
 
 SHOWN = 50
@@ -132,7 +134,10 @@ async def show_call(desk: AtDesk, request: AnyRequest) -> Response[Any]:
         request,
         call=report,
         line=view_line(report),
-        ladder=ladder_of(call, await desk.store.callbacks(key)),
+        ladder=ladder_of(
+            call, await desk.store.callbacks(key), PROVIDERS[desk.applications[key.application].row.provider]
+        ),
+        replay=await replayed(desk, key) if "replay" in request.query_params else None,
         transfers=await desk.store.transfers_of_call(key),
         records=[report_record(record) for record in records],
         deliveries=await _deliveries(desk, records),

@@ -35,7 +35,7 @@ async def _list(desk: Desk, request: AnyRequest, recover: Filled) -> Response[An
     if filters["state"] not in ("", *DeliveryState):
         filters["state"] = ""
     state = DeliveryState(filters["state"]) if filters["state"] else None
-    found = await desk.store.delivery_page(state, before=filters.pop("before"), limit=SHOWN + 1)
+    found = await desk.store.deliveries(state, SHOWN + 1, behind=filters.pop("before") or None)
     items = [report_delivery(delivery) for delivery in found[:SHOWN]]
     following = query(request, before=items[-1].id) if len(found) > SHOWN else None
     if form := form_of(request):

@@ -80,8 +80,23 @@ def facts(saw: Mapping[str, object]) -> list[tuple[str, str]]:
         if name.endswith("_s") and isinstance(value, int):
             words.append((name.removesuffix("_s").replace("_", " "), f"{value:,} s"))
         else:
-            words.append((name.replace("_", " "), "none" if value is None else str(value)))
+            words.append((name.replace("_", " "), _told(value)))
     return words
+
+
+def _told(value: object) -> str:
+    """A value of a step: what holds several is written with commas between, a rule that matched by its name and its effect."""
+    match value:
+        case None:
+            return "none"
+        case {"rule": rule, **rest}:
+            mode = " in shadow" if rest.get("mode") == "shadow" else ""
+            return f"{rule} ({rest.get('effect') or rest.get('error') or 'matched'}{mode})"
+        case Mapping():
+            return ", ".join(f"{name.replace('_', ' ')} {_told(each)}" for name, each in value.items())
+        case list() | tuple():
+            return ", ".join(map(_told, value)) or "none"
+    return str(value)
 
 
 def words(name: str) -> str:

@@ -82,7 +82,7 @@ async def _overdue(desk: Desk) -> Finding:
 
 
 async def _parked(desk: Desk) -> Finding:
-    parked = len(await desk.store.deliveries(DeliveryState.PARKED, MANY))
+    parked = (await desk.store.delivery_counts())[DeliveryState.PARKED]
     if parked:
         found = f"{parked:,} {'record was' if parked == 1 else 'records were'} given up"
         return Finding("Deliveries", False, found, "Mend the receiver, then recover them.", "deliveries?state=parked")

@@ -1,7 +1,5 @@
 """The ladder of a call: what was asked, what was answered, and what the gate did between, in the order of time."""
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -9,13 +7,17 @@ from typing import NamedTuple
 import msgspec
 
 from callgate.money import format_micros
+from callgate.protocol import Provider
 from callgate.service.records import Call, Callback
+from callgate.service.ticket import HIDDEN
 
 MAX_GIST = 90
 
 
 class Rung(NamedTuple):
-    """One step. `kind` is `said` for a callback with its answer, `done` for what the gate did."""
+    """One step. `kind` is `said` for a callback with its answer, `done` for what the gate did. `signed` are the lines of its
+    string to sign; `is_masked`: its body is kept without the ticket that it had, so that the line of the body is another.
+    """
 
     kind: str
     at: str
@@ -26,17 +28,18 @@ class Rung(NamedTuple):
     sent: str = ""
     answer: str = ""
     answer_gist: str = ""
-    digest: str = ""
+    signed: Sequence[tuple[str, str]] = ()
+    is_masked: bool = False
 
 
-def ladder_of(call: Call, callbacks: Sequence[Callback]) -> list[Rung]:
+def ladder_of(call: Call, callbacks: Sequence[Callback], provider: Provider) -> list[Rung]:
     """Callbacks, and what the books say became of the call, oldest first."""
-    rungs = [(heard.at, 0, _said(heard)) for heard in callbacks] + [(at, 1, rung) for at, rung in _done(call)]
+    rungs = [(heard.at, 0, _said(heard, provider)) for heard in callbacks]
+    rungs += [(at, 1, rung) for at, rung in _done(call)]
     return [rung for _, _, rung in sorted(rungs, key=lambda each: each[:2])]
 
 
-def _said(heard: Callback) -> Rung:
-    digest = base64.b64encode(hashlib.md5(heard.body, usedforsecurity=False).digest()).decode() if heard.body else ""
+def _said(heard: Callback, provider: Provider) -> Rung:
     return Rung(
         "said",
         heard.at.isoformat(),
@@ -46,7 +49,8 @@ def _said(heard: Callback) -> Rung:
         sent=indented(heard.body),
         answer=indented(heard.answer),
         answer_gist=gist(heard.answer),
-        digest=digest,
+        signed=provider.signed_lines(heard.covered, heard.body),
+        is_masked=HIDDEN.encode() in heard.body,
     )
 
 

@@ -7,11 +7,10 @@ from litestar import Response, get
 
 from callgate.policy.limits import APPLICATION_DEFAULTS, filled, shown
 from callgate.service.application import Application
-from callgate.service.watch import CallFilter
 from callgate.web.desk import AnyRequest, AtDesk, Desk
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-ACCOUNTS_LOOKED_AT = 200
+ACCOUNTS_LOOKED_AT = 50
 
 
 class Step(NamedTuple):
@@ -93,10 +92,7 @@ async def _account(desk: Desk, application: Application | None) -> Step:
 
 
 async def _call(desk: Desk, application: Application | None) -> Step:
-    key = None if application is None else application.row.key
-    wanted = CallFilter(application=key)
-    found = await desk.store.search_calls(wanted, before=None, limit=1) if key is not None else None
-    if found is not None and found.calls:
+    if application is not None and await desk.store.calls(application.row.key, limit=1):
         return Step("First call", True, "calls have come", "Show", "calls")
     return Step("First call", False, "none yet", "", "")
 

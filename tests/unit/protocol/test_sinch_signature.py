@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from callgate.protocol import WireRequest, sinch
+from callgate.protocol.sinch.signature import MAX_COVERED, covered_by_signature
 
 VECTORS = json.loads((Path(__file__).parent / "sinch_vectors.json").read_text())
 SIGNING = {vector["name"]: vector for vector in VECTORS["signing"] if vector["body"] is not None}
@@ -330,3 +331,25 @@ def test_basic_is_not_signed_and_signed_is_not_basic() -> None:
 def test_the_vectors_secret_is_what_it_says() -> None:
     """The key of the HMAC is what the secret decodes to, not its text."""
     assert sinch.signature_of(SECRET, "x") == b64encode(hmac.digest(b64decode(SECRET), b"x", "sha256")).decode()
+
+
+@pytest.mark.parametrize("name", SIGNING)
+def test_what_was_signed_is_told_line_by_line(name: str) -> None:
+    """From what is kept with a callback: together the lines are the string to sign, and no secret is among them."""
+    vector = SIGNING[name]
+    if vector["method"] != "POST":
+        pytest.skip("callbacks are posted")
+    request = request_of(vector)
+    lines = sinch.signed_lines(covered_by_signature(request), request.body)
+    text = "\n".join(line for _, line in lines)
+    assert text == sinch.string_to_sign(
+        "POST", request.path, request.body, vector["x_timestamp"], vector["content_type"]
+    )
+
+
+def test_of_what_was_not_signed_no_line_is_told() -> None:
+    """No time, no signature; and what somebody else made very long is kept in part."""
+    bare = WireRequest(method="POST", path="/callbacks/sinch", headers={}, body=b"{}")
+    assert (covered_by_signature(bare), sinch.signed_lines("", b"{}")) == ("", [])
+    endless = msgspec.structs.replace(signed(), path="/" + "x" * 10_000)
+    assert len(covered_by_signature(endless)) == MAX_COVERED

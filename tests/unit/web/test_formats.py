@@ -2,7 +2,7 @@
 
 import pytest
 
-from callgate.web.formats import Money, country, money, number
+from callgate.web.formats import Money, country, facts, money, number
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,22 @@ def test_a_grouped_number_reads_digit_by_digit_as_it_was_dialled() -> None:
 def test_the_country_of_a_number() -> None:
     """None of what belongs to no country, such as a satellite's."""
     assert (country("+46701740605"), country("+882161234567"), country("alice")) == ("SE", "", "")
+
+
+def test_what_a_step_saw_is_told_in_words() -> None:
+    """Seconds with their unit, rules that matched by name, what is nested with commas between; never the code's own signs."""
+    saw = {
+        "affordable_s": 14_400,
+        "on": None,
+        "matches": (
+            {"rule": "no-sweden", "mode": "shadow", "effect": "refuse"},
+            {"rule": "x", "mode": "binding", "effect": "cap"},
+        ),
+        "facts": {"country": "SE", "rate_per_minute": "0.02"},
+    }
+    assert facts(saw) == [
+        ("affordable", "14,400 s"),
+        ("on", "none"),
+        ("matches", "no-sweden (refuse in shadow), x (cap)"),
+        ("facts", "country SE, rate per minute 0.02"),
+    ]

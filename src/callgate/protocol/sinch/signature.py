@@ -31,6 +31,9 @@ JSON_UTF8 = "application/json; charset=utf-8"
 MAX_SECRETS_KEPT = 4096
 """Secrets whose hashed states are kept ready, a kilobyte each; with more in use at once the work is done anew."""
 
+MAX_COVERED = 4_000
+"""Longest that is kept of what a signature covers, in characters."""
+
 _LINES = 5
 _BLOCK_BYTES = 64
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
@@ -159,6 +162,28 @@ def string_to_sign(method: str, path: str, body: bytes, timestamp: str, content_
     """Return the five lines that are signed. No body leaves its line empty; nothing is normalised but the verb."""
     digest = b2a_base64(md5(body, usedforsecurity=False).digest(), newline=False).decode() if body else ""
     return f"{method.upper()}\n{digest}\n{content_type}\nx-timestamp:{timestamp}\n{path}"
+
+
+def covered_by_signature(request: WireRequest) -> str:
+    """What a request's signature covers beside its verb and its body: a line each for the time, the content type and the
+    path. Empty for a request that carries no time, and so no signature of this scheme.
+    """
+    headers = request.headers
+    stamp = headers.get("x-timestamp") or header(headers, "x-timestamp")
+    if not stamp:
+        return ""
+    content_type = headers.get("content-type") or header(headers, "content-type") or ""
+    return f"{stamp}\n{content_type}\n{request.path}"[:MAX_COVERED]
+
+
+def signed_lines(covered: str, body: bytes) -> list[tuple[str, str]]:
+    """The five lines of `string_to_sign`, each with what it is; none for what was not signed."""
+    stamp, _, rest = covered.partition("\n")
+    content_type, _, path = rest.partition("\n")
+    if not stamp:
+        return []
+    names = ("verb", "MD5 of the body, in base64", "content type", "time", "path")
+    return list(zip(names, string_to_sign("POST", path, body, stamp, content_type).split("\n"), strict=True))
 
 
 def signature_of(secret: str, text: str) -> str:

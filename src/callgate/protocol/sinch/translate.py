@@ -51,7 +51,7 @@ from callgate.protocol.sinch.callbacks import (
     read,
 )
 from callgate.protocol.sinch.prompts import tts
-from callgate.protocol.sinch.signature import signing_key
+from callgate.protocol.sinch.signature import covered_by_signature, signing_key
 from callgate.protocol.sinch.svaml import (
     Address,
     AnyAction,
@@ -88,7 +88,7 @@ def understand(request: WireRequest) -> CallEvent:
     Raises `SignatureInvalid` as `owner` does, and `CallbackMalformed`.
     """
     callback = read(request)
-    return translate(callback, owner(request, callback))
+    return translate(callback, owner(request, callback), covered_by_signature(request))
 
 
 def owner(request: WireRequest, callback: Known | UnknownEvent) -> str:
@@ -112,14 +112,15 @@ def check_owner(callback: Known | UnknownEvent, signer: str) -> None:
         raise SignatureInvalid("application", "the body belongs to another application than the one that signed")
 
 
-def translate(callback: Known | UnknownEvent, application: str) -> CallEvent:
-    """Say in neutral words what a callback of this application tells."""
+def translate(callback: Known | UnknownEvent, application: str, covered: str = "") -> CallEvent:
+    """Say in neutral words what a callback of this application tells. `covered` goes with it, see `CallEvent`."""
     if (why := unusable(callback)) is not None:
         return CallUnusable(
             key=CallKey(application, callback.callid if _is_plain(callback.callid) else ""),
             name=callback.event[:64],
             occurred_at=callback.timestamp,
             custom=callback.custom,
+            covered=covered,
             why=why,
             wants_decision=isinstance(callback, Ice | Pie),
         )
@@ -128,6 +129,7 @@ def translate(callback: Known | UnknownEvent, application: str) -> CallEvent:
         "name": callback.event,
         "occurred_at": callback.timestamp,
         "custom": callback.custom,
+        "covered": covered,
     }
     return _WORDS[type(callback)](callback, common)
 
