@@ -181,6 +181,6 @@ def test_a_backtest_says_that_a_call_would_go_to_the_menu(house: "House") -> Non
             since=house.now - timedelta(days=1),
             until=house.now,
             rest=rest,
-        )  # fmt: skip
+        )
     )
     assert [(each.kind, each.after.destination) for each in report.changes] == [("elsewhere", "menu:rule/poor")]
