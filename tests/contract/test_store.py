@@ -22,6 +22,7 @@ from callgate.ledger.verify import verify
 from callgate.ledger.wallet import top_up
 from callgate.policy.limits import UNLIMITED
 from callgate.policy.number_list import ListKind
+from callgate.protocol.call import CallKey
 from callgate.rating.deck_change import DeckComparison, ImportMode
 from callgate.rating.rate import Rate
 from callgate.service.add_application import AddApplication, SetApplication
@@ -53,6 +54,7 @@ from callgate.service.resend import Resend, resend_since
 from callgate.service.rule_book import RulesVersion
 from callgate.service.set_limits import SetAccountLimits, SetApplicationLimits
 from callgate.service.top_up import TopUp
+from callgate.service.watch import CallFilter
 from callgate.storage import rows
 from callgate.storage.deck_rows import PAGE_ROWS
 from callgate.storage.postgres import PostgresStore
@@ -745,6 +747,7 @@ ANOTHER_PROCESS = """
 import asyncio, sys
 from datetime import UTC, datetime
 from callgate.service.top_up import TopUp
+from callgate.service.watch import CallFilter
 from callgate.app import build_store
 from callgate.settings import Settings
 
@@ -975,6 +978,46 @@ def test_records_are_read_in_order_and_in_pages_that_meet(engine: Engine, new_ho
         assert house.run(house.store.records(late, after=None, limit=10)) == every[2:4]
         assert house.run(house.store.records(ever._replace(account="bob"), after=None, limit=10)) == every[1::2]
         assert house.run(house.store.records(ever._replace(application="x"), after=None, limit=10)) == []
+
+
+def test_calls_are_found_by_name_by_account_and_by_what_is_known_of_them(
+    engine: Engine, new_house: Callable[..., Any]
+) -> None:
+    """Each way leads to the same calls, the newest first."""
+    with new_house(engine.make()) as house:
+        for account in ("alice", "bob"):
+            house.open(account, "10")
+        for number in range(6):
+            account = ("alice", "bob", "nobody")[number % 3]
+            house.hear(house.arrived(f"c{number}", user=account))
+            if number < 3:
+                house.hear(house.ended(f"c{number}", 61, user=account))
+            house.tick(1)
+        store, run = house.store, house.run
+        keys = [CallKey("app", f"c{number}") for number in (0, 3, 4, 99)]
+
+        def names(calls: Iterable[Any]) -> list[str]:
+            return [call.key.call_id for call in calls]
+
+        assert sorted(names(run(store.calls_named(keys)))) == ["c0", "c3", "c4"]
+        assert sorted(names(run(store.live_named(keys)))) == ["c3", "c4"]
+        assert run(store.calls_named([])) == run(store.live_named([])) == []
+        assert names(run(store.calls(None, account="bob", limit=9))) == ["c4", "c1"]
+        assert names(run(store.calls(None, account="bob", only_live=True, limit=9))) == ["c4"]
+        assert names(run(store.calls("app", only_live=True, limit=9))) == ["c4", "c3"]
+        ever = RecordRange(house.now - timedelta(days=1), house.now, account="alice")
+        assert names(run(store.records(ever, after=None, limit=9))) == ["c0"]
+
+        def found(**wanted: Any) -> list[str]:
+            calls = run(store.search_calls(CallFilter(**wanted), before=None, limit=9))
+            assert calls.looked_until is None
+            return names(calls.calls)
+
+        assert found(outcome="live") == found(outcome="live", application="app") == ["c4", "c3"]
+        assert found(outcome="refused") == found(outcome="caller_unknown", application="app") == ["c5", "c2"]
+        assert found(outcome="caller_unknown", fragment="nobo") == ["c5", "c2"]
+        assert found(account="alice") == found(account="alice", application="app") == ["c3", "c0"]
+        assert found(fragment="ali", outcome="connected") == ["c0"]
 
 
 def test_every_version_of_rules_is_kept(engine: Engine) -> None:

@@ -41,7 +41,9 @@ from callgate.settings import Settings
 from callgate.storage.sqlite import SqliteStore
 from callgate.vault import Vault, new_key
 from callgate.web.app import MAX_FORM_BYTES, build_dashboard
+from callgate.web.desk import Desk as WebDesk
 from callgate.web.feed import MAX_WATCHERS
+from callgate.web.live import LiveDesk
 from callgate.web.session import COOKIE, FAILURES_ALLOWED
 
 APP = "app"
@@ -583,6 +585,34 @@ def test_a_stream_sends_what_changed_and_no_more(visit: Visit) -> None:
     visit(steps, is_open=True)
 
 
+def test_who_follows_sees_what_a_whole_look_shows(visit: Visit) -> None:
+    """After any change, of which callbacks tell: the same rows, in the same order, and the same counters."""
+
+    async def steps(desk: Desk) -> None:
+        def clock() -> datetime:
+            return desk.now
+
+        async with platforms(lambda _: None, clock) as platform:
+            house = WebDesk(desk.store, desk.catalogs, platform, VAULT, SETTINGS, clock, True, desk.stopping)
+            following = LiveDesk(house, None)
+            await following.look()
+            for number in range(12):
+                await desk.place(f"c{number}", user="alice" if number % 4 else "frank")
+                if number >= 3:
+                    desk.now += timedelta(seconds=0.3)
+                    await desk.end(f"c{number - 3}", 61 if number % 2 else 0)
+                for application in (APP, None):
+                    whole, bound = await LiveDesk(house, None).look(), await LiveDesk(house, application).look()
+                    seen = await following.look()
+                    assert {
+                        name: list(part.items()) if isinstance(part, dict) else part for name, part in seen.items()
+                    } == {name: list(part.items()) if isinstance(part, dict) else part for name, part in whole.items()}
+                    assert bound == whole
+            assert "app/c9" in seen["live"]
+
+    visit(steps, is_open=True)
+
+
 def test_streams_end_when_the_server_stops(visit: Visit) -> None:
     """All of them, soon: Ctrl-C waits for nobody."""
 
@@ -677,7 +707,7 @@ def test_a_time_that_is_none_is_marked(visit: Visit) -> None:
 
 def test_a_search_looks_back_so_far_and_says_how_far(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
     """And goes on from there, until all have been looked through."""
-    monkeypatch.setattr("callgate.storage.watch_reads.LOOKED_THROUGH", 4)
+    monkeypatch.setattr("callgate.storage.watch_reads.LOOKED_THROUGH_LIGHTLY", 4)
 
     async def steps(desk: Desk) -> None:
         for number in range(10):

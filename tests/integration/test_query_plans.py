@@ -84,6 +84,7 @@ def deliveries(state: DeliveryState | None = None, **wanted: Any) -> Read:
         (calls("app", only_live=True, before=BEHIND), "calls_open (hold_state=? AND application=?)"),
         (calls("app", account="a", only_live=True), "calls_open (hold_state=? AND application=? AND account=?)"),
         (lambda store: store.calls_named([CallKey("app", "c")] * 2), "sqlite_autoindex_calls_1 (application=? AND call_id=?)"),
+        (lambda store: store.live_named([CallKey("app", "c")] * 2), "sqlite_autoindex_calls_1 (application=? AND call_id=?)"),
         (search(), "calls_by_time (decided_at<?)"),
         (search(fragment="46"), "calls_by_time (decided_at<?)"),
         (search(outcome="connected"), "calls_by_time (decided_at<?)"),

@@ -283,6 +283,50 @@ BUGS: dict[str, tuple[Change, ...]] = {
             "        hold = call.hold\n",
         ),
     ),
+    "ring the second side twice": (
+        Change(
+            "service/tend_callout.py",
+            "and is_unplaced(call) and not call.callout.is_asked:\n            dialled",
+            "and is_unplaced(call):\n            dialled",
+        ),
+    ),
+    "ring again when nobody knows whether it rings": (
+        Change(
+            "service/dial.py",
+            "        if error.may_be_done:\n            return None\n",
+            "        if error.may_be_done:\n"
+            "            return await dial_leg(store, platform, call, clock, others=others, endpoints=endpoints)\n",
+        ),
+    ),
+    "let the first side take what the second needs": (
+        Change(
+            "service/place_callout.py",
+            "        calls, refusal = self._decide(books, 1)\n        if refusal",
+            "        return self._decide(books, self.longest_s)\n        if refusal",
+        ),
+    ),
+    "keep what is held for a bridge that is refused": (
+        Change(
+            "service/place_callout.py",
+            "        books.wallets.put(self.payer, void_hold(wallet, call.hold.amount_micros))\n",
+            "        books.wallets.put(self.payer, wallet)\n",
+        ),
+    ),
+    "ring before the other side has answered": (
+        Change(
+            "service/tend_callout.py",
+            "        if peer.state is CallState.ANSWERED and",
+            "        if peer.state in LIVE and",
+        ),
+        Change("storage/reads.py", "OR (p.state = 'answered' AND c.call_id", "OR (p.state <> 'x' AND c.call_id"),
+    ),
+    "leave the other side talking": (
+        Change(
+            "service/heal.py",
+            "            await self._platform.hang_up(call.key, call.resource)\n            await self._store.perform(Confirm",
+            "            await self._store.perform(Confirm",
+        ),
+    ),
     "believe any caller's number": (
         Change(
             "service/authorize.py",

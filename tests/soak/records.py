@@ -337,7 +337,7 @@ async def measure(records: int, delivered: int, accounts: int, folder: Path) -> 
     from multiprocessing import Pipe, Process  # noqa: PLC0415 - only this needs another process
 
     ours, theirs = Pipe()
-    process = Process(target=_receive_for_ever, args=(theirs,), daemon=True)
+    process = Process(target=receive_for_ever, args=(theirs,), daemon=True)
     process.start()
     url = ours.recv()
     clock, path = Clock(), folder / "measure.db"
@@ -363,7 +363,7 @@ async def measure(records: int, delivered: int, accounts: int, folder: Path) -> 
     return done / passed_s, done / cpu_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _receive_for_ever(pipe: "object") -> None:
+def receive_for_ever(pipe: "object") -> None:
     async def receive() -> None:
         async with receiving(Judge(Seen(), random.Random(0), 0)) as url:  # noqa: S311 - no secret
             pipe.send(url)  # type: ignore[attr-defined]

@@ -12,6 +12,15 @@ from callgate.service.endpoint import Endpoint
 AT_ONCE = 32
 """Deliveries on their way to one endpoint at a time, so that a slow one takes no place from the others."""
 
+AHEAD = 224
+"""Deliveries that wait in hand for their turn, at most: two commits then serve so many that no disk holds them up."""
+
+AHEAD_S = 1.0
+"""What is in hand is sent within about this time, by what attempts have taken lately; claims last much longer."""
+
+SMOOTHED = 8
+"""Over about so many attempts the time that one takes is averaged."""
+
 CRM_AT_ONCE = 4
 """The same for connectors, whose deliveries take several requests each, at a pace: all of that within a claim."""
 
@@ -42,17 +51,45 @@ class Line:
         self._under_way = 0
         self._failures = 0
         self._quiet_until: datetime | None = None
+        self._takes_s: float | None = None  # an attempt, lately
 
     @property
     def is_broken(self) -> bool:
         return self._failures >= BROKEN_AFTER
 
-    def room(self, now: datetime, *, at_least: int = 1, at_most: int = AT_ONCE) -> int:
-        """How many more may be sent now: none where fewer than `at_least` could be, unless nothing is under way."""
+    def is_resting(self, now: datetime) -> bool:
+        """Whether nothing is to be sent just now, or one record to see whether the endpoint is well again."""
+        return self.is_broken or (self._quiet_until is not None and now < self._quiet_until)
+
+    def room(self, now: datetime, *, at_most: int = AT_ONCE) -> int:
+        """How many more may be sent now."""
         if self._quiet_until is not None and now < self._quiet_until:
             return 0
         free = (1 if self.is_broken else min(self._at_once, at_most)) - self._under_way
-        return 0 if free < at_least and self._under_way else max(0, min(free, self._paced(now)))
+        return max(0, min(free, self._paced(now)))
+
+    def wanted(self, now: datetime, in_hand: int, *, is_worth_while: bool, at_most: int = AT_ONCE) -> int:
+        """How many more are to be claimed, where `in_hand` are that wait for their turn: as many as may be sent now, and
+        some ahead of them where the endpoint takes them quickly. None where it would be few, unless nothing is under way or
+        each one is worth while.
+        """
+        ahead = self._ahead(at_most)
+        if not ahead or self.is_resting(now):
+            most = min(self._at_once, at_most)
+            wanted = self.room(now, at_most=at_most) - in_hand
+        else:
+            most = min(self._at_once, at_most) + ahead
+            wanted = most - self._under_way - in_hand
+        is_few = wanted < most // 2 and self._under_way + in_hand > 0
+        return 0 if is_few and not is_worth_while else max(0, wanted)
+
+    def _ahead(self, at_most: int) -> int:
+        """At a pace nothing is taken in hand: another worker may serve the endpoint next."""
+        if self._per_s or self._takes_s is None or self._at_once < AT_ONCE:
+            return 0
+        at_once = min(self._at_once, at_most)
+        most = AHEAD * at_once // AT_ONCE
+        return most if self._takes_s * most <= AHEAD_S * at_once else int(at_once * AHEAD_S / self._takes_s)
 
     def _paced(self, now: datetime) -> int:
         """A second's worth may go at once; one a second at least, or a slow pace would never have a whole one."""
@@ -72,9 +109,11 @@ class Line:
         """One came to no answer that could be written down."""
         self._under_way -= 1
 
-    def end(self, endpoint: Endpoint, answer: Answer, now: datetime) -> News:
-        """One was answered. Return what that tells of the endpoint."""
+    def end(self, endpoint: Endpoint, answer: Answer, now: datetime, took_s: float = 0) -> News:
+        """One was answered, after so long. Return what that tells of the endpoint."""
         self._under_way -= 1
+        known_s = took_s if self._takes_s is None else self._takes_s
+        self._takes_s = known_s + (took_s - known_s) / SMOOTHED
         if answer.wait and not answer.is_of_record:
             self._quiet_until = now + min(answer.wait, MAX_QUIET)
         if answer.fate is Fate.GONE:

@@ -7,33 +7,23 @@ import base64
 import hashlib
 import hmac
 import socket
+import ssl
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from callgate import __version__
 from callgate.errors import DeliveryFailed
+from callgate.outbox.connections import Connections, NameUnknown, NoAnswer, Reply
 from callgate.service.delivery import Delivery
 from callgate.service.endpoint import MAX_ENDPOINTS, PRIVATE_PREFIX, SECRET_PREFIX, Receiver, is_public
 
 TIMEOUT_S = 15.0
 """For the whole exchange: name, connection, request, answer."""
-
-HEARD = 4_096
-"""Bytes of an answer's body that are read, so that its connection can be used again; a longer one is hung up on."""
-
-
-class Reply(NamedTuple):
-    """What the receiver answered. Its body is not kept: it could hold anything."""
-
-    status: int
-    retry_after: str | None
 
 
 class Webhooks:
@@ -42,29 +32,26 @@ class Webhooks:
     Endpoints that may be private have connections of their own: what one of them opened is never used for another.
     """
 
-    def __init__(self, guarded: aiohttp.ClientSession, unguarded: aiohttp.ClientSession) -> None:
+    def __init__(self, guarded: Connections, unguarded: Connections, timeout_s: float) -> None:
         self._guarded = guarded
         self._unguarded = unguarded
+        self._timeout_s = timeout_s
 
     async def post(self, delivery: Delivery, receiver: Receiver, now: datetime) -> Reply:
         """Send once. Raises `DeliveryFailed` when there was no answer; it tells nothing of the URL."""
         endpoint = receiver.endpoint
-        session = self._unguarded if endpoint.allow_private else self._guarded
+        connections = self._unguarded if endpoint.allow_private else self._guarded
         headers = sign(delivery.id, now, delivery.body, receiver.secrets_at(now))
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode()
         try:
-            async with session.post(
-                endpoint.url, data=delivery.body, headers=headers, allow_redirects=False
-            ) as response:
-                with suppress(aiohttp.ClientError, TimeoutError):  # it has answered, whatever becomes of the rest
-                    await response.content.read(HEARD)
-                return Reply(response.status, response.headers.get("retry-after"))
+            return await connections.post(endpoint.url, lines, delivery.body, self._timeout_s)
+        except NoAnswer as error:
+            raise DeliveryFailed(f"no answer: {error}", is_retryable=True) from error
         except TimeoutError as error:
             raise DeliveryFailed("no answer in time", is_retryable=True) from error
-        except aiohttp.ClientConnectorError as error:
-            is_private = isinstance(error.os_error, PrivateAddress)
+        except (OSError, ValueError) as error:
+            is_private = isinstance(error, PrivateAddress)
             raise DeliveryFailed(_no_connection(error), is_retryable=not is_private) from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise DeliveryFailed(f"no answer: {type(error).__name__}", is_retryable=True) from error
 
 
 @asynccontextmanager
@@ -72,18 +59,12 @@ async def webhooks(
     *, timeout_s: float = TIMEOUT_S, resolver: AbstractResolver | None = None
 ) -> AsyncIterator[Webhooks]:
     """Keep connections for as long as the block runs. `resolver` says which addresses names have; the system's unless given."""
-
-    def session(socket_factory: aiohttp.SocketFactoryType | None) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, resolver=resolver, socket_factory=socket_factory),
-            timeout=aiohttp.ClientTimeout(total=timeout_s),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"content-type": "application/json", "user-agent": f"callgate/{__version__}"},
-            auto_decompress=False,
-        )
-
-    async with session(public_socket) as guarded, session(None) as unguarded:
-        yield Webhooks(guarded, unguarded)
+    guarded, unguarded = Connections(resolver, public_socket), Connections(resolver)
+    try:
+        yield Webhooks(guarded, unguarded, timeout_s)
+    finally:
+        guarded.close()
+        unguarded.close()
 
 
 def sign(message: str, now: datetime, body: bytes, secrets: Sequence[str]) -> dict[str, str]:
@@ -100,8 +81,12 @@ def sign(message: str, now: datetime, body: bytes, secrets: Sequence[str]) -> di
 def _signature(secret: str, signed: bytes) -> str:
     if secret.startswith(PRIVATE_PREFIX):
         return f"v1a,{base64.b64encode(_private_key(secret).sign(signed)).decode()}"
-    key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
-    return f"v1,{base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()}"
+    return f"v1,{base64.b64encode(hmac.digest(_key(secret), signed, hashlib.sha256)).decode()}"
+
+
+@lru_cache(maxsize=MAX_ENDPOINTS)
+def _key(secret: str) -> bytes:
+    return base64.b64decode(secret.removeprefix(SECRET_PREFIX))
 
 
 @lru_cache(maxsize=MAX_ENDPOINTS)
@@ -137,12 +122,18 @@ async def resolve(host: str) -> list[str]:
         return []
 
 
-def _no_connection(error: aiohttp.ClientConnectorError) -> str:
+def _no_connection(error: OSError | ValueError) -> str:
     """Why there was none, without the host: it stands in the endpoint."""
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "its name is not known"
-    if isinstance(error, aiohttp.ClientSSLError):
-        return "its certificate was not accepted"
-    if isinstance(error.os_error, PrivateAddress):
-        return str(error.os_error)
-    return f"no connection: {error.os_error.strerror or type(error.os_error).__name__}"
+    match error:
+        case NameUnknown():
+            return "its name is not known"
+        case ssl.SSLCertVerificationError():
+            return "its certificate was not accepted"
+        case ssl.SSLError():
+            return "no encrypted connection"
+        case PrivateAddress():
+            return str(error)
+        case OSError():
+            return f"no connection: {error.strerror or type(error).__name__}"
+        case _:
+            return f"no connection: {type(error).__name__}"

@@ -5,6 +5,7 @@ Whatever it claims comes back when it dies: see `service.ports.Store.claim_deliv
 
 import asyncio
 import random
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime, timedelta
@@ -31,11 +32,14 @@ CLAIMED_FOR = timedelta(seconds=30)
 PARTING_S = 2.0
 """How long an orderly stop waits for attempts that are under way; their claims take care of the rest."""
 
-WORTHWHILE = AT_ONCE // 2
-"""So many are claimed at once where something is under way and more waits: one by one, claims would cost more than sending."""
+ATTEMPT = timedelta(seconds=16)
+"""What an attempt may take, and a little more: what is in hand is only sent while so much is left of its claim."""
 
 BESIDE_CALLS = 4
 """Deliveries on their way to one endpoint at a time while calls are being decided, which then never wait for many of them."""
+
+WRITTEN_AT_ONCE = 64
+"""Conclusions in one job of the store: calls that are being decided wait for one such job at most."""
 
 
 class Worker:
@@ -64,6 +68,7 @@ class Worker:
         self._wake = asyncio.Event()
         self._attempts: set[asyncio.Task[None]] = set()
         self._lines: dict[str, tuple[Endpoint, Line]] = {}
+        self._hands: defaultdict[str, deque[Delivery]] = defaultdict(deque)  # claimed, by endpoint, and not begun
         self._concluded: list[Concluded] = []
         self._is_concluded = asyncio.Event()
         self._looked_at = 0.0
@@ -77,6 +82,8 @@ class Worker:
                     await self._look(posts)
                     await self._rest()
             finally:
+                for hand in self._hands.values():
+                    self._let_go(hand)
                 if self._attempts:
                     await asyncio.wait(self._attempts, timeout=PARTING_S)
                 for attempt in self._attempts:
@@ -89,7 +96,7 @@ class Worker:
     async def _look(self, posts: Senders) -> None:
         """Begin an attempt for everything that is due and has room."""
         self._wake.clear()
-        at_least = self._at_least()
+        is_worth_while = self._is_time_to_look()
         receivers = self._catalogs.now.receivers
         self._lines = {name: line for name, line in self._lines.items() if name in receivers}
         self._turns.want({name for name, each in receivers.items() if _is_paced(each.endpoint)})
@@ -97,16 +104,16 @@ class Worker:
             if not self._turns.has(receiver.endpoint.id):
                 continue
             try:
-                await self._take(posts, receiver, at_least)
+                await self._take(posts, receiver, is_worth_while=is_worth_while)
             except StorageUnavailable as error:
                 log.warning("outbox.waits", error=str(error))
                 return
 
-    async def _take(self, posts: Senders, receiver: Receiver, at_least: int) -> None:
+    async def _take(self, posts: Senders, receiver: Receiver, *, is_worth_while: bool) -> None:
         """Claim and begin, the one with the other even when told to stop between them: what is claimed and not begun would
         wait until its claim ends.
         """
-        claim = asyncio.ensure_future(self._claim(receiver, at_least))
+        claim = asyncio.ensure_future(self._claim(receiver, is_worth_while=is_worth_while))
         try:
             await asyncio.shield(claim)
         except asyncio.CancelledError:
@@ -115,16 +122,18 @@ class Worker:
             raise
         finally:
             if claim.done() and claim.exception() is None:
-                for delivery in claim.result():
-                    self._begin(posts, delivery, receiver)
+                self._hands[receiver.endpoint.id].extend(claim.result())
+                self._begin(posts, receiver.endpoint.id)
 
-    def _at_least(self) -> int:
-        """How many make a claim worth while; one is enough every now and then, so that slow ones hold nobody up."""
+    def _is_time_to_look(self) -> bool:
+        """Whether a claim of one is worth while: every now and then, so that slow ones hold nobody up. Else claims that bring
+        few would cost more than sending.
+        """
         now_s = asyncio.get_running_loop().time()
-        if now_s - self._looked_at < LOOK_S and not self._is_busy():
-            return WORTHWHILE
+        if now_s - self._looked_at < LOOK_S:
+            return False
         self._looked_at = now_s
-        return 1
+        return True
 
     async def _rest(self) -> None:
         try:
@@ -142,26 +151,63 @@ class Worker:
         self._lines[endpoint.id] = (endpoint, line)
         return line
 
-    async def _claim(self, receiver: Receiver, at_least: int) -> Sequence[Delivery]:
-        now, line = self._clock(), self._line(receiver.endpoint)
-        room = line.room(now, at_least=at_least, at_most=BESIDE_CALLS if self._is_busy() else AT_ONCE)
-        if room == 0:
+    async def _claim(self, receiver: Receiver, *, is_worth_while: bool) -> Sequence[Delivery]:
+        now, name = self._clock(), receiver.endpoint.id
+        line, in_hand = self._line(receiver.endpoint), len(self._hands[name])
+        wanted = line.wanted(now, in_hand, is_worth_while=is_worth_while, at_most=self._at_most())
+        if wanted == 0:
             return []
-        return await self._store.claim_deliveries(receiver.endpoint.id, now, now + CLAIMED_FOR, room)
+        return await self._store.claim_deliveries(name, now, now + CLAIMED_FOR, wanted)
 
-    def _begin(self, posts: Senders, delivery: Delivery, receiver: Receiver) -> None:
+    def _at_most(self) -> int:
+        return BESIDE_CALLS if self._is_busy() else AT_ONCE
+
+    def _begin(self, posts: Senders, name: str) -> None:
+        """Begin as many attempts at this endpoint as have room."""
+        while (next_one := self._next(name)) is not None:
+            attempt = asyncio.create_task(self._attempts_at(posts, name, *next_one))
+            self._attempts.add(attempt)
+            attempt.add_done_callback(self._attempts.discard)
+
+    async def _attempts_at(self, posts: Senders, name: str, delivery: Delivery, receiver: Receiver, line: Line) -> None:
+        """One attempt after the other, for as long as there is something in hand."""
+        next_one: tuple[Delivery, Receiver, Line] | None = (delivery, receiver, line)
+        while next_one is not None:
+            await self._attempt(posts, *next_one)
+            next_one = self._next(name)
+        if not self._hands[name]:
+            self._wake.set()
+
+    def _next(self, name: str) -> tuple[Delivery, Receiver, Line] | None:
+        """Whose turn it is, if anybody's: it counts as under way. What cannot be sent while it is ours is let go."""
+        hand = self._hands[name]
+        if not hand:
+            return None
+        receiver, now = self._catalogs.now.receivers.get(name), self._clock()
+        if receiver is None or not self._turns.has(name) or hand[0].due_at - now < ATTEMPT:
+            self._let_go(hand)
+            return None
         line = self._line(receiver.endpoint)
+        if line.room(now, at_most=self._at_most()) == 0:
+            if line.is_resting(now):
+                self._let_go(hand)
+            return None
         line.begin(1)
-        attempt = asyncio.create_task(self._attempt(posts, delivery, receiver, line))
-        self._attempts.add(attempt)
-        attempt.add_done_callback(self._attempts.discard)
+        return hand.popleft(), receiver, line
+
+    def _let_go(self, hand: deque[Delivery]) -> None:
+        """What was claimed and not begun is due again, as if it had never been claimed."""
+        now = self._clock()
+        self._concluded += [Concluded(each, conclude(each, Answer(Fate.HELD, each.why), now, 0)) for each in hand]
+        hand.clear()
+        self._is_concluded.set()
 
     async def _attempt(self, posts: Senders, delivery: Delivery, receiver: Receiver, line: Line) -> None:
-        is_answered = False
+        is_answered, began_at = False, self._clock()
         try:
             answer = await posts.send(delivery, receiver)
             is_answered, now = True, self._clock()
-            news = line.end(receiver.endpoint, answer, now)
+            news = line.end(receiver.endpoint, answer, now, (now - began_at).total_seconds())
             concluded = conclude(delivery, answer, now, random.random())  # noqa: S311 - it spreads load, it keeps no secret
             self._concluded.append(Concluded(delivery, concluded, news))
             self._is_concluded.set()
@@ -179,16 +225,17 @@ class Worker:
             self._wake.set()
 
     async def _write_down(self) -> None:
+        """All that there is; in one commit what is not too much for one, each of another lane."""
         concluded, self._concluded = self._concluded, []
-        if not concluded:
-            return
-        try:
-            await self._store.perform(Conclude(of=tuple(concluded), endpoints=self._catalogs.now.endpoints))
-        except asyncio.CancelledError:  # perhaps before it began: it may be said twice, and not never
-            self._concluded[:0] = concluded
-            raise
-        except StorageUnavailable as error:  # their claims end, and they are sent again under the same ids
-            log.warning("deliveries.not_written_down", count=len(concluded), error=str(error))
+        portions = [concluded[at : at + WRITTEN_AT_ONCE] for at in range(0, len(concluded), WRITTEN_AT_ONCE)]
+        for number, portion in enumerate(portions):
+            try:
+                await self._store.perform(Conclude(of=tuple(portion), endpoints=self._catalogs.now.endpoints))
+            except asyncio.CancelledError:  # perhaps before it began: it may be said twice, and not never
+                self._concluded[:0] = [each for left in portions[number:] for each in left]
+                raise
+            except StorageUnavailable as error:  # their claims end, and they are sent again under the same ids
+                log.warning("deliveries.not_written_down", count=len(portion), error=str(error))
 
 
 class Turns:

@@ -49,8 +49,9 @@ class Follower:
         if heard:
             self._mark = heard[-1][0]
         keys = dict.fromkeys([*self._parked, *(key for _, key in heard)])
-        calls = [await self._store.call(key) for key in keys if self._application in (None, key.application)]
-        return [news for call in calls if call is not None for news in self._news(call)]
+        wanted = [key for key in keys if self._application in (None, key.application)]
+        found = {call.key: call for call in await self._store.calls_named(wanted)} if wanted else {}
+        return [news for key in wanted if key in found for news in self._news(found[key])]
 
     def _news(self, call: Call) -> list[News]:
         """What of a call was not told yet. One that was decided and ended between two looks gives both."""

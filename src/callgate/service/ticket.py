@@ -2,7 +2,7 @@
 
 A ticket is signed with a key of ours, lives two minutes, and is good for the one call that presents it first: that is
 written down with the call's decision, see `Authorize`. Nobody but the caller's app is to see one: `hide_tickets` takes it
-out of whatever is stored.
+out of whatever is stored, and `without_tickets` out of what hooks and rules are shown.
 """
 
 import hmac
@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from callgate.protocol.call import CallEnded
+from callgate.protocol.call import CallArrived, CallEnded
 
 HEADER: Final = "callgate-ticket"
 """The call header that carries one; also its name where `custom` is a JSON object."""
@@ -95,6 +95,14 @@ def find_ticket(headers: Mapping[str, str], custom: str) -> str:
 def hide_tickets(text: bytes) -> bytes:
     """Take every ticket out of a text that is to be stored. What holds none, as nearly all do, is returned as it is."""
     return _TICKET_BYTES.sub(HIDDEN.encode(), text) if PREFIX.encode() in text else text
+
+
+def without_tickets(call: CallArrived) -> CallArrived:
+    """A call as hooks, rules and what is kept of its decision may see it: what it presented is read before."""
+    if not (call.headers or PREFIX in call.custom):
+        return call
+    headers = {name: value for name, value in call.headers.items() if name.lower() != HEADER and PREFIX not in value}
+    return msgspec.structs.replace(call, headers=headers, custom=_TICKET.sub(HIDDEN, call.custom))
 
 
 def without_ticket(ended: CallEnded) -> CallEnded:

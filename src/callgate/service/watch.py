@@ -72,6 +72,9 @@ class Watched(Protocol):
     async def live_calls(self, application: str | None, limit: int) -> Sequence[LiveCall]:
         """Calls that are up, newest first; without an application, of all of them."""
 
+    async def live_named(self, keys: Sequence[CallKey]) -> Sequence[LiveCall]:
+        """Those of these calls that are up, in no order."""
+
     async def recent_calls(self, application: str | None, limit: int) -> Sequence[Call]:
         """The calls that ended last, and those refused last: at most `limit` of each, in no order."""
 

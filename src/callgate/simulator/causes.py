@@ -1,9 +1,9 @@
 """For what the server does something to its books: each cause knows what the oracle makes of it once it is committed."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from callgate.simulator.oracle import End, Oracle, Setup, Start
+from callgate.simulator.oracle import End, Oracle, Setup, Side, Start
 from callgate.simulator.promises import Broken
 
 CallId = tuple[str, str]
@@ -31,6 +31,9 @@ class Step(Protocol):
     def outcome(self) -> str: ...
 
     @property
+    def result(self) -> Any: ...
+
+    @property
     def taken(self) -> Sequence[CallId]: ...
 
     @property
@@ -41,17 +44,19 @@ class Step(Protocol):
 
 
 class Delivery:
-    """One callback on its way, and back. `expected` is what must be answered, once it was committed.
+    """One callback on its way, and back. `expected` is what must be answered, once it was committed. `reference` is by what
+    name the server knows a call that it places.
 
     `told` is called with the answer, None when there is none. `signed_at` is None for one that is signed when it is sent.
     """
 
     __slots__ = (
-        "at", "expected", "is_committed", "is_forged", "is_overruled", "key", "kind", "says", "setup", "signed_at", "told",
+        "at", "expected", "is_committed", "is_forged", "is_overruled", "key", "kind", "reference", "says", "setup",
+        "signed_at", "told",
     )  # fmt: skip
 
-    def __init__(self, kind: str, key: CallId, says: Start | End | None) -> None:
-        self.kind, self.key, self.says = kind, key, says
+    def __init__(self, kind: str, key: CallId, says: Start | End | None, reference: CallId | None = None) -> None:
+        self.kind, self.key, self.says, self.reference = kind, key, says, reference
         self.at = 0.0
         self.setup: Setup | None = None
         self.signed_at: float | None = None
@@ -84,9 +89,9 @@ class Delivery:
                 assert self.setup is not None
                 return oracle.starts(self.key, says, self.setup, self, step.now_us)
             case "GoAhead", None:
-                return oracle.answered(self.key, step.now_us)
+                return oracle.answered(oracle.goes_by(self.key, self.reference), step.now_us)
             case "Settle", End():
-                return oracle.ends(self.key, says, step.now_us)
+                return oracle.ends(oracle.goes_by(self.key, self.reference), says, step.now_us)
         raise Broken("unknown", f"{step.name}, for {self}")
 
 
@@ -111,6 +116,50 @@ class Order:
         if found != self.expected:
             raise Broken("order", f"{self} gave {step.error!r}, must give {self.expected}")
         self.is_committed = True
+
+
+class Wish:
+    """A call that a program wants placed. `said` is what it was answered: a status, and the reference of what was held for."""
+
+    __slots__ = (
+        "_account", "_application", "_longest_s", "_name", "_setup", "_sides", "expected", "is_unknown", "said",
+    )  # fmt: skip
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what is wanted, of whom
+        self, name: str, application: str, account: str, sides: tuple[Side, ...], longest_s: int, setup: Setup
+    ) -> None:
+        self._name, self._application, self._account = name, application, account
+        self._sides, self._longest_s, self._setup = sides, longest_s, setup
+        self.is_unknown = False  # there is no such account
+        self.expected: tuple[int, str] = (0, "")
+        self.said: tuple[int, str] = (0, "")
+
+    def __repr__(self) -> str:
+        return f"callout {self._name}"
+
+    def committed(self, step: Step, oracle: Oracle) -> None:
+        if step.error is not None:
+            raise Broken("exception", f"{step.name} for {self}: {step.error!r}")
+        match step.name:
+            case "Idempotent":
+                request = (self._application, self._name)
+                self.expected = oracle.places(
+                    request, self._account, self._sides, self._longest_s, self._setup, step.now_us
+                )
+                if (step.result.status, step.result.body.decode()) != self.expected:
+                    raise Broken("callout", f"{self} gave {step.result}, must give {self.expected}")
+            case "KeepPlaced":
+                keep_placed(step, oracle)
+            case "KeepNotPlaced":
+                oracle.not_placed(step.calls, (self._application, self._name))
+            case _:
+                raise Broken("unknown", f"{step.name}, for {self}")
+
+
+def keep_placed(step: Step, oracle: Oracle) -> None:
+    """The platform said by which id a call goes: the job names it by its reference and by that id."""
+    reference, key = step.calls
+    oracle.goes_by(key, reference)
 
 
 class Sweep:
@@ -156,16 +205,27 @@ class Healing:
                 if not isinstance(end, End):
                     raise Broken("asked", f"{step.call} is settled by an end that the platform did not tell")
                 oracle.is_told(step.call, end)
-            case "ExtendHold":
-                fault = oracle.extends(step.call, self._began_us, step.outcome)
-                if fault:
-                    raise Broken("elastic", fault)
+            case "ExtendHold" | "TendBridge":
+                self._tend(step, oracle)
+            case "KeepPlaced":
+                keep_placed(step, oracle)
+            case "KeepNotPlaced":
+                oracle.not_placed(step.calls)
             case "ConfirmHangUp" | "HungUp":
                 oracle.is_hung_up(step.call, step.now_us)
             case "SettleByEstimate":
                 oracle.is_given_up(step.call, step.now_us, is_unknown=self._says(step.call) is False)
             case _:
                 raise Broken("unknown", f"{step.name}, for {self}")
+
+    def _tend(self, step: Step, oracle: Oracle) -> None:
+        if step.name == "ExtendHold":
+            rule, fault = "elastic", oracle.extends(step.call, self._began_us, step.outcome)
+        else:
+            call, peer = step.calls
+            rule, fault = "callout", oracle.tends(call, peer, step.now_us, step.outcome)
+        if fault:
+            raise Broken(rule, fault)
 
     def _take_turn(self, step: Step, oracle: Oracle) -> None:
         early = [call for call in step.calls if not oracle.may_ask(call, self._began_us)]
@@ -185,5 +245,5 @@ class Own:
         raise Broken("unknown", f"{step.name}, for {self}")
 
 
-AnyCause = Delivery | Order | Sweep | Healing | Own
+AnyCause = Delivery | Order | Wish | Sweep | Healing | Own
 """Each is told, by `committed`, of every step that was committed for it. Raises `Broken`."""

@@ -113,7 +113,7 @@ class Chances:
         )
         self._accounts: list[Account] = []
         self._calls: list[s.Place] = []  # the last of them
-        self._call_count = 0
+        self._call_count = self._callout_count = 0
         self._is_hot = dice.often(0.3)  # most calls on one wallet
 
     def entries(self) -> Iterator[s.AnyEntry]:
@@ -175,6 +175,40 @@ class Chances:
         if len(self._calls) > REMEMBERED:
             del self._calls[: REMEMBERED // 3]
         return call
+
+    def _calls_out(self) -> Iterator[s.AnyEntry]:
+        """A program has the server place a call: a message, somebody into a conference, or two people together."""
+        dice, account = self._dice, self._dice.one(self._accounts)
+        self._callout_count += 1
+        is_bridge = dice.often(0.6)
+        yield s.Callout(
+            at=self._now,
+            application=account.application,
+            account=account.name,
+            callout=f"o{self._callout_count}",
+            rings=tuple(self._ring() for _ in range(2 if is_bridge else 1)),
+            is_spoken=not is_bridge and dice.often(0.5),
+            longest_s=dice.one((0, 0, 30, 60, 600)),
+            again_after_s=dice.time(0.0, 30.0) if dice.often(0.3) else 0.0,
+        )
+
+    def _ring(self) -> s.Ring:
+        dice = self._dice
+        is_plain, is_valid = dice.often(0.75), dice.often(0.98)
+        return s.Ring(
+            to=dice.one(VALID if is_valid else INVALID),
+            is_valid=is_valid,
+            says="id" if is_plain else dice.one(("id", "no", "silent", "lost")),
+            takes_s=dice.time(0.01, 0.5 if is_plain else 12.0),
+            rings_s=dice.time(0.5, 20.0),
+            talks_s=dice.whole(*TALKS.draw(dice)),
+            result=dice.one(("BUSY", "NOANSWER", "FAILED", "N/A")),
+            late_s=0 if dice.often(0.8) else dice.one((1, 2, 3, 10)),
+            ace=self._deliveries(is_plain=is_plain),
+            dice=self._deliveries(is_plain=is_plain),
+            asks_fail=0 if is_plain or dice.often(0.7) else dice.one((1, 2, FOR_EVER)),
+            is_forgotten=not is_plain and dice.often(0.1),
+        )
 
     def _oddities(self) -> s.Oddities:
         """What is wrong with some calls, beside how their callbacks are delivered."""
@@ -370,6 +404,7 @@ class Chances:
 _HAPPENS: Odds[Callable[[Chances], Iterator[s.AnyEntry]]] = Odds(
     (79, Chances._calls_one),  # noqa: SLF001 - its own tables
     (2, Chances._rush),  # noqa: SLF001
+    (6, Chances._calls_out),  # noqa: SLF001
     (15, Chances._works),  # noqa: SLF001
     (0.5, Chances._account),  # noqa: SLF001
     (0.3, Chances._suspends_all),  # noqa: SLF001

@@ -43,8 +43,9 @@ class Step:
 
     @property
     def outcome(self) -> str:
-        """The name of what the job returned, where that is one of several."""
-        return self.result.name if isinstance(self.result, Enum) else ""
+        """The name of what the job returned, or of its first part, where that is one of several."""
+        said = self.result[0] if isinstance(self.result, tuple) and self.result else self.result
+        return said.name if isinstance(said, Enum) else ""
 
     @property
     def taken(self) -> Sequence[CallId]:

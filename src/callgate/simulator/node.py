@@ -15,6 +15,7 @@ from callgate.service.faults import FaultWatch
 from callgate.service.heal import Healer
 from callgate.service.ports import Platform
 from callgate.service.respond import Responder
+from callgate.service.signing import Signing
 from callgate.simulator.causes import AnyCause, CallId, Delivery, Own
 from callgate.simulator.disk import CAUSE, Disk, SteppedStore
 from callgate.simulator.loop import Agenda, Killed, VirtualLoop
@@ -26,6 +27,8 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 PATIENCE_S = 10.0
 """How long after its store has failed a caller may still learn of it."""
+
+SIGNING = Signing(tickets=b"t" * 32, holds=b"h" * 32)
 
 T = TypeVar("T")
 OWN = Own()
@@ -43,6 +46,7 @@ class Node:
         loop: VirtualLoop,
         clock: Callable[[], datetime],
         platform: Platform,
+        on_callout: Callable[[], None],
     ) -> None:
         self.disk, self.loop = disk, loop
         self.setup: Setup | None = None
@@ -55,7 +59,12 @@ class Node:
         disk.died = self.store.die
         self.catalogs = Catalogs(self.store, bytes.decode)
         self.responder = Responder(
-            self.store, clock, decision_deadline_s=DECIDED_WITHIN_S, orphan_after=timedelta(seconds=ORPHAN_AFTER_S)
+            self.store,
+            clock,
+            decision_deadline_s=DECIDED_WITHIN_S,
+            orphan_after=timedelta(seconds=ORPHAN_AFTER_S),
+            signing=SIGNING,
+            on_callout=on_callout,
         )
         self.healer = Healer(self.store, platform, self.catalogs, clock)
         self.edge = CallbackEdge(self.catalogs, self.responder, FaultWatch(self.store, clock), clock, "")

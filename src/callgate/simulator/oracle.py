@@ -4,6 +4,7 @@ Nothing of `rating`, `policy`, `ledger` or `service` is imported here. The oracl
 that order: which callback or order of an operator it did the work of, and the time on the server's clock.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from callgate.simulator.charges import affordable, cost, price_for
@@ -13,6 +14,9 @@ from callgate.simulator.schedule import IN_APP, Plan, Price
 DAY_GRANT_S = 14_400
 TOLERANCE_S = 2
 RINGING_S, SLACK_S, DAY_S = 180, 120, 86_400
+PARTING_S = 10
+"""How long before the end of its time a call is ended that no platform ends."""
+
 SLICE_S, LONGEST_S, LEAD_S = 300, 1_800, 60
 OVERDUE_S = 7_200
 """Longer than any clock is wrong, or any server down."""
@@ -47,6 +51,31 @@ class Purse:
         return self.posted + self.credit - self.held
 
 
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A phone that the server is to ring: our reference for it, and the conference that it joins, empty for none."""
+
+    key: tuple[str, str]
+    to: str
+    is_valid: bool
+    room: str
+
+
+@dataclass(slots=True)
+class Placed:
+    """What is known of a call that the server places, beside what is known of any. `left_at` is when the other side had gone, by
+    the world's time.
+    """
+
+    ref: tuple[str, str]
+    room: str
+    peer: tuple[str, str] | None
+    is_asked: bool
+    is_over: bool = False
+    dialled_at_us: int | None = None
+    left_at: float | None = None
+
+
 @dataclass(slots=True)
 class Case:
     """A call. `state` is live, refused, parked or ended; `decided_by` is the delivery that it was decided for."""
@@ -73,6 +102,12 @@ class Case:
     hung_up_at_us: int | None = None  # the platform confirmed that it ended it for us
     corrections: int = 0
     refunds: dict[str, int] = field(default_factory=dict)
+    side: Placed | None = None  # of a call that the server places
+
+    @property
+    def is_unplaced(self) -> bool:
+        """Whether the platform has not named it yet."""
+        return self.side is not None and self.key == self.side.ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +156,10 @@ NOTHING: tuple[object, ...] = ()
 UNANSWERED = ("BUSY", "NOANSWER", "FAILED", "N/A")
 
 
+NEVER = End("FAILED", "", None, "", "", "", is_valid=True)
+"""The end of a call that was never rung."""
+
+
 class Oracle:
     """The books as they must be. Methods say what a step must have answered, or the name of the error that it must raise."""
 
@@ -134,6 +173,9 @@ class Oracle:
         self.setup = Setup(frozenset(), {}, {})
         self.parked: dict[tuple[str, str], Case] = {}
         self.live: dict[tuple[str, str], Case] = {}
+        self.time = 0.0  # the world's
+        self._requests: dict[tuple[str, str], tuple[int, str]] = {}  # what programs asked for, and were answered
+        self._named: dict[tuple[str, str], tuple[str, str]] = {}  # platform's ids by our references
         self._lost_dice = dict(zip(plan.applications, plan.lost_dice, strict=False))
         self.touched_cases: set[tuple[str, str]] = set()
         self.touched_purses: set[tuple[str, str]] = set()
@@ -220,7 +262,9 @@ class Oracle:
             return HANG_UP
         if case.answered_at_us is None:
             case.answered_at_us = now_us
-        return GO_ON
+        if case.side is not None and case.side.is_over:
+            return HANG_UP
+        return ("connectconf", case.side.room) if case.side is not None and case.side.room else GO_ON
 
     def ends(self, key: tuple[str, str], end: End, now_us: int) -> tuple[object, ...]:
         case = self.cases.get(key)
@@ -252,6 +296,10 @@ class Oracle:
 
     def _let_go(self, case: Case) -> None:
         assert case.purse is not None
+        if case.side is not None and case.side.peer is not None:
+            other = self.live.get(self._named.get(case.side.peer, case.side.peer))
+            if other is not None and other.side is not None:
+                other.side.left_at = self.time
         case.purse.held -= case.hold
         case.purse.open_calls -= 1
         del self.live[case.key]
@@ -279,8 +327,16 @@ class Oracle:
     # -- ends that do not come: section 4 ------------------------------------------------------------------------------
 
     def _due_at_us(self, case: Case) -> int:
-        since_us = case.decided_at_us + RINGING_S * MICROSECONDS if case.answered_at_us is None else case.answered_at_us
+        return self._begins_at_us(case, case.decided_at_us) + (case.granted_s + SLACK_S) * MICROSECONDS
+
+    def _ask_at_us(self, case: Case) -> int:
+        """The second side of a bridge rings from when it is dialled."""
+        dialled_at_us = None if case.side is None else case.side.dialled_at_us
+        since_us = self._begins_at_us(case, case.decided_at_us if dialled_at_us is None else dialled_at_us)
         return since_us + (case.granted_s + SLACK_S) * MICROSECONDS
+
+    def _begins_at_us(self, case: Case, rings_at_us: int) -> int:
+        return rings_at_us + RINGING_S * MICROSECONDS if case.answered_at_us is None else case.answered_at_us
 
     def may_ask(self, key: tuple[str, str], now_us: int) -> bool:
         """Whether the platform may be asked about it: past its time, or at once where its end was unclear."""
@@ -289,15 +345,16 @@ class Oracle:
             return False
         if case.hung_up_at_us is not None and now_us >= case.hung_up_at_us:
             return True
-        return case.state != "live" or case.is_unclear or now_us >= self._due_at_us(case)
+        return case.state != "live" or case.is_unclear or now_us >= self._ask_at_us(case)
 
     def is_asked(self, key: tuple[str, str]) -> None:
-        self.cases[key].is_asked = True
+        if (case := self.cases.get(key)) is not None:  # a call that we place may have another name by now
+            case.is_asked = True
 
     def overdue(self, now_us: int) -> tuple[str, str] | None:
         """A call that should have been asked about long ago, and was not."""
         latest_us = now_us - OVERDUE_S * MICROSECONDS
-        overdue = (key for key, case in self.live.items() if not case.is_asked and self._due_at_us(case) < latest_us)
+        overdue = (key for key, case in self.live.items() if not case.is_asked and self._ask_at_us(case) < latest_us)
         return next(overdue, None)
 
     def is_told(self, key: tuple[str, str], end: End) -> None:
@@ -311,12 +368,17 @@ class Oracle:
         """Nobody can say how it ended: by the rule of its application, where the platform does not know it or was asked
         for a day.
         """
-        case = self.cases[key]
+        case = self.cases.get(key)
         self.touched_cases.add(key)
-        if case.state != "live" or not (is_unknown or now_us - self._due_at_us(case) >= DAY_S * MICROSECONDS):
+        if (
+            case is None
+            or case.state != "live"
+            or not (is_unknown or now_us - self._due_at_us(case) >= DAY_S * MICROSECONDS)
+        ):
             return
         rule = self._lost_dice.get(key[0], "auto")
         is_posted = rule == "post_full" or (rule == "auto" and case.answered_at_us is not None)
+        is_posted = is_posted and not case.is_unplaced  # nothing was ever heard of it
         result, seconds = ("ANSWERED", case.held_s) if is_posted else ("N/A", None)
         self._settle(case, End(result, "", seconds, "", "", "", is_valid=True))
         case.is_estimated = True
@@ -329,6 +391,8 @@ class Oracle:
         self.touched_cases.add(key)
         if outcome == "NOTHING" or case is None:
             return ""
+        if case.side is not None:
+            return self._ends_in_time(case, case.side, now_us, outcome)
         if case.state != "live" or not case.is_elastic or case.purse is None or case.price is None:
             return f"{key} is not one that is extended"
         began_us = case.decided_at_us if case.answered_at_us is None else case.answered_at_us
@@ -346,7 +410,8 @@ class Oracle:
 
     def is_hung_up(self, key: tuple[str, str], now_us: int) -> None:
         """The platform says that it ended the call for us."""
-        self.cases[key].hung_up_at_us = now_us
+        if (case := self.cases.get(key)) is not None:
+            case.hung_up_at_us = now_us
 
     def sets_elastic(self, application: str, account: str, *, is_on: bool) -> str | None:
         purse = self.purses.get((application, account))
@@ -354,6 +419,155 @@ class Oracle:
             return "NotFound"
         purse.is_elastic = is_on
         return None
+
+    # -- calls that the server places: section 3.2 ---------------------------------------------------------------------
+
+    def places(  # noqa: PLR0913, PLR0917 - what a decision rests on
+        self,
+        request: tuple[str, str],
+        account: str,
+        sides: tuple[Side, ...],
+        longest_s: int,
+        setup: Setup,
+        now_us: int,
+    ) -> tuple[int, str]:
+        """A program asks for a call; return what it must be told: that it is held for, and by which reference, or refused."""
+        if (told := self._requests.get(request)) is not None:
+            return told
+        application, purse = request[0], self.purses[request[0], account]
+        currency, prices = setup.decks.get(purse.deck, ("", ()))
+        is_open = application not in setup.suspended and purse.status == "active" and currency == purse.currency
+        found = [price_for(prices, side.to, now_us) if is_open and side.is_valid else None for side in sides]
+        limits = [each for each in (purse.limit_s, setup.limits.get(application)) if each is not None]
+        refused, grants = self._share(purse.available, found, min([longest_s, DAY_GRANT_S, *limits]))
+        if refused is not None:
+            for side in sides[: refused + 1]:  # those behind it are not even looked at
+                self.cases[side.key] = Case("refused", key=side.key)
+                self.touched_cases.add(side.key)
+            told = (409, "")
+        else:
+            for number, (side, price, granted_s) in enumerate(zip(sides, found, grants, strict=True)):
+                assert price is not None
+                peer = sides[1 - number].key if len(sides) > 1 else None
+                self._hold_for(side, purse, price, granted_s, now_us, peer, is_first=number == 0)
+            told = (202, sides[0].key[1])
+        self._requests[request] = told
+        return told
+
+    def _share(self, available: int, prices: list[Price | None], longest_s: int) -> tuple[int | None, tuple[int, ...]]:
+        """The place of the first side that is refused, or what each may talk: two as long as pays for both."""
+
+        def share(seconds: int) -> tuple[int | None, tuple[int, ...]]:
+            left, grants = available, []
+            for number, price in enumerate(prices):
+                affordable_s = 0 if price is None else affordable(price, left, DAY_GRANT_S)
+                if price is None or affordable_s < price.first_s:
+                    return number, ()
+                grants.append(min(affordable_s, seconds))
+                left -= cost(price, grants[-1])
+            return None, tuple(grants)
+
+        if len(prices) == 1:
+            return share(longest_s)
+        shared = share(1)
+        if shared[0] is not None:
+            return shared
+        low_s, high_s = 1, longest_s
+        while low_s < high_s:
+            middle_s = (low_s + high_s + 1) // 2
+            if share(middle_s) == (None, (middle_s,) * len(prices)):
+                low_s = middle_s
+            else:
+                high_s = middle_s - 1
+        return share(low_s)
+
+    def _hold_for(  # noqa: PLR0913, PLR0917 - a hold, and what for
+        self,
+        side: Side,
+        purse: Purse,
+        price: Price,
+        granted_s: int,
+        now_us: int,
+        peer: tuple[str, str] | None,
+        *,
+        is_first: bool,
+    ) -> None:
+        hold = cost(price, granted_s)
+        purse.held += hold
+        purse.open_calls += 1
+        self._touch(purse)
+        self.touched_cases.add(side.key)
+        self.cases[side.key] = self.live[side.key] = Case(
+            "live",
+            key=side.key,
+            purse=purse,
+            price=price,
+            granted_s=granted_s,
+            held_s=granted_s,
+            hold=hold,
+            decided_at_us=now_us,
+            side=Placed(ref=side.key, room=side.room, peer=peer, is_asked=is_first),
+        )
+
+    def may_dial(self, ref: tuple[str, str]) -> str:
+        """The platform is asked to ring a phone; return what is wrong with that."""
+        case = self.cases.get(self._named.get(ref, ref))
+        if case is None or case.side is None or case.state == "refused":
+            return f"{ref} is rung, and nothing was ever held for it"
+        return "" if case.side.is_asked else f"{ref} is rung before the other side has answered"
+
+    def goes_by(self, key: tuple[str, str], reference: tuple[str, str] | None) -> tuple[str, str]:
+        """An event, or the platform's answer, carries our reference: return the name of the call that it is about. A live one
+        takes the platform's id.
+        """
+        if reference is None or key in self.cases or (case := self.cases.get(reference)) is None:
+            return key
+        if case.state != "live":
+            return reference
+        del self.cases[reference], self.live[reference]
+        self.cases[key] = self.live[key] = case
+        self._named[reference], case.key = key, key
+        if case.side is not None and case.side.left_at is not None:
+            case.side.left_at = self.time  # only now it can be ended
+        self.touched_cases |= {reference, key}
+        return key
+
+    def not_placed(self, keys: Sequence[tuple[str, str]], request: tuple[str, str] | None = None) -> None:
+        """The platform said that it does not ring: nothing stays held, and the same request may come again."""
+        if request is not None:
+            self._requests.pop(request, None)
+        for key in keys:
+            case = self.cases.get(key)
+            self.touched_cases.add(key)
+            if case is not None and case.state == "live" and case.is_unplaced:
+                self._settle(case, NEVER)
+
+    def tends(self, key: tuple[str, str], other: tuple[str, str], now_us: int, outcome: str) -> str:
+        """One side of a bridge was looked at beside the other; return what is wrong with what came of it."""
+        expected, case, peer = "NOTHING", self.cases.get(key), self.cases.get(other)
+        self.touched_cases.add(key)
+        if case is not None and case.side is not None and peer is not None and case.state == "live":
+            side = case.side
+            is_waiting = case.is_unplaced and not side.is_asked
+            if peer.state != "live" and is_waiting:
+                self._settle(case, NEVER)
+            elif peer.state != "live" and not side.is_over:
+                side.is_over, expected = True, "NOTHING" if case.is_unplaced else "HANG_UP"
+            elif peer.state == "live" and peer.answered_at_us is not None and is_waiting:
+                side.is_asked, side.dialled_at_us, expected = True, now_us, "DIAL"
+        return "" if outcome == expected else f"{key} beside {other}: {outcome}, must be {expected}"
+
+    def _ends_in_time(self, case: Case, side: Placed, now_us: int, outcome: str) -> str:
+        """The server ends a call itself: whose other side has gone, or whose time is over and no platform ends it."""
+        if outcome != "HANG_UP" or case.state != "live" or case.is_unplaced:
+            return f"{case.key} is no call to be ended: {outcome}"
+        if side.is_over:
+            return ""
+        early_s = 0 if case.answered_at_us is None else min(PARTING_S, case.granted_s // 10)
+        ends_at_us = self._begins_at_us(case, case.decided_at_us) + (case.granted_s - early_s) * MICROSECONDS
+        if side.room or now_us < ends_at_us:
+            return f"{case.key} is ended before its time"
+        return ""
 
     # -- the end of anything -------------------------------------------------------------------------------------------
 

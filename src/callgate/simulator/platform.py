@@ -231,6 +231,8 @@ def _said(body: bytes) -> Said:
         return HANG_UP
     if action["name"] == "continue":
         return GO_ON
+    if action["name"] == "connectConf":
+        return ("connectconf", action["conferenceId"])
     return (action["name"].lower(), action.get("number"), action.get("cli"), action.get("maxDuration"))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from callgate.simulator import faults, operators, platform
+from callgate.simulator import callouts, faults, operators, platform
 from callgate.simulator import schedule as s
 from callgate.simulator.asked import Asked
 from callgate.simulator.chance import Chances
@@ -19,7 +19,7 @@ from callgate.simulator.promises import Broken
 from callgate.simulator.world import Does, World
 from callgate.storage.sqlite import SqliteStore
 
-DOES: dict[type, Does] = platform.DOES | operators.DOES | faults.DOES
+DOES: dict[type, Does] = platform.DOES | callouts.DOES | operators.DOES | faults.DOES
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

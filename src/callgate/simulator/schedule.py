@@ -74,6 +74,39 @@ class Place(Entry, frozen=True, kw_only=True):
     is_forgotten: bool = False  # the platform knows no such call when it is asked
 
 
+class Ring(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A phone that is to be rung. `says` is what the platform answers: `id` that it rings, by its id; `no` that it does not;
+    `silent` nothing, and it rings; `lost` nothing, and it does not. The rest as for `Place`.
+    """
+
+    to: str
+    is_valid: bool = True
+    says: str = "id"
+    takes_s: float
+    rings_s: float
+    talks_s: int
+    result: str = "BUSY"
+    late_s: int = 0
+    ace: tuple[float, ...]
+    dice: tuple[float, ...]
+    asks_fail: int = 0
+    is_forgotten: bool = False
+
+
+class Callout(Entry, frozen=True, kw_only=True):
+    """A call that the server is asked to place; two `rings` make a bridge. `longest_s` 0: as long as may be. The same request
+    comes once more after `again_after_s`, where that is not 0.
+    """
+
+    application: str
+    account: str
+    callout: str
+    rings: tuple[Ring, ...]
+    is_spoken: bool = False
+    longest_s: int = 0
+    again_after_s: float = 0.0
+
+
 class Oddities(TypedDict, total=False):
     """Those fields of `Place` that most calls do without."""
 
@@ -212,8 +245,8 @@ class Outage(Entry, frozen=True, kw_only=True):
 
 
 AnyEntry = (
-    Place | OpenAccount | Pay | AdjustBy | GiveBack | Status | LimitTo | Credit | MoveDeck | Elastic | Import | Crash | Restart
-    | Jump | Slow | Outage
+    Place | Callout | OpenAccount | Pay | AdjustBy | GiveBack | Status | LimitTo | Credit | MoveDeck | Elastic | Import | Crash
+    | Restart | Jump | Slow | Outage
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from callgate.ledger.verify import verify
 from callgate.simulator import schedule as s
 from callgate.simulator.asked import Asked
 from callgate.simulator.audit import Audit
-from callgate.simulator.causes import Healing, Sweep
+from callgate.simulator.causes import CallId, Healing, Sweep
 from callgate.simulator.disk import Desk, Disk, Step
 from callgate.simulator.loop import Agenda, VirtualLoop
 from callgate.simulator.node import EPOCH, MICROSECOND, Node
@@ -33,6 +33,12 @@ HEAL_S = 20.0
 
 HEAL_LATE_S, LATE_S = 600.0, 3_600.0
 """And how often when for so long nothing else has happened."""
+
+TEND_S = 0.01
+"""How soon after news of one side of a bridge the server looks at the other."""
+
+ALONE_S = 900.0
+"""How long one side of a bridge may stay when the other has gone, and the server be down or its clock wrong meanwhile."""
 
 SWEEP_S = 20.0
 """How often the server looks for ends whose start never came."""
@@ -84,7 +90,7 @@ class World:
         self._entries, self._does, self._event_limit = entries, does, event_limit
         self.platform = platform
         self._audit = Audit(self._path, self.oracle)
-        self._is_sweeping = self._is_healing = False
+        self._is_sweeping = self._is_healing = self._is_tending = False
         self._last_at = 0.0
         self._next_look, self._next_verify = LOOK_EVERY, VERIFY_EVERY
         self._broken: Broken | None = None
@@ -182,11 +188,22 @@ class World:
         self.check("books", self._audit.everything())
         if self.node is not None and self.node.setup is not None:
             self._look_for_lost_overrules(self.node)
+            if (alone := self._left_alone()) is not None:
+                self.fail("liveness", f"{alone} goes on, although the other side of the bridge has gone")
             if (overdue := self.oracle.overdue(self.now_us())) is not None:
                 self.fail("liveness", f"the platform was never asked about {overdue}")
             if self.events >= self._next_verify:
                 self._next_verify = self.events + VERIFY_EVERY
                 self._verify(self.node)
+
+    def _left_alone(self) -> CallId | None:
+        """A side of a bridge that the server should have ended long ago, and did not."""
+        latest = self.agenda.now - ALONE_S
+        for key, case in self.oracle.live.items():
+            left_at = None if case.side is None or case.is_unplaced else case.side.left_at
+            if left_at is not None and left_at < latest and key not in self.platform.ended:
+                return key
+        return None
 
     def _look_for_lost_overrules(self, node: Node) -> None:
         if self.outages:
@@ -228,7 +245,7 @@ class World:
         disk = Disk(self.agenda, self._pass_seam, self._committed, self.now_us)
         disk.failing = self.outages[-1] if self.outages else ""
         loop = VirtualLoop(self.agenda, fail=self.uncaught, threads=disk.thread)
-        self.node = node = Node(self.agenda, self._path, disk, loop, self.clock, self.platform)
+        self.node = node = Node(self.agenda, self._path, disk, loop, self.clock, self.platform, self._hear_of_callout)
         node.begin(None, node.start()).add_done_callback(partial(self._started, node))
 
     def _started(self, node: Node, task: Any) -> None:
@@ -272,6 +289,7 @@ class World:
         """Called as soon as a transaction is durable, before anybody can be answered."""
         oracle = self.oracle
         setup = oracle.setup
+        oracle.time = self.agenda.now
         for step in steps:
             self.say("commit", step.name, step.cause, type(step.error).__name__ if step.error else "")
             self.jobs[step.name] = self.jobs.get(step.name, 0) + 1
@@ -316,10 +334,24 @@ class World:
             cause = Healing(self.platform.says, self.now_us())
             node.begin(cause, node.healer.ask_due()).add_done_callback(partial(self._swept, node))
             node.begin(cause, node.healer.extend_due()).add_done_callback(partial(self._swept, node))
+            self._tend()
         self._is_healing = bool(self.oracle.live) and self._goes_on()
         if self._is_healing:
             is_late = self.agenda.now > self._last_at + LATE_S
             self.after(HEAL_LATE_S if is_late else HEAL_S, self._heal)
+
+    def _hear_of_callout(self) -> None:
+        """There was news of a call that we place: the server looks at its other side at once."""
+        if not self._is_tending:
+            self._is_tending = True
+            self.after(TEND_S, self._tend)
+
+    def _tend(self) -> None:
+        self._is_tending = False
+        node = self.node
+        if node is not None and node.setup is not None:
+            cause = Healing(self.platform.says, self.now_us())
+            node.begin(cause, node.healer.tend_bridges()).add_done_callback(partial(self._swept, node))
 
     def _swept(self, node: Node, task: Any) -> None:
         if (error := task.exception()) is not None and not node.is_excused(error):

@@ -37,8 +37,8 @@ from callgate.storage.deck_rows import add_page, to_rates
 from callgate.storage.export_rows import EXPORT, to_export
 from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, to_operator, to_session
 from callgate.storage.rows import Row
-from callgate.storage.sql import select, select_many, select_one
-from callgate.storage.watch_reads import AT, AT_OF_FEW, WatchReads
+from callgate.storage.sql import select, select_named, select_one
+from callgate.storage.watch_reads import AT, AT_OF_FEW, NAMED_AT_ONCE, WatchReads
 
 AT_LIMIT_FOR = timedelta(minutes=10)
 """How long after a call was refused for too many at once those of its account are asked about before all others."""
@@ -224,9 +224,9 @@ class Reads(WatchReads, ABC):
 
     async def calls_named(self, keys: Sequence[CallKey]) -> Sequence[Call]:
         found: list[Call] = []
-        for start in range(0, len(keys), _ASKED_AT_ONCE):
-            asked = keys[start : start + _ASKED_AT_ONCE]
-            statement = select_many("calls", rows.CALL, rows.CALL_KEY, len(asked))
+        for start in range(0, len(keys), NAMED_AT_ONCE):
+            asked = keys[start : start + NAMED_AT_ONCE]
+            statement = select_named("calls", rows.CALL, rows.CALL_KEY, len(asked))
             found += [rows.to_call(row) for row in await self.fetch(statement, *chain.from_iterable(asked))]
         return found
 

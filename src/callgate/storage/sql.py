@@ -21,6 +21,14 @@ def select_many(table: str, columns: Sequence[str], key: Sequence[str], count: i
 
 
 @cache
+def select_named(table: str, columns: Sequence[str], key: Sequence[str], count: int) -> str:
+    """As `select_many`, in the words of every engine; conditions on `named`, which is the table, may follow."""
+    found = " AND ".join(f"named.{name} = wanted.{name}" for name in key)
+    return f"""WITH wanted({", ".join(key)}) AS (VALUES {_marks(len(key), count)})
+        SELECT {", ".join(f"named.{name}" for name in columns)} FROM wanted CROSS JOIN {table} AS named WHERE {found}"""  # noqa: S608
+
+
+@cache
 def insert(table: str, columns: Sequence[str], count: int = 1) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {_marks(len(columns), count)}"  # noqa: S608
 

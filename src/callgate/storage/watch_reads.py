@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 
 import msgspec
 
@@ -16,13 +17,16 @@ from callgate.service.records import Call, CallRecord
 from callgate.service.watch import CallFilter, Found, LiveCall, Tally
 from callgate.storage import rows
 from callgate.storage.rows import Row
-from callgate.storage.sql import select
+from callgate.storage.sql import select, select_named
 
 LOOKED_THROUGH = 20_000
 """Calls that one search looks through at most: some 20 ms."""
 
 LOOKED_THROUGH_LIGHTLY = 60_000
 """As many where the index has all that is asked about, so that only calls that are found are read."""
+
+NAMED_AT_ONCE = 500
+"""Calls that one statement asks for by their keys."""
 
 AT = "decided_at"
 AT_OF_FEW = "decided_at + 0"
@@ -52,6 +56,14 @@ class WatchReads(ABC):
         # Few calls are open, and an index has those alone: by time, SQLite would look through all that ever were.
         statement = f"{select('calls', _LIVE)} WHERE hold_state = 'open'{mine} ORDER BY decided_at + 0 DESC LIMIT ?"
         return [_to_live(tuple(row)) for row in await self.fetch(statement, *named, limit)]
+
+    async def live_named(self, keys: Sequence[CallKey]) -> Sequence[LiveCall]:
+        found: list[LiveCall] = []
+        for start in range(0, len(keys), NAMED_AT_ONCE):
+            asked = keys[start : start + NAMED_AT_ONCE]
+            statement = f"{select_named('calls', _LIVE, rows.CALL_KEY, len(asked))} AND named.hold_state || '' = 'open'"
+            found += [_to_live(tuple(row)) for row in await self.fetch(statement, *chain.from_iterable(asked))]
+        return found
 
     async def recent_calls(self, application: str | None, limit: int) -> Sequence[Call]:
         mine, named = _of(application)

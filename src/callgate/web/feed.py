@@ -41,6 +41,7 @@ class Feed:
         self._looking = asyncio.Lock()
         self._looked_at = float("-inf")
         self._parts: Parts = {}
+        self._encoded: dict[str, tuple[Part | None, Part, bytes]] = {}
         self._watchers = 0
 
     @property
@@ -73,13 +74,20 @@ class Feed:
                     beats_at = loop.time() + HEART_BEAT_S
                 for name, part in (await self.parts()).items():
                     if name not in sent or sent[name] != part:
-                        yield encode_change(name, sent.get(name), part)
+                        yield self._encode(name, sent.get(name), part)
                         sent[name] = part
                 await self._pause()
         except StorageUnavailable:
             return  # the page says that it has lost us, and comes back
         finally:
             self._watchers -= 1
+
+    def _encode(self, name: str, before: Part | None, part: Part) -> bytes:
+        """Once for all watchers who have the same and are to have the same."""
+        known = self._encoded.get(name)
+        if known is None or known[0] is not before or known[1] is not part:
+            known = self._encoded[name] = (before, part, encode_change(name, before, part))
+        return known[2]
 
     async def _pause(self) -> None:
         """Wait for the next look, or for the end."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from litestar import Response, get
@@ -9,18 +10,28 @@ from litestar.di import NamedDependency
 from litestar.exceptions import NotAuthorizedException, ServiceUnavailableException
 from litestar.response import Stream
 
+from callgate.protocol.call import CallKey
 from callgate.service.records import Call
-from callgate.service.reports import report_call
-from callgate.service.watch import LiveCall
+from callgate.service.reports import CallReport, report_call
+from callgate.service.watch import LiveCall, Tally
 from callgate.web.desk import AnyRequest, AtDesk, Desk
 from callgate.web.feed import Feed, Part
 from callgate.web.view import SHOWN_LIVE, SHOWN_RECENT, WINDOW, Line, counters_of, live_line, recent_lines
 
-DRAWN_AT_ONCE = 50
-"""Rows that are drawn before callbacks have a turn: two milliseconds or so."""
+DRAWN_AT_ONCE = 10
+"""Rows that are drawn before callbacks have a turn: a millisecond."""
 
 FIRST_ROWS = 100
 """Rows that the page has before its stream brings all of them."""
+
+HEARD_AT_ONCE = 2_000
+"""Callbacks since the last look that are followed call by call; were there more, all calls are looked at."""
+
+WHOLE_AFTER = timedelta(seconds=4)
+"""How often all calls that are up are looked at: some change without a callback, as their time is over or their hold grows."""
+
+STILL_COUNTED = timedelta(seconds=5)
+"""Seconds this far back are counted anew at each look: what was decided in them may not have been written by then."""
 
 
 class LiveDesks:
@@ -37,12 +48,21 @@ class LiveDesks:
 
 
 class LiveDesk:
-    """What is shown of now, drawn once for all who watch: a row is drawn again when its call has changed, and only then."""
+    """What is shown of now, drawn once for all who watch: a row is drawn again when its call has changed, and only then.
+
+    A look costs by what has happened since the last one, and not by how many calls are up.
+    """
 
     def __init__(self, desk: Desk, application: str | None) -> None:
         self._desk = desk
         self._application = application
-        self._live: dict[str, tuple[LiveCall, str]] = {}
+        self._up: dict[CallKey, LiveCall] = {}  # newest first
+        self._mark = 0  # the last callback that `_up` knows of
+        self._whole_at: datetime | None = None
+        self._tallies: list[Tally] = []
+        self._tallied_at: datetime | None = None
+        self._drawn: dict[str, tuple[LiveCall, str]] = {}
+        self._reports: dict[CallKey, tuple[Call, CallReport]] = {}
         self._recent: dict[str, tuple[Line, str]] = {}
         self.feed = Feed(self.look, desk.clock, desk.stopping)
 
@@ -51,38 +71,80 @@ class LiveDesk:
         that it is never on neither list.
         """
         now = self._desk.clock()
-        live = await self._desk.store.live_calls(self._application, SHOWN_LIVE)
+        await self._follow(now)
+        live = list(self._up.values())[:SHOWN_LIVE]
         recent = await self._desk.store.recent_calls(self._application, SHOWN_RECENT)
-        counters = counters_of(live, await self._desk.store.tallies(self._application, now - WINDOW), now)
+        counters = counters_of(live, await self._count(now), now)
         return {
             "counters": self._desk.pages.render("counters.html", counters=counters, root="./"),
-            "recent": await self._draw_recent(recent),
+            "recent": await self._draw_recent(recent, now),
             "live": await self._draw_live(live),
         }
 
+    async def _follow(self, now: datetime) -> None:
+        """Bring the calls that are up to what they are now: those that were heard of since, or every few seconds all."""
+        store = self._desk.store
+        is_whole = self._whole_at is None or now - self._whole_at >= WHOLE_AFTER
+        heard = [] if is_whole else await store.heard_since(self._mark, HEARD_AT_ONCE)
+        if is_whole or len(heard) == HEARD_AT_ONCE:
+            self._mark = await store.last_callback()  # before the look: what comes meanwhile is looked at once more
+            self._up = {call.key: call for call in await store.live_calls(self._application, SHOWN_LIVE)}
+            self._whole_at = now
+        elif heard:
+            self._mark = heard[-1][0]
+            keys = dict.fromkeys(key for _, key in heard if self._application in (None, key.application))
+            found = {call.key: call for call in await store.live_named(list(keys))}
+            fresh = sorted((call for key, call in found.items() if key not in self._up), key=_decided_at, reverse=True)
+            kept = {key: found.get(key, call) for key, call in self._up.items() if key not in keys or key in found}
+            self._up = {call.key: call for call in fresh} | kept
+
+    async def _count(self, now: datetime) -> list[Tally]:
+        """Decisions of the last minute by second. Most of it was counted by earlier looks."""
+        since = now - WINDOW
+        if self._tallied_at is not None:
+            since = max(since, self._tallied_at - STILL_COUNTED)
+        since = since.replace(microsecond=0)
+        first, oldest = int(since.timestamp()), int((now - WINDOW).timestamp())
+        known = [tally for tally in self._tallies if oldest <= tally.second < first]
+        self._tallies = [*known, *await self._desk.store.tallies(self._application, since)]
+        self._tallied_at = now
+        return self._tallies
+
     async def _draw_live(self, calls: Iterable[LiveCall]) -> dict[str, str]:
-        before, self._live = self._live, {}
+        before, self._drawn = self._drawn, {}
         fresh = 0
         for call in calls:
             key = f"{call.key.application}/{call.key.call_id}"
             known = before.get(key)
-            if known is None or known[0] is not call:
+            if known is None or known[0] != call:
                 known = (call, self._desk.pages.render("live_row.html", line=live_line(call), root="./"))
                 fresh += 1
                 if fresh % DRAWN_AT_ONCE == 0:
                     await asyncio.sleep(0)
-            self._live[key] = known
-        return {key: html for key, (_, html) in self._live.items()}
+            self._drawn[key] = known
+        return {key: html for key, (_, html) in self._drawn.items()}
 
-    async def _draw_recent(self, calls: Iterable[Call]) -> dict[str, str]:
+    async def _draw_recent(self, calls: Iterable[Call], now: datetime) -> dict[str, str]:
         before, self._recent = self._recent, {}
-        now = self._desk.clock()
-        for line in recent_lines(report_call(call, now) for call in calls):
+        reports, self._reports = self._reports, {}
+        for call in calls:
+            reported = reports.get(call.key)
+            is_known = reported is not None and reported[0] == call
+            self._reports[call.key] = reported if reported and is_known else (call, report_call(call, now))
+        fresh = 0
+        for line in recent_lines(report for _, report in self._reports.values()):
             known = before.get(line.key)
             if known is None or known[0] != line:
                 known = (line, self._desk.pages.render("recent_row.html", line=line, root="./"))
+                fresh += 1
+                if fresh % DRAWN_AT_ONCE == 0:
+                    await asyncio.sleep(0)
             self._recent[line.key] = known
         return {key: html for key, (_, html) in self._recent.items()}
+
+
+def _decided_at(call: LiveCall) -> datetime:
+    return call.decided_at
 
 
 AtLive = NamedDependency[LiveDesks]

@@ -15,10 +15,13 @@ from callgate.errors import RulesInvalid
 from callgate.policy.rules.facts import MAX_TEXT, Kind
 from callgate.protocol import sinch
 from callgate.service import hooks
+from callgate.service.books import AccountKey
 from callgate.service.hooks import HOOK_LIMIT_S, ask_hooks, installed_hooks, known_facts, seen_by_hooks
 from callgate.service.records import Flag
 from callgate.service.respond import Responder, hooks_of
 from callgate.service.rules import faults_in_force, read_document
+from callgate.service.sign_in import ticket_for
+from callgate.service.signing import Signing
 
 if TYPE_CHECKING:
     from tests.conftest import House
@@ -211,3 +214,33 @@ def test_hooks_leave_time_for_the_decision(house: "House", install: Install) -> 
     house.run(responder.respond(house.arrived(), b"{}", sinch, catalog))
     assert house.call().refusal == "rule"
     assert allowed_s[0] < deadline_s
+
+
+def test_no_hook_and_no_rule_sees_a_ticket(house: "House", install: Install) -> None:
+    """It still says who pays; what hooks are given, and what rules look at and the trace keeps of that, is without it."""
+    given: list[Seen] = []
+
+    def watch(call: Seen) -> int:
+        given.append(call)
+        return 1
+
+    install(watch=watch)
+    house.open("alice", "5")
+    condition = "hook_watch > 1 || custom == 'x' || ('plan' in headers && headers['plan'] == 'x')"
+    house.apply_rules(f'[[rule]]\nname = "watch"\ncondition = "{condition}"\neffect = "refuse"\nmode = "binding"\n')
+    catalog = msgspec.structs.replace(house.catalog(), rules={"app": house.rules})
+    signing = Signing(tickets=b"t" * 32, holds=b"h" * 32)
+    responder = Responder(
+        house.store, lambda: house.now, decision_deadline_s=5.0, orphan_after=house.orphan_after, signing=signing
+    )
+    for call, header, custom in (("c1", "Callgate-Ticket", "{}"), ("c2", "", '{{"callgate-ticket": "{}", "a": 1}}')):
+        ticket = ticket_for(AccountKey("app", "alice"), call, "", key=signing.tickets, now=house.now)
+        headers = {"plan": "gold", "note": f"was {ticket}"} | ({header: ticket} if header else {})
+        event = msgspec.structs.replace(
+            house.arrived(call), user="", headers=headers, custom=custom.format("" if header else ticket)
+        )
+        house.run(responder.respond(event, b"{}", sinch, catalog))
+        assert (house.call(call).account, house.call(call).refusal) == ("alice", None)
+        assert given[-1]["headers"] == {"plan": "gold"}
+        assert ticket not in repr(given) and ticket.encode() not in house.call(call).trace
+    assert given[-1]["custom"] == '{"callgate-ticket": "cgt1_***", "a": 1}'
