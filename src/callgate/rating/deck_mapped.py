@@ -16,6 +16,7 @@ import msgspec
 from callgate.errors import AmountInvalid, DeckFault, Invalid, RateDeckInvalid
 from callgate.money import MICROS, NANOS_PER_MICRO, parse_currency
 from callgate.rating import deck_cells as cells
+from callgate.rating.cgrates import is_cgrates, read_cgrates
 from callgate.rating.deck_cells import CellInvalid, DateOrder, IncrementOrder, Increments
 from callgate.rating.deck_csv import (
     COLUMNS,
@@ -95,6 +96,9 @@ def read_deck_file(data: bytes, source: str, now: datetime, options: ReadOptions
     zone = read_zone(options.tz)
     try:
         data = unpack(data)
+        if is_cgrates(data):
+            at = options.effective or now
+            return read_cgrates(data, source, at, default_row=options.default_row, allow_free=options.allow_free)
         if _is_ours(data) and options == ReadOptions(currency=options.currency, effective=options.effective):
             return read_deck(data, source, options.effective or now)
         text = open_text(data, lambda records: _score(records, options))
