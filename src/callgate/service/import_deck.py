@@ -14,7 +14,8 @@ from callgate.errors import Conflict, Invalid, StorageUnavailable
 from callgate.rating.cgrates import packed
 from callgate.rating.deck_change import DeckComparison, ImportMode, examine_change, merge_decks
 from callgate.rating.deck_csv import DeckFile
-from callgate.rating.deck_mapped import ReadOptions, read_deck_file
+from callgate.rating.deck_mapped import read_deck_file
+from callgate.rating.deck_options import ReadOptions
 from callgate.rating.rate import Rate
 from callgate.rating.rates import Rates, sorted_rates
 from callgate.service.books import AccountKey, Books, DeckHead, Keys

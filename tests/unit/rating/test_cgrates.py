@@ -10,7 +10,8 @@ from callgate.errors import DeckFault, RateDeckInvalid
 from callgate.rating.charge import charge_micros
 from callgate.rating.deck import Deck
 from callgate.rating.deck_csv import DeckFile
-from callgate.rating.deck_mapped import ReadOptions, read_deck_file
+from callgate.rating.deck_mapped import read_deck_file
+from callgate.rating.deck_options import ReadOptions
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 RATES = """#Id,ConnectFee,Rate,RateUnit,RateIncrement,GroupIntervalStart
