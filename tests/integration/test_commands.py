@@ -671,3 +671,17 @@ def test_the_region_of_an_application(run: Run) -> None:
     assert "platform=default\n" in run("app", "set", KEY).out
     assert "platform=euc1\n" in run("app", "set", KEY, "platform=euc1").out
     assert run("app", "set", KEY, "platform=default", "--json").json["platform"] == "default"
+
+
+def test_a_folder_of_three_files_is_imported(run: Run) -> None:
+    """A tariff plan of CGRateS; a folder without one of them is named."""
+    folder = Path("plan")
+    folder.mkdir()
+    rates = "#Id,ConnectFee,Rate,RateUnit,RateIncrement,GroupIntervalStart\nRT,0,0.02,60s,60s,0s\n"
+    (folder / "Rates.csv").write_text(rates)
+    (folder / "Destinations.csv").write_text("#Id,Prefix\nSE,46\nSE,4670\n")
+    broken = run("rates", "import", "plan", "--deck", "cg")
+    assert broken.code == 1 and "No such file" in broken.err
+    (folder / "DestinationRates.csv").write_text("DR,SE,RT,*up,4,0,\n")
+    assert run("rates", "import", "plan", "--deck", "cg", "--json").json["added"] == 2
+    assert "prefix 4670 at 0.02" in run("rates", "quote", "+46701740605", "--seconds", "60", "--deck", "cg").out

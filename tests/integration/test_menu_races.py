@@ -1,6 +1,7 @@
 """A choice in a menu and the end of the call, at the same time: whichever comes first, money is held once and settled once."""
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,6 +11,8 @@ import msgspec
 import pytest
 
 from callgate.policy.limits import UNLIMITED
+from callgate.policy.rules.document import read_rules
+from callgate.policy.rules.judge import compile_rules
 from callgate.protocol import sinch
 from callgate.protocol.call import (
     CallArrived,
@@ -124,6 +127,25 @@ class Shop:
         return opened.wallet.posted_micros, opened.wallet.held_micros
 
 
+class RuleShop(Shop):
+    """One whose menu a rule leads to, in place of the number's own route."""
+
+    def __init__(self, store: SqliteStore | PostgresStore, deck: Deck, receive: str) -> None:
+        super().__init__(store, deck)
+        self.did = read_did("app", "+46846500400", "shop", to="number:+46701740606", receive=receive)
+        rule = f'[[rule]]\nname = "all"\ncondition = "true"\neffect = "menu"\nmenu = "main"\nmode = "binding"\n{MENU}'
+        self.rules = compile_rules(read_rules(rule, "rules.toml"))
+
+    def arrives(self, call: str) -> Job[Outcome]:
+        return dataclasses.replace(super().arrives(call), rules=self.rules)  # type: ignore[type-var]
+
+    def chooses(
+        self, call: str, key: str, fingerprint: str = "f", *, endpoints: Sequence[Receiver] = ()
+    ) -> Job[Outcome]:
+        job = super().chooses(call, key, fingerprint, endpoints=endpoints)
+        return dataclasses.replace(job, rules=self.rules)  # type: ignore[type-var]
+
+
 def action(outcome: Outcome) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.json.decode(outcome.answer)["action"]
     return found
@@ -208,11 +230,12 @@ def test_refused_choices_block_who_pays_and_tell_it(make: Any, deck: Deck) -> No
     asyncio.run(steps())
 
 
-def test_a_choice_and_the_end_race(make: Any, deck: Deck) -> None:
+@pytest.mark.parametrize("kind", [Shop, RuleShop])
+def test_a_choice_and_the_end_race(make: Any, deck: Deck, kind: type[Shop]) -> None:
     """Whichever is first: the end is settled at the price of where the call was then, once, and nothing stays held."""
 
     async def steps() -> None:
-        shop = Shop(make(), deck, receive="0.0006")
+        shop = kind(make(), deck, receive="0.0006")
         await shop.open()
         other = make()
         await other.open()

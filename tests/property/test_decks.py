@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from callgate.rating.deck import Deck
 from callgate.rating.deck_change import ImportMode, compare_decks, merge_decks
 from callgate.rating.deck_csv import read_deck
-from callgate.rating.deck_mapped import ReadOptions, read_deck_file
+from callgate.rating.deck_mapped import read_deck_file
+from callgate.rating.deck_options import ReadOptions
 from callgate.rating.hours import is_in_hours
 from callgate.rating.rate import Rate
 from callgate.rating.rates import Rates, sorted_rates

@@ -56,7 +56,8 @@ async def import_(
     Parameters
     ----------
     file
-        CSV, gzipped CSV or an Excel workbook: with our columns, or with those of a carrier, which are found by their names.
+        CSV, gzipped CSV or an Excel workbook: with our columns, or with those of a carrier, which are found by their names. A
+        folder or a zip with the three files of CGRateS.
     deck
         Name of the deck.
     currency

@@ -12,6 +12,8 @@ from callgate.policy.refusal import Refusal
 MAX_SPOKEN = 600
 """Longest text that is spoken to a caller. Source: Sinch Voice API reference, text-to-speech."""
 
+DEFAULT_LOCALE = "en-US"
+
 SETTING = "text"
 """Before the refusal in the name of a setting: `text.insufficient_credit`, or with a locale `text.insufficient_credit.sv-SE`."""
 

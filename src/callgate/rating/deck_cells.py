@@ -101,14 +101,17 @@ def _range(part: str, *, in_country: bool) -> Iterable[str]:
             raise CellInvalid("all digits of the prefix: a spreadsheet shortened it, format the column as text")
         return [_without_zero_decimals(part).translate(_STRIPPED) if in_country else _international(part)]
     first, last = match.groups()
-    if not in_country and (len(first) != len(last) or first[0] != last[0] or last < first):
-        return (
-            [first + last] if not part.startswith("00") else [_international(part)]
-        )  # 46-70: a code with a dash in it
-    if len(first) != len(last) or last < first:
+    could_be_range = len(first) == len(last) and first <= last
+    if not could_be_range and in_country:
         raise CellInvalid("a range of codes of one length, such as 7701-7703")
-    if not in_country and len(first) < 4:  # noqa: PLR2004 - 44-47 may be four countries, or 4447
-        raise CellInvalid(f"{first}{last} for the one code, or each code of the range by itself")
+    if not in_country:
+        is_short, is_one_country = len(first) < 4, first[0] == last[0]  # noqa: PLR2004
+        if not could_be_range or (is_short and not is_one_country):
+            return (
+                [first + last] if not part.startswith("00") else [_international(part)]
+            )  # 46-70: a code with a dash in it
+        if is_short or not is_one_country:  # 44-47 may be four countries or 4447, 1000-9999 all of them or 10009999
+            raise CellInvalid(f"{first}{last} for the one code, or each code of the range by itself")
     count = int(last) - int(first) + 1
     if count > MAX_RANGE:
         raise CellInvalid(f"a range of at most {MAX_RANGE} codes")

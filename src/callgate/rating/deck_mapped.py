@@ -11,12 +11,11 @@ from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-import msgspec
-
-from callgate.errors import AmountInvalid, DeckFault, Invalid, RateDeckInvalid
+from callgate.errors import AmountInvalid, DeckFault, RateDeckInvalid
 from callgate.money import MICROS, NANOS_PER_MICRO, parse_currency
 from callgate.rating import deck_cells as cells
-from callgate.rating.deck_cells import CellInvalid, DateOrder, IncrementOrder, Increments
+from callgate.rating.cgrates import is_cgrates, read_cgrates
+from callgate.rating.deck_cells import CellInvalid, IncrementOrder, Increments
 from callgate.rating.deck_csv import (
     COLUMNS,
     MAX_FAULTS,
@@ -30,6 +29,8 @@ from callgate.rating.deck_csv import (
     shown,
 )
 from callgate.rating.deck_header import HEADER_WITHIN, find_header, plain, without_header
+from callgate.rating.deck_options import ReadOptions, read_zone
+from callgate.rating.deck_survey import MAX_REMEMBERED, SAMPLED, Survey
 from callgate.rating.deck_text import Record, Text, open_text, unpack
 from callgate.rating.hours import write_hours
 from callgate.rating.origin import INDETERMINATE, INTER, INTRA
@@ -40,16 +41,6 @@ _T = TypeVar("_T")
 ALL_DIGITS = tuple("123456789")
 """Prefixes that together are every number: what a row for the rest of the world stands for."""
 
-_MAX_REMEMBERED = 100_000
-"""Cells repeat; so many different ones of a column are remembered, and the rest are read each time."""
-
-_SAMPLED, _SAMPLES = 1_000, 3
-"""Rows from which samples are taken, and how many of a column are shown."""
-
-_SURELY = 10
-"""Codes that must all look like ones without a country before we ask whether they are."""
-
-_NANP_LENGTHS = {6, 10}
 _NANOS = MICROS * NANOS_PER_MICRO
 _QUESTION = "an answer to which is meant"
 _RATE = "a decimal such as 0.0105, blank to block the prefix"
@@ -66,27 +57,6 @@ _SHARED = (
 _OWN = ("prefix", "country_code", "destination", "network", "country", *_PRICES)
 
 
-class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the person who imports says of the file. What is None or empty is told by the file, or asked.
-
-    `rate_unit` is how many seconds a price is for, 0 for an increment. `increments` are for files that have none. `map`
-    says which column is which, by our names. `currency` only tells which dollars a dollar sign means.
-    """
-
-    dates: DateOrder | None = None
-    tz: str = "UTC"
-    decimal: str = ""
-    increments: Increments | None = None
-    increment_order: IncrementOrder | None = None
-    nanp: bool | None = None
-    rate_unit: int = 60
-    default_row: str = ""
-    allow_free: bool = False
-    effective: datetime | None = None
-    currency: str | None = None
-    map: dict[str, str] = {}
-
-
 def read_deck_file(data: bytes, source: str, now: datetime, options: ReadOptions = ReadOptions()) -> DeckFile:  # noqa: B008 - frozen
     """Read a deck in our own format or in one of many others; a row without a date takes effect `now`.
 
@@ -95,6 +65,9 @@ def read_deck_file(data: bytes, source: str, now: datetime, options: ReadOptions
     zone = read_zone(options.tz)
     try:
         data = unpack(data)
+        if is_cgrates(data):
+            at = options.effective or now
+            return read_cgrates(data, source, at, default_row=options.default_row, allow_free=options.allow_free)
         if _is_ours(data) and options == ReadOptions(currency=options.currency, effective=options.effective):
             return read_deck(data, source, options.effective or now)
         text = open_text(data, lambda records: _score(records, options))
@@ -123,13 +96,6 @@ def _score(records: Sequence[Record], options: ReadOptions) -> int:
     return 1 + len(header.places)
 
 
-def read_zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise Invalid("tz", repr(name[:60]), "a time zone such as UTC or Europe/Stockholm") from None
-
-
 class _Shared(NamedTuple):
     """What the cells of `_SHARED` say."""
 
@@ -151,59 +117,9 @@ class _Remembered(dict[Any, _T]):
 
     def __missing__(self, key: Any) -> _T:
         value = self._read(key)
-        if len(self) < _MAX_REMEMBERED:
+        if len(self) < MAX_REMEMBERED:
             self[key] = value
         return value
-
-
-class _Survey:
-    """What the file as a whole says. Filled by going through all its rows once."""
-
-    def __init__(self, width: int) -> None:
-        self.samples: list[dict[str, None]] = [{} for _ in range(width)]
-        self.prices: set[str] = set()
-        self.dates: set[str] = set()
-        self.code_lengths: set[int] = set()
-        self.first_digits: set[str] = set()
-        self.codes = self.codes_with_decimals = self.digit_codes = 0
-        self.starts_with_country = True
-
-    def see_code(self, code: str, country: str | None) -> None:
-        self.codes += 1
-        if code.isdecimal():
-            self.digit_codes += 1
-            self.code_lengths.add(len(code))
-            self.first_digits.add(code[0])
-        elif code.endswith(".0"):
-            self.codes_with_decimals += 1
-        if country is not None and self.starts_with_country:
-            self.starts_with_country = code.lstrip("+").startswith(country.lstrip("+") or "?")
-
-    def see_sample(self, record: Sequence[str]) -> None:
-        for seen, cell in zip(self.samples, record, strict=False):
-            if cell.strip() and len(seen) < _SAMPLES:
-                seen.setdefault(cell.strip()[:40])
-
-    def date_order(self) -> DateOrder | None:
-        """The one order in which every date can be read, if there is one."""
-        orders = [order for order in map(cells.date_evidence, self.dates) if order is not None]
-        possible = set(DateOrder).intersection(*orders) if orders else set()
-        return next(iter(possible)) if len(possible) == 1 else None
-
-    def decimal_mark(self) -> str:
-        """`,` or `.`; `?` where every cell that could tell may be either."""
-        marks = set(map(cells.number_evidence, self.prices)) - {""}
-        if marks == {"?"}:
-            return "?"
-        return "," if marks and marks <= {",", "?"} else "."
-
-    def may_lack_country(self) -> bool:
-        """Whether every code looks like an American one without its 1."""
-        return (
-            self.digit_codes == self.codes >= _SURELY
-            and self.code_lengths <= _NANP_LENGTHS
-            and not self.first_digits & {"0", "1"}
-        )
 
 
 class _Reader:
@@ -244,9 +160,9 @@ class _Reader:
             if line > self._header.line:
                 yield line, record
 
-    def _look_through(self) -> _Survey:
+    def _look_through(self) -> Survey:
         header, width = self._header, len(self._header.names)
-        survey = _Survey(width)
+        survey = Survey(width)
         prefix, country = header.places["prefix"], header.places.get("country_code")
         price_places = [
             header.places[name] for name in (*_PRICES, "connect_fee", "minimum_charge") if name in header.places
@@ -261,15 +177,15 @@ class _Reader:
             if not (code or land) or not any(map(str.strip, prices)):
                 continue
             survey.see_code(code, land)
-            if len(survey.prices) < _MAX_REMEMBERED:
+            if len(survey.prices) < MAX_REMEMBERED:
                 survey.prices.update(prices)
-            if len(survey.dates) < _MAX_REMEMBERED:
+            if len(survey.dates) < MAX_REMEMBERED:
                 survey.dates.update([record[place] for place in date_places])
-            if count < _SAMPLED:
+            if count < SAMPLED:
                 survey.see_sample(record)
         return survey
 
-    def _settle(self, survey: _Survey) -> None:
+    def _settle(self, survey: Survey) -> None:
         """Decide what the rows are read by, or ask."""
         options, header = self._options, self._header
         self._dates = options.dates or survey.date_order()
@@ -602,7 +518,7 @@ class _Reader:
             return named
         return currency
 
-    def _mapping(self, survey: _Survey) -> DeckMapping:
+    def _mapping(self, survey: Survey) -> DeckMapping:
         fields = {place: field for field, place in self._header.places.items()}
         if self._header.has_split_increments:
             fields[self._header.places["increments"] + 1] = "next_s"

@@ -2,14 +2,38 @@
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
 
 from callgate.errors import Invalid
-from callgate.rating.deck_cells import CellInvalid, DateOrder, IncrementOrder, read_increments, read_moment
+from callgate.rating.deck_cells import CellInvalid, DateOrder, IncrementOrder, Increments, read_increments, read_moment
 from callgate.rating.deck_header import FIELDS
-from callgate.rating.deck_mapped import ReadOptions, read_zone
 
 UNITS = {"minute": 60, "second": 1, "increment": 0}
 """What a price may be for, and its seconds; 0: as many as the increment has."""
+
+
+class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the person who imports says of the file. What is None or empty is told by the file, or asked.
+
+    `rate_unit` is how many seconds a price is for, 0 for an increment. `increments` are for files that have none. `map`
+    says which column is which, by our names. `currency` only tells which dollars a dollar sign means.
+    """
+
+    dates: DateOrder | None = None
+    tz: str = "UTC"
+    decimal: str = ""
+    increments: Increments | None = None
+    increment_order: IncrementOrder | None = None
+    nanp: bool | None = None
+    rate_unit: int = 60
+    default_row: str = ""
+    allow_free: bool = False
+    effective: datetime | None = None
+    currency: str | None = None
+    map: dict[str, str] = {}
 
 
 def read_options(words: Mapping[str, str | None], columns: Mapping[str, str] | None = None) -> ReadOptions:
@@ -39,6 +63,13 @@ def read_columns(words: list[str]) -> dict[str, str]:
             raise Invalid("map", repr(word[:60]), "FIELD=COLUMN, such as rate_per_min=New Rate")
         columns[field] = column
     return columns
+
+
+def read_zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise Invalid("tz", repr(name[:60]), "a time zone such as UTC or Europe/Stockholm") from None
 
 
 def _dates(name: str, word: str) -> DateOrder:

@@ -14,8 +14,10 @@ import msgspec
 from callgate.ledger.wallet import place_hold, void_hold
 from callgate.numbers import parse_e164
 from callgate.policy.account import Status
+from callgate.policy.menu import MenuTree
 from callgate.policy.number_list import NumberList
 from callgate.policy.refusal import Refusal
+from callgate.policy.route import shown_route
 from callgate.policy.rules.judge import RuleSet
 from callgate.protocol import Provider
 from callgate.protocol.call import CallArrived, CallInput, Decision, Endpoint, GoOn, HangUp
@@ -24,8 +26,8 @@ from callgate.rating.deck import Deck
 from callgate.service.account_events import tell_choice_refused, tell_if_blocked
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, Books, Keys
-from callgate.service.decide import Facts, Step, Verdict, decide
-from callgate.service.dialled import MENU, say_connect
+from callgate.service.decide import Facts, Redirected, Step, Verdict, decide
+from callgate.service.dialled import MENU, OF_RULE, say_connect
 from callgate.service.did import Did, DidKey
 from callgate.service.due import RINGING, due_after
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms, begin, ending
@@ -33,7 +35,6 @@ from callgate.service.endpoint import Endpoint as Receiver
 from callgate.service.inputs import Answered, InputKey
 from callgate.service.outcome import Outcome
 from callgate.service.records import Call, Callback, Flag
-from callgate.service.route import shown_route
 from callgate.service.say_refusal import say_refusal
 
 STEP = "input"
@@ -74,14 +75,15 @@ class AnswerInput:
 
     def _answer(self, books: Books, call: Call) -> tuple[bytes, str]:
         did = self.dids.get(DidKey(call.key.application, call.destination))
-        tree = None if did is None else did.menu
+        rule = call.connected.removeprefix(OF_RULE) if call.connected.startswith(OF_RULE) else ""
+        tree = self._tree(did, rule)
         place = None if tree is None else tree.place(self.chosen.menu, self.chosen.kind, self.chosen.value)
         saw = {"menu": self.chosen.menu, "kind": self.chosen.kind, "value": self.chosen.value}
         step = Step(STEP, saw | {"to": None if place is None else shown_route(place)}, None)
         if place is None:
             books.calls.put(call.key, _traced(call, (step,)))
             return self._say(HangUp()), ""
-        facts = self._facts(books, call, place, did)
+        facts = self._facts(books, call, place, did, rule)
         verdict = decide(facts)
         again = next(number for number, each in enumerate(verdict.trace) if each.step == "destination")
         call = _traced(call, (step, *verdict.trace[again:]))
@@ -93,17 +95,25 @@ class AnswerInput:
             return self._say(say_refusal(facts, verdict)), verdict.refusal
         return self._connected(books, call, facts, verdict), ""
 
-    def _facts(self, books: Books, call: Call, place: Endpoint, did: Did | None) -> Facts:
+    def _tree(self, did: Did | None, rule: str) -> MenuTree | None:
+        """The menus that the caller is in, as they are now; None where they are gone, as when the rules were replaced."""
+        if rule:
+            return None if self.rules is None else self.rules.document.menus
+        return None if did is None else did.menu
+
+    def _facts(self, books: Books, call: Call, place: Endpoint, did: Did | None, rule: str) -> Facts:
         """Those of a first destination, with the money that is held for the menu given back."""
         assert call.account is not None and call.hold is not None, "a live call has both"
         account = books.accounts.get(AccountKey(call.key.application, call.account))
         assert account is not None, "an account is never removed"
+        number = parse_e164(call.caller)
         arrived = CallArrived(
             key=call.key,
             name=self.chosen.name,
             destination=place,
             fingerprint=call.fingerprint,
-            cli=parse_e164(call.caller),
+            user=call.caller if did is None and number is None else None,
+            cli=number,
         )
         return Facts(
             call=arrived,
@@ -118,6 +128,7 @@ class AnswerInput:
             elastic=self.elastic,
             lists=self.lists,
             rules=self.rules,
+            redirected=Redirected(rule=rule, is_chosen=True) if rule else None,
             did=did,
             rented=self.rented,
             elapsed_s=max(0, -int((call.decided_at - self.now).total_seconds() // 1)),

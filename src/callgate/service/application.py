@@ -16,13 +16,11 @@ from callgate.policy.permissions import ALL_INHERITED, Permissions
 from callgate.policy.permissions import NAMES as PERMISSIONS
 from callgate.policy.pricing import NAMES as PRICING
 from callgate.policy.pricing import NOTHING_SAID, Pricing
-from callgate.policy.texts import MAX_SPOKEN, NO_TEXTS, SETTING, Texts, read_locale
+from callgate.policy.texts import DEFAULT_LOCALE, MAX_SPOKEN, NO_TEXTS, SETTING, Texts, read_locale
 from callgate.protocol.base_url import is_url, read_base_url
 from callgate.rating.tariff import FREE, Tariff, read_fee, read_price
 
 DEFAULT_FRESHNESS_S = 300
-
-DEFAULT_LOCALE = "en-US"
 
 NUMBER = "number"
 """The one thing, beside the platform's own word, that an application can be told to trust: the caller's number."""

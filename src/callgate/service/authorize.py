@@ -215,6 +215,7 @@ class Authorize:
             hooks=self.hooks or {},
             did=self.did,
             rented=self.rented,
+            is_placed=self.payer is not None,
             emergencies_up=calls_up(books, caller_of(self.call), self.now) if self._is_emergency() else None,
         )
 

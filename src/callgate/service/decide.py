@@ -35,9 +35,10 @@ from callgate.policy.numbering import plan_of, risk_of
 from callgate.policy.permissions import ALL_INHERITED
 from callgate.policy.pricing import loses_money
 from callgate.policy.refusal import Refusal
+from callgate.policy.route import read_place, shown_route
 from callgate.policy.rules.facts import Value
 from callgate.policy.rules.judge import RuleSet, Ruling, judge_rules
-from callgate.policy.rules.rule import Effect
+from callgate.policy.rules.rule import ELSEWHERE, Effect
 from callgate.policy.spend import Room, Spent, room_left
 from callgate.policy.usage import (
     Usage,
@@ -50,23 +51,28 @@ from callgate.policy.usage import (
     with_refusal,
 )
 from callgate.protocol.call import CallArrived, Endpoint, EndpointKind
+from callgate.protocol.menu import RunMenus
 from callgate.rating.charge import affordable_duration_s, charge_micros
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
+from callgate.rating.tariff import FREE
 from callgate.service.application import ApplicationRow
 from callgate.service.cost import cost_nanos_of, rate_by_cost
-from callgate.service.dialled import Dialled, dial
+from callgate.service.dialled import MENU, Dialled, dial
 from callgate.service.did import Did
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
-from callgate.service.route import shown_route
 from callgate.service.rule_facts import rule_facts
 
 
 class Redirected(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule has sent the call elsewhere: which one, and what the rules before it left of the grant."""
+    """A rule has sent the call elsewhere: which one, and what the rules before it left of the grant. `menus` are where, None
+    for a place that is dialled. `is_chosen`: the place was chosen in a menu of the rule.
+    """
 
     rule: str
-    cap_s: int | None
+    cap_s: int | None = None
+    menus: RunMenus | None = None
+    is_chosen: bool = False
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +80,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     `redirected`: the call's destination is not what was dialled. `shown` is the number that the callee will see, None
     where it sees none: a price may depend on it. `did` is the rented number that was called, `rented` are all there are.
     `emergencies_up`: how many emergency calls of the caller are up, where this is one; None where it is none.
-    `elapsed_s`: how long the caller has been in a menu, which the platform may or may not count.
+    `elapsed_s`: how long the caller has been in a menu, which the platform may or may not count. `is_placed`:
+    it is we who place the call.
     """
 
     call: CallArrived
@@ -95,6 +102,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     did: Did | None = None
     rented: Collection[str] = ()
     elapsed_s: int = 0
+    is_placed: bool = False
     emergencies_up: int | None = None
 
 
@@ -134,6 +142,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         """Whether we must end the call at the end of its grant: the platform was told no limit."""
         if self.dialled is None or self.rate is None or self.dialled.has_limit:
             return False
+        if self.dialled.menus is not None:
+            return True
         return self.dialled.endpoint.kind is not EndpointKind.USER or self.rate.rate_nanos_per_min > 0
 
 
@@ -201,7 +211,7 @@ class Ladder:
             facts = self.facts = msgspec.structs.replace(facts, call=call)
         yield from self._limits_before_the_price(account, dialled)
         rate = self.rate = self._price(account, dialled)
-        if facts.rules is not None:
+        if facts.rules is not None and dialled.rule == "":  # who is in a rule's menu has dialled nothing yet
             self.ruling, refusal, saw = ask_rules(facts, facts.rules, rate)
             yield Step("rules", saw, refusal)
             if self.ruling.decisive is not None:
@@ -383,7 +393,12 @@ class Ladder:
 
 def judge_dialled(facts: Facts) -> tuple[Dialled | None, Refusal | None, dict[str, Any]]:
     """Step 7: what the call would be connected to, or why to nothing, and for the trace where a route leads."""
-    destination = facts.call.destination
+    destination, redirected = facts.call.destination, facts.redirected
+    if redirected is not None and redirected.menus is not None:
+        if facts.is_placed:  # who is called by us is connected to what the request says
+            return None, Refusal.NO_ROUTE, {"kind": MENU}
+        menus = Dialled(endpoint=destination, tariff=FREE, menus=redirected.menus, rule=redirected.rule)
+        return menus, None, {"kind": MENU, "menu": redirected.menus.menus[0].id}
     found = dial(destination, facts.did, facts.application.settings, facts.rented)
     saw: dict[str, Any] = {"kind": destination.kind}
     if destination.kind is EndpointKind.DID and facts.did is not None:
@@ -412,15 +427,17 @@ def ask_rules(facts: Facts, rules: RuleSet, rate: Rate | None) -> tuple[Ruling, 
     A rule that connects elsewhere is followed once: what another one would do with the new destination is a loop, refused.
     """
     seen = rule_facts(rules, facts, rate)
-    ruling = judge_rules(rules, seen, facts.call.destination.address)
+    redirected = facts.redirected
+    chosen_in = redirected.rule if redirected is not None and redirected.is_chosen else ""
+    ruling = judge_rules(rules, seen, _as_rules_write(facts.call.destination), chosen_in)
     saw: dict[str, object] = {"version": rules.version, "facts": seen, "matches": ruling.matches}
     rule = ruling.decisive
     if rule is None:
         return ruling, None, saw
     saw["rule"] = rule.name
-    if rule.effect is not Effect.CONNECT or ruling.is_failed:
+    if rule.effect not in ELSEWHERE or ruling.is_failed:
         return ruling, Refusal.RULE, saw
-    saw["connects_to"] = rule.to
+    saw["connects_to"] = rule.to or f"{MENU}:{rule.menu}"
     if facts.redirected is None:
         return ruling, None, saw
     return ruling, Refusal.RULE, saw | {"loop_after": facts.redirected.rule}
@@ -431,13 +448,23 @@ def decide_elsewhere(facts: Facts, ruling: Ruling, trace: list[Step]) -> Verdict
 
     The hold is the one for the new destination; nothing was placed for the first. It alone counts as called.
     """
-    assert ruling.decisive is not None, "a rule has sent it there"
-    destination = Endpoint(EndpointKind.NUMBER, ruling.decisive.to)
-    redirected = Redirected(rule=ruling.decisive.name, cap_s=ruling.cap_s)
-    call = msgspec.structs.replace(facts.call, destination=destination)
+    rule = ruling.decisive
+    assert rule is not None and facts.rules is not None, "a rule has sent it there"
+    if rule.effect is Effect.MENU:
+        assert facts.rules.document.menus is not None, "the document was read so"
+        destination, menus = None, facts.rules.document.menus.starting_at(rule.menu)
+    else:
+        destination, menus = read_place(rule.to), None
+    redirected = Redirected(rule=rule.name, cap_s=ruling.cap_s, menus=menus)
+    call = msgspec.structs.replace(facts.call, destination=destination or facts.call.destination)
     verdict = decide(msgspec.structs.replace(facts, call=call, redirected=redirected))
     again = next(place for place, step in enumerate(verdict.trace) if step.step == "destination")
     return msgspec.structs.replace(verdict, trace=(*trace, *verdict.trace[again:]), destination=destination)
+
+
+def _as_rules_write(place: Endpoint) -> str:
+    """A place as a rule's `to` has it."""
+    return place.address if place.kind is EndpointKind.NUMBER else shown_route(place)
 
 
 def caps_of(facts: Facts, ruling: Ruling) -> list[int]:

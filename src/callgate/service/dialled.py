@@ -6,6 +6,7 @@ import msgspec
 
 from callgate.policy.destination import is_valid_number
 from callgate.policy.refusal import Refusal
+from callgate.policy.route import is_conference, sip_domain
 from callgate.protocol.call import (
     CallArrived,
     CallInput,
@@ -21,7 +22,6 @@ from callgate.protocol.menu import RunMenus
 from callgate.rating.tariff import FREE, Tariff
 from callgate.service.application import ApplicationRow, ApplicationSettings
 from callgate.service.did import Did
-from callgate.service.route import is_conference, sip_domain
 
 CALL_HEADER = "callgate-call"
 """The one header that an app's user who is called gets: the id of the call. Those of the caller may hold a ticket."""
@@ -31,13 +31,19 @@ PRIVATE_ROOMS = "callgate-"
 
 MENU = "menu"
 
+OF_RULE = f"{MENU}:rule/"
+"""How a call is stored that a rule has led to a menu, with the name of the rule behind it."""
+
 
 class Dialled(msgspec.Struct, frozen=True, kw_only=True):
-    """A place that may be connected to. `tariff` is its price, None for the deck's; `menus` are run, and nothing is dialled."""
+    """A place that may be connected to. `tariff` is its price, None for the deck's; `menus` are run, and nothing is dialled;
+    `rule` is the one that leads to them, empty for those of a rented number.
+    """
 
     endpoint: Endpoint
     tariff: Tariff | None = None
     menus: RunMenus | None = None
+    rule: str = ""
 
     @property
     def is_number(self) -> bool:
@@ -57,11 +63,9 @@ class Dialled(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """As it is stored with the call."""
-        return (
-            f"{MENU}:{self.menus.menus[0].id}"
-            if self.menus is not None
-            else f"{self.endpoint.kind}:{self.endpoint.address}"
-        )
+        if self.menus is None:
+            return f"{self.endpoint.kind}:{self.endpoint.address}"
+        return f"{OF_RULE}{self.rule}" if self.rule else f"{MENU}:{self.menus.menus[0].id}"
 
 
 _SHOWN = frozenset({EndpointKind.NUMBER, EndpointKind.SIP})

@@ -11,9 +11,11 @@ from pathlib import Path
 import msgspec
 
 from callgate.errors import Conflict, Invalid, StorageUnavailable
+from callgate.rating.cgrates import packed
 from callgate.rating.deck_change import DeckComparison, ImportMode, examine_change, merge_decks
 from callgate.rating.deck_csv import DeckFile
-from callgate.rating.deck_mapped import ReadOptions, read_deck_file
+from callgate.rating.deck_mapped import read_deck_file
+from callgate.rating.deck_options import ReadOptions
 from callgate.rating.rate import Rate
 from callgate.rating.rates import Rates, sorted_rates
 from callgate.service.books import AccountKey, Books, DeckHead, Keys
@@ -81,7 +83,7 @@ def prepare_deck(asked: DeckImport, before: Rates, currency_before: str | None) 
     Raises `RateDeckInvalid` with every fault, `Invalid`, and `Conflict` for a currency that does not go with another.
     """
     try:
-        data = asked.path.read_bytes()
+        data = packed(asked.path) if asked.path.is_dir() else asked.path.read_bytes()
     except OSError as error:
         raise Invalid(asked.file, error.strerror or str(error), "a readable CSV file") from error
     read = read_deck_file(data, asked.file, asked.now, asked.options)

@@ -25,6 +25,7 @@ from callgate.rating.rate import Rate
 from callgate.service.application import ApplicationRow
 from callgate.service.decide import Facts, Verdict, decide
 from callgate.service.decided_call import DecidedCall
+from callgate.service.dialled import OF_RULE
 from callgate.service.hooks import hooks_in
 from callgate.service.reason import refused_by
 from callgate.service.records import Call
@@ -86,7 +87,7 @@ def recorded_outcome(call: Call) -> Outcome:
         refusal=call.refusal,
         rule=refused_by(call.refusal, trace),
         granted_s=call.granted_s,
-        destination=call.destination,
+        destination=call.connected if call.connected.startswith(OF_RULE) else call.destination,
         rate=call.rate,
         hold_micros=0 if call.hold is None else call.hold.amount_micros,
     )
@@ -119,11 +120,18 @@ def judge_again(decided: DecidedCall, call: CallArrived, judges: Judges) -> Outc
         refusal=verdict.refusal,
         rule=refused_by(verdict.refusal, trace),
         granted_s=verdict.granted_s,
-        destination=(verdict.destination or call.destination).address,
+        destination=_destination(verdict, call),
         rate=verdict.rate,
         hold_micros=verdict.hold_micros,
         matches=tuple(match for matches in seen for match in matches),
     )
+
+
+def _destination(verdict: Verdict, call: CallArrived) -> str:
+    """Where it leads; for a menu of a rule that, since what was dialled is not."""
+    if verdict.dialled is not None and verdict.dialled.rule:
+        return verdict.dialled.name
+    return (verdict.destination or call.destination).address
 
 
 def charge_of(outcome: Outcome, call: Call) -> int:

@@ -7,12 +7,13 @@ import msgspec
 
 from callgate.errors import Conflict, Invalid, NotFound
 from callgate.numbers import parse_e164
+from callgate.policy.menu import MenuTree, read_menu
+from callgate.policy.route import parse_route, shown_route
 from callgate.protocol.call import Endpoint
 from callgate.rating.tariff import Tariff, read_price
 from callgate.service.books import AccountKey, Books, Keys
-from callgate.service.did import Did, DidKey, MenuTree
+from callgate.service.did import Did, DidKey
 from callgate.service.ports import Store
-from callgate.service.route import parse_route, read_menu, shown_route
 
 
 class DidReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """What a caller hears when the credit is about to end, in the words and the language of the application."""
 
-from callgate.service.application import DEFAULT_LOCALE
+from callgate.policy.texts import DEFAULT_LOCALE
 from callgate.service.catalog import Catalog
 
 WORDS = {

@@ -2,9 +2,10 @@
 
 import msgspec
 
+from callgate.policy.menu import MenuTree
 from callgate.protocol.call import Endpoint
 from callgate.rating.tariff import Tariff
-from callgate.service.did import Did, MenuTree
+from callgate.service.did import Did
 from callgate.service.inputs import Answered, InputKey
 from callgate.storage.rows import Row
 

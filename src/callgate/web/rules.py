@@ -161,7 +161,12 @@ def _value(line: str) -> str:
 
 
 def _line(rule: Rule, result: RuleResult) -> RuleLine:
-    detail = rule.text or rule.to or (f"at most {rule.seconds:,} s" if rule.seconds else "")
+    detail = (
+        rule.text
+        or rule.to
+        or (rule.menu and f"menu {rule.menu}")
+        or (f"at most {rule.seconds:,} s" if rule.seconds else "")
+    )
     return RuleLine(
         name=rule.name,
         mode=rule.mode,

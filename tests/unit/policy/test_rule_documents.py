@@ -168,3 +168,37 @@ def test_no_text_makes_the_reading_fail_otherwise(text: str) -> None:
         read_rules(text, "rules.toml")
     except RulesInvalid as error:
         assert all(1 <= fault.line <= text.count("\n") + 2 for fault in error.faults)  # noqa: PT017
+
+
+MENU = '[[menu]]\nid = "main"\nsay = "One"\nkeys = { 1 = "hangup" }\n'
+TO_MENU = '[[rule]]\nname = "m"\ncondition = "true"\neffect = "menu"\n'
+
+
+def test_rules_lead_to_menus_of_their_document() -> None:
+    """Which are written as those of rented numbers are."""
+    document = read_rules(f'locale = "sv-SE"\n{TO_MENU}menu = "main"\n{MENU}', "rules.toml")
+    assert (document.rules[0].menu, document.menus and document.menus.menus.locale) == ("main", "sv-SE")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "found", "expected"),
+    [
+        (TO_MENU + MENU, 1, "no menu", "one of main"),
+        (TO_MENU + 'menu = "other"\n' + MENU, 5, "'other'", "one of main"),
+        (TO_MENU + 'menu = "main"\n', 5, "'main'", "the id of a [[menu]]"),
+        (TO_MENU + 'menu = "main"\nto = "+46701740605"\n' + MENU, 6, "'to' with", "only with the effect connect"),
+        (TO_MENU + 'menu = "main"\n' + MENU + MENU, 6, "menus, menu 'main'", "an id of its own"),
+        (TO_MENU + 'menu = "main"\n' + MENU.replace("hangup", "mars"), 6, "key 1", "number:+E164"),
+        ('locale = "sv-SE"\n', 1, "a locale and no menus", "[[menu]]"),
+        (
+            TO_MENU.replace("menu", "connect") + 'to = "mars"\n',
+            5,
+            "'mars'",
+            "user:ID, sip:USER@DOMAIN or conference:ID",
+        ),
+    ],
+)
+def test_faults_of_menus_have_their_place(text: str, line: int, found: str, expected: str) -> None:
+    """And what would do."""
+    [fault] = faults_of(text)
+    assert (fault.line, found in fault.found, expected in fault.expected) == (line, True, True), fault

@@ -37,6 +37,7 @@ STOCKHOLM = ZoneInfo("Europe/Stockholm")
         ("+46 70", "", ["4670"]),
         ("0046-70", "", ["4670"]),
         ("46-70", "", ["4670"]),
+        ("4670-1234", "", ["46701234"]),
         ("4670.0", "", ["4670"]),
         ("46 70,72;73", "", ["4670", "4672", "4673"]),
         ("70,,72", "46", ["4670", "4672"]),
@@ -68,6 +69,8 @@ def test_codes_of_north_america_may_lack_their_one() -> None:
         ("70", "SE", "a country code of digits"),
         ("72-70", "46", "codes of one length"),
         ("44-47", "", "4447 for the one code"),
+        ("10000-99999", "", "1000099999 for the one code, or each code of the range"),
+        ("1000-9999", "", "10009999 for the one code"),
         ("100000-199999", "", "at most 10000 codes"),
     ],
 )

@@ -12,8 +12,8 @@ from callgate.rating.charge import charge_micros
 from callgate.rating.deck import Deck
 from callgate.rating.deck_cells import DateOrder, IncrementOrder
 from callgate.rating.deck_csv import DeckFile
-from callgate.rating.deck_mapped import ReadOptions, read_deck_file
-from callgate.rating.deck_options import read_columns, read_options
+from callgate.rating.deck_mapped import read_deck_file
+from callgate.rating.deck_options import ReadOptions, read_columns, read_options
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -13,6 +13,7 @@ from callgate.errors import (
     Conflict,
     Error,
     Invalid,
+    ListInvalid,
     NotFound,
     PlatformFailed,
     RateDeckInvalid,
@@ -29,6 +30,7 @@ _STATUS: tuple[tuple[type[Error], int, str, str], ...] = (
     (Invalid, 400, "invalid", "A value cannot be used."),
     (RateDeckInvalid, 400, "deck-invalid", "The rate deck cannot be imported."),
     (RulesInvalid, 400, "rules-invalid", "The document of rules cannot be used."),
+    (ListInvalid, 400, "list-invalid", "Entries of the list cannot be used."),
     (NotFound, 404, "not-found", "It does not exist."),
     (Conflict, 409, "conflict", "It contradicts what is already so."),
     (Stale, 412, "precondition-failed", "It was changed since it was read."),
@@ -76,6 +78,9 @@ def _faults_of(error: Error) -> Iterator[Fault]:
         for fault in error.faults:
             where = f"line {fault.line}, column {fault.column}"
             yield Fault(field=where, found=fault.found, expected=fault.expected)
+    elif isinstance(error, ListInvalid):
+        for entry in error.faults[:100]:
+            yield Fault(field=entry.place, found=entry.found, expected=entry.expected)
 
 
 def on_error(_: Request[Any, Any, Any], error: Error) -> Response[bytes]:

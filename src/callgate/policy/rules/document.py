@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from callgate.errors import RuleFault, RulesInvalid
+from callgate.errors import Invalid, RuleFault, RulesInvalid
 from callgate.numbers import parse_e164
 from callgate.policy.limits import MAX_GRANT_S
+from callgate.policy.menu import MenuTree, read_menus
+from callgate.policy.route import parse_route, shown_route
 from callgate.policy.rules.condition import ConditionInvalid, check_condition
 from callgate.policy.rules.evaluate import try_condition
 from callgate.policy.rules.facts import FACTS, Fact
@@ -34,17 +36,21 @@ _TOML_PLACE = re.compile(
     r"^(?P<what>.*?) \((?:at line (?P<line>\d+), column (?P<column>\d+)|at end of document)\)$", re.DOTALL
 )
 
-_OF_EFFECT = {"text": Effect.REFUSE, "to": Effect.CONNECT, "seconds": Effect.CAP}
+_OF_EFFECT = {"text": Effect.REFUSE, "to": Effect.CONNECT, "menu": Effect.MENU, "seconds": Effect.CAP}
 _KEYS = ("name", "condition", "effect", *_OF_EFFECT, "priority", "mode")
-_TOP = ("time_zone", "rule")
+_MENUS = ("menu", "locale")
+_TOP = ("time_zone", "rule", *_MENUS)
 
 
 class RuleDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What a document says. `rules` are in the order of the document; `names` are the facts that all of them look at."""
+    """What a document says. `rules` are in the order of the document; `names` are the facts that all of them look at;
+    `menus` what rules lead callers to, None where there are none.
+    """
 
     rules: tuple[Rule, ...] = ()
     time_zone: str = UTC_ZONE
     names: frozenset[str] = frozenset()
+    menus: MenuTree | None = None
 
 
 def read_rules(text: str, source: str, facts: Mapping[str, Fact] = FACTS) -> RuleDocument:
@@ -72,6 +78,7 @@ class _Reader:
         self._examples = {name: fact.example for name, fact in facts.items()}
         self._table, self._number = "", 0  # where we are reading
         self._names: set[str] = set()
+        self._menus: MenuTree | None = None
         self.faults: list[RuleFault] = []
 
     def read(self, told: Mapping[str, Any]) -> RuleDocument:
@@ -80,6 +87,7 @@ class _Reader:
         zone = told.get("time_zone", UTC_ZONE)
         if not _is_zone(zone):
             self._fault("time_zone", repr(zone), "the name of a time zone, such as 'Europe/Stockholm'")
+        self._menus = self._read_menus(told)
         tables = told.get("rule", [])
         if not (isinstance(tables, list) and all(isinstance(each, dict) for each in tables)):
             self._fault("rule", "no list of tables", "[[rule]] above each rule")
@@ -88,7 +96,23 @@ class _Reader:
             self._table, self._number = "rule", MAX_RULES
             self._fault("", f"{len(tables)} rules", f"at most {MAX_RULES}")
         rules = tuple(self._read_rules(tables[:MAX_RULES]))
-        return RuleDocument(rules=rules, time_zone=str(zone), names=frozenset(self._names))
+        return RuleDocument(rules=rules, time_zone=str(zone), names=frozenset(self._names), menus=self._menus)
+
+    def _read_menus(self, told: Mapping[str, Any]) -> MenuTree | None:
+        """The menus of the document, as those of rented numbers are written; their first mistake."""
+        if "menu" not in told:
+            if "locale" in told:
+                self._fault("locale", "a locale and no menus", "[[menu]] tables that are spoken in it")
+            return None
+        try:
+            return read_menus({key: told[key] for key in _MENUS if key in told}, "menus")
+        except Invalid as error:
+            self._table = "menu"
+            named = [each.get("id") for each in told["menu"]] if isinstance(told["menu"], list) else []
+            self._number = next((place for place, each in enumerate(named) if f"menu {each!r}" in error.where), 0)
+            self._fault("", f"{error.where}: {error.found}", error.expected)
+            self._table, self._number = "", 0
+            return None
 
     def _read_rules(self, tables: list[dict[str, Any]]) -> Iterator[Rule]:
         seen: dict[str, int] = {}
@@ -148,6 +172,8 @@ class _Reader:
             return {"text": self._text(told)}
         if effect is Effect.CONNECT:
             return {"to": self._to(told)}
+        if effect is Effect.MENU:
+            return {"menu": self._menu(told)}
         return {"seconds": self._whole(told, "seconds", None, 1, MAX_GRANT_S)}
 
     def _text(self, told: Mapping[str, Any]) -> str:
@@ -161,11 +187,24 @@ class _Reader:
         return text
 
     def _to(self, told: Mapping[str, Any]) -> str:
+        """A number in E.164, or another place with its kind before it."""
         to = told.get("to")
-        number = parse_e164(to) if isinstance(to, str) else None
-        if number is None:
-            self._fault("to", "no to" if to is None else repr(to)[:80], "a number in E.164, such as '+46700000001'")
-        return number or ""
+        if isinstance(to, str) and (number := parse_e164(to)) is not None:
+            return number
+        try:
+            return shown_route(parse_route(to if isinstance(to, str) else "")).removeprefix("number:")
+        except Invalid:
+            expected = "a number in E.164 such as '+46700000001', user:ID, sip:USER@DOMAIN or conference:ID"
+            self._fault("to", "no to" if to is None else repr(to)[:80], expected)
+            return ""
+
+    def _menu(self, told: Mapping[str, Any]) -> str:
+        menu, known = told.get("menu"), [] if self._menus is None else [each.id for each in self._menus.menus.menus]
+        if menu not in known and not any(fault.found.startswith("menus") for fault in self.faults):
+            found = "no menu" if menu is None else repr(menu)[:80]
+            expected = f"one of {', '.join(known)}" if known else "the id of a [[menu]] in the document"
+            self._fault("menu", found, expected)
+        return str(menu)
 
     def _whole(self, told: Mapping[str, Any], key: str, default: int | None, least: int, most: int) -> int:
         value = told.get(key, default)

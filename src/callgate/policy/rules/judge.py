@@ -112,11 +112,11 @@ def unusable_rules(version: int, why: str) -> RuleSet:
     return RuleSet(version=version, document=RuleDocument(), programs=programs, groups=groups, zone=ZoneInfo(UTC_ZONE))
 
 
-def judge_rules(rules: RuleSet, facts: Mapping[str, Value], dialled: str) -> Ruling:
+def judge_rules(rules: RuleSet, facts: Mapping[str, Value], dialled: str, chosen_in: str = "") -> Ruling:
     """Ask rule after rule, until a binding one says what becomes of the call.
 
     A binding rule that cannot be judged refuses the call: what it would have said is not known. One that connects to what is
-    dialled anyway has nothing to do.
+    `dialled` anyway, as a rule writes it, has nothing to do; nor has the one in whose menu that was chosen.
     """
     context = context_of(facts)
     matches: list[Match] = []
@@ -126,7 +126,7 @@ def judge_rules(rules: RuleSet, facts: Mapping[str, Value], dialled: str) -> Rul
         if not is_so and not error:
             continue
         matches.append(Match(rule=rule.name, mode=rule.mode, effect=rule.effect, error=error))
-        if rule.mode is Mode.SHADOW or (rule.effect is Effect.CONNECT and rule.to == dialled and not error):
+        if rule.mode is Mode.SHADOW or (_is_done(rule, dialled, chosen_in) and not error):
             continue
         if error or rule.effect in DECISIVE:
             return Ruling(matches=tuple(matches), decisive=rule, is_failed=bool(error), cap_s=cap_s)
@@ -142,3 +142,10 @@ def _of_interest(rules: RuleSet, context: Any) -> Iterator[tuple[Rule, Program]]
 
 
 _NONE_HOLDS = (False, "")
+
+
+def _is_done(rule: Rule, dialled: str, chosen_in: str) -> bool:
+    """Whether the call is on its way to where the rule would lead it, or comes from there."""
+    if rule.effect is Effect.MENU:
+        return rule.name == chosen_in
+    return rule.effect is Effect.CONNECT and rule.to == dialled

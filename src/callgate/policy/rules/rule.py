@@ -17,16 +17,20 @@ class Effect(StrEnum):
 
     REFUSE = "refuse"  # and say `text` to the caller first, where there is one
     CONNECT = "connect"  # to another destination, which is judged and held like the first
+    MENU = "menu"  # to a menu of the document; where a choice leads is judged and held like the first
     CAP = "cap"  # grant at most `seconds`
 
 
-DECISIVE = frozenset({Effect.REFUSE, Effect.CONNECT})
+DECISIVE = frozenset({Effect.REFUSE, Effect.CONNECT, Effect.MENU})
 """Effects after which no further rule is asked; caps add up to the shortest."""
+
+ELSEWHERE = frozenset({Effect.CONNECT, Effect.MENU})
+"""Effects that lead the call to another place than was dialled."""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`text`, `to` and `seconds` belong to one effect each, and are empty or 0 with the others. Rules with a higher `priority`
-    are asked first, those of equal priority in the order of the document.
+    """`text`, `to`, `menu` and `seconds` belong to one effect each, and are empty or 0 with the others. Rules with a higher
+    `priority` are asked first, those of equal priority in the order of the document.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     effect: Effect
     text: str = ""
     to: str = ""
+    menu: str = ""
     seconds: int = 0
     priority: int = 0
     mode: Mode = Mode.SHADOW

@@ -1,62 +1,52 @@
-"""Read where a call shall go: `user:ID`, `number:+46...`, `sip:USER@DOMAIN`, `conference:ID`; and menus as TOML."""
+"""Menus that callers are led through, as operators write them in TOML, and where each choice leads."""
 
 import re
 import tomllib
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import msgspec
 
 from callgate.errors import Invalid
-from callgate.numbers import parse_e164
+from callgate.policy.route import parse_route
+from callgate.policy.texts import DEFAULT_LOCALE, MAX_SPOKEN
 from callgate.protocol.call import Endpoint, EndpointKind
 from callgate.protocol.menu import Menu, RunMenus
-from callgate.service.application import DEFAULT_LOCALE
-from callgate.service.did import MenuTree
-
-MAX_CONFERENCE = 64
-"""Longest name of a conference. Source: Sinch Voice API reference, connectConf."""
 
 MAX_MENU_BYTES = 32_768
 
-MAX_SAID = 600
-"""Longest text that is spoken to a caller. Source: Sinch Voice API reference, text-to-speech."""
-
 HANG_UP = "hangup"
 
-_USER = re.compile(r"[^\s]{1,255}")
-_CONFERENCE = re.compile(rf"[A-Za-z0-9._-]{{1,{MAX_CONFERENCE}}}", re.ASCII)
-_SIP = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}@([A-Za-z0-9.-]{1,253})", re.ASCII)
 _MENU_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _KEYS = frozenset("0123456789*#")
+_EXPECTED = "[[menu]] tables with id, say, and keys or digits"
 
 
-def sip_domain(address: str) -> str | None:
-    """The domain of a SIP address in lower case, however it is written; None for what is no plain one."""
-    found = _SIP.fullmatch(address.removeprefix("sip:").partition(";")[0])
-    return found[1].lower() if found is not None else None
+class MenuTree(msgspec.Struct, frozen=True, kw_only=True):
+    """What callers are led through, and where that leads: by menu and key, and for collected digits by menu.
 
+    A place is an endpoint, or None for a hang-up. In an address for digits `{digits}` stands for what was entered.
+    """
 
-def is_conference(name: str) -> bool:
-    return _CONFERENCE.fullmatch(name) is not None
+    menus: RunMenus
+    keys: dict[str, dict[str, Endpoint | None]] = {}
+    digits: dict[str, Endpoint] = {}
 
+    def place(self, menu: str, kind: str, value: str) -> Endpoint | None:
+        """Where an input leads; None for a hang-up, as where nothing or nothing right was entered."""
+        if kind == "return":
+            return self.keys.get(menu, {}).get(value)
+        if kind == "sequence" and (found := self.keys.get(menu, {}).get(value)) is not None:
+            return found
+        if kind == "sequence" and menu in self.digits and value.isascii() and value.isdigit():
+            to = self.digits[menu]
+            return Endpoint(to.kind, to.address.replace("{digits}", value))
+        return None
 
-def parse_route(text: str, where: str = "to") -> Endpoint:
-    """Read a route of a number. Raises `Invalid`."""
-    kind, _, address = text.partition(":")
-    if kind == "user" and _USER.fullmatch(address):
-        return Endpoint(EndpointKind.USER, address)
-    if kind == "number" and (number := parse_e164(address)) is not None:
-        return Endpoint(EndpointKind.NUMBER, number)
-    if kind == "sip" and sip_domain(address) is not None:
-        return Endpoint(EndpointKind.SIP, address)
-    if kind == "conference" and is_conference(address):
-        return Endpoint(EndpointKind.CONFERENCE, address)
-    raise Invalid(where, repr(text[:80]), "user:ID, number:+E164, sip:USER@DOMAIN, conference:ID or menu:FILE")
-
-
-def shown_route(route: Endpoint | None) -> str:
-    """As it is read."""
-    return "menu" if route is None else f"{route.kind}:{route.address}"
+    def starting_at(self, menu: str) -> RunMenus:
+        """The menus, that one first: it is played first."""
+        ordered = sorted(self.menus.menus, key=lambda each: each.id != menu)
+        return msgspec.structs.replace(self.menus, menus=tuple(ordered))
 
 
 class _MenuPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,9 +70,18 @@ def read_menu(text: str, source: str) -> MenuTree:
     if len(text.encode()) > MAX_MENU_BYTES:
         raise Invalid(source, f"{len(text.encode())} bytes", f"at most {MAX_MENU_BYTES}")
     try:
-        file = msgspec.convert(tomllib.loads(text), _MenuFile)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise Invalid(source, str(error), "[[menu]] tables with id, say, and keys or digits") from None
+        told = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Invalid(source, str(error), _EXPECTED) from None
+    return read_menus(told, source)
+
+
+def read_menus(told: Mapping[str, Any], source: str) -> MenuTree:
+    """Read `menu` tables and their `locale` from TOML that is parsed. Raises `Invalid` at the first mistake."""
+    try:
+        file = msgspec.convert(told, _MenuFile)
+    except msgspec.ValidationError as error:
+        raise Invalid(source, str(error), _EXPECTED) from None
     ids = [part.id for part in file.menu]
     menus, keys, digits = [], {}, {}
     for part in file.menu:
@@ -112,8 +111,16 @@ def _check(part: _MenuPart, ids: list[str], where: str) -> None:
         raise Invalid(where, repr(part.id[:80]), "an id of its own: letters, digits, _ and -")
     for name in ("say", "repeat"):
         said = getattr(part, name)
-        if len(said) > MAX_SAID or not said.isprintable() or ";" in said or "]" in said or (name == "say" and not said):
-            raise Invalid(f"{where}, {name}", repr(said[:50]), f"1 to {MAX_SAID} printable characters without ; and ]")
+        if (
+            len(said) > MAX_SPOKEN
+            or not said.isprintable()
+            or ";" in said
+            or "]" in said
+            or (name == "say" and not said)
+        ):
+            raise Invalid(
+                f"{where}, {name}", repr(said[:50]), f"1 to {MAX_SPOKEN} printable characters without ; and ]"
+            )
     for key, to in part.keys.items():
         if key not in _KEYS:
             raise Invalid(f"{where}, keys", repr(key[:10]), "one of 0 to 9, * and #")

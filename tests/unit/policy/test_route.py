@@ -3,8 +3,9 @@
 import pytest
 
 from callgate.errors import Invalid
+from callgate.policy.menu import read_menu
+from callgate.policy.route import parse_route, shown_route
 from callgate.protocol.call import Endpoint, EndpointKind
-from callgate.service.route import parse_route, read_menu, shown_route
 
 MENU = """
 locale = "sv-SE"
