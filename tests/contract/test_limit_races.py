@@ -1,12 +1,14 @@
 """No interleaving of calls passes a limit: on SQLite, and on three nodes of one PostgreSQL."""
 
 import asyncio
+import dataclasses
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from callgate.ledger.verify import verify
@@ -123,6 +125,27 @@ def test_calls_at_once(
             asked = [ask(row, name, number(0 if is_one_number else place)) for place, name in enumerate(names)]
             await asyncio.gather(*(stores[place % len(stores)].perform(job) for place, job in enumerate(asked)))
             assert await outcomes(stores[0], names) == {None: let_through, refusal: CALLS - let_through}
+
+    asyncio.run(scenario())
+
+
+def test_emergency_calls_at_once(stores: Sequence[Store]) -> None:
+    """Two of one caller, whichever node they come to; those of others are not counted."""
+
+    async def scenario() -> None:
+        async with gate(stores) as row:
+            home = msgspec.structs.replace(row, settings=row.settings.changed(["home_country=SE"]))
+            jobs = [ask(home, f"c{place}", "112") for place in range(12)]
+            stranger = msgspec.structs.replace(jobs[0].call, user="stranger")
+            strangers = [
+                dataclasses.replace(jobs[0], call=msgspec.structs.replace(stranger, key=CallKey("app", f"s{place}")))
+                for place in range(6)
+            ]
+            every = [*jobs, *strangers]
+            await asyncio.gather(*(stores[place % len(stores)].perform(job) for place, job in enumerate(every)))
+            refused = Refusal.TOO_MANY_CONCURRENT_CALLS
+            assert await outcomes(stores[0], [f"c{place}" for place in range(12)]) == {None: 2, refused: 10}
+            assert await outcomes(stores[0], [f"s{place}" for place in range(6)]) == {None: 2, refused: 4}
 
     asyncio.run(scenario())
 

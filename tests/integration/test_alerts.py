@@ -50,6 +50,7 @@ SUBJECTS = {
     RecordType.BALANCE_DEPLETED: "spent: the balance is used up",
     RecordType.LIMIT_REACHED: "busy: limit concurrent_calls reached",
     RecordType.ACCOUNT_BLOCKED: "stolen: blocked",
+    RecordType.CALL_EMERGENCY: "danger: the emergency number 112 was dialled",
     RecordType.OVERRUN: "long: a call cost more than was held",
     RecordType.CALL_SETTLED_BY_ESTIMATE: "lost: a call was settled by estimate",
 }
@@ -81,7 +82,9 @@ class Desk:
                 provider="sinch", key=KEY, secret=SECRET, name="", seal=vault.seal, now=now, limits=UNLIMITED
             )
         )
-        await self.store.perform(SetApplication(key=KEY, words=(f"platform={platform_url}", "lost_dice=post_full")))
+        await self.store.perform(
+            SetApplication(key=KEY, words=(f"platform={platform_url}", "lost_dice=post_full", "emergency_numbers=112"))
+        )
         rates = list(read_deck(DECK, "deck", now).rows)
         await import_deck(self.store, "standard", "USD", rates, mode=ImportMode.REPLACE, is_dry_run=False, now=now)
         of_hook = ("webhook", hook, tuple(map(str, ALERTS)))
@@ -95,7 +98,9 @@ class Desk:
     async def account(self, name: str, credit: str, *limits: str, low: str = "none") -> None:
         micros, now = round(float(credit) * 1_000_000), datetime.now(UTC)
         await self.store.perform(OpenAccount(application=KEY, account=name, currency="USD", limits=UNLIMITED))
-        await self.store.perform(TopUp(application=KEY, account=name, amount_micros=micros, reference="first", now=now))
+        if micros:
+            paid = TopUp(application=KEY, account=name, amount_micros=micros, reference="first", now=now)
+            await self.store.perform(paid)
         if limits:
             await self.store.perform(SetAccountLimits(application=KEY, account=name, words=limits))
         if low != "none":
@@ -162,6 +167,7 @@ def test_every_alert_arrives_as_an_event_and_as_a_mail(platform: Any, database: 
                 await desk.account("spent", "0.02")
                 await desk.account("busy", "1", "concurrent_calls=1", "max_seconds=60")
                 await desk.account("stolen", "1", "countries=SE", "block_after=2")
+                await desk.account("danger", "0")
                 await desk.account("long", "1", "max_seconds=60")
                 await desk.account("lost", "1", "max_seconds=60")
                 await desk.lose("c-lost", "lost")
@@ -202,6 +208,7 @@ async def happen(gate: Gate) -> None:
     for user, seconds in (("low", 60), ("spent", 60), ("long", 150)):
         await hear(arrived(f"c-{user}", user))
         await hear(ended(f"c-{user}", user, seconds))
+    await hear(arrived("c-danger", "danger", "112"))
     for number in range(3):
         await hear(arrived(f"c-busy-{number}", "busy"))
         await hear(arrived(f"c-stolen-{number}", "stolen", GERMANY))

@@ -358,3 +358,44 @@ def test_postgresql_is_switched_off_and_on_again(
         gate.run(steps)
         assert sorted(micros for *_, micros in house.moved()) == [20_000, 20_000, 40_000]
         assert house.call().flags == ("limited",)
+
+
+def test_an_emergency_call_is_put_through_while_the_store_is_down(gate: Gate) -> None:
+    """Whatever the application's fallback is; its answer and its end are written down behind it, and it costs nothing."""
+    house = gate.house
+    house.set_application("fallback=hangup", "home_country=SE")
+
+    async def steps() -> None:
+        async with gate.down():
+            answer = await gate.hear(house.arrived(to="112"))
+            action = msgspec.json.decode(answer)["action"]
+            assert action == {"name": "connectPstn", "number": "112", "maxDuration": 14_400, "cli": "private"}
+            assert await gate.hear(house.arrived(to="112")) == answer
+            assert await gate.hear(house.arrived("c2")) == house.hang_up
+            assert await gate.hear(house.answered()) == house.go_on
+            with pytest.raises(StorageUnavailable):
+                await gate.hear(house.ended(seconds=31, to="112"))
+        assert await gate.hear(house.arrived(to="112")) == house.hang_up  # it is over
+        assert await gate.hear(house.ended(seconds=31, to="112")) == b"{}"
+
+    gate.run(steps)
+    call = house.call()
+    assert (call.state, call.duration_s, call.answered_at is not None) == ("ended", 31, True)
+    assert {"emergency", "late"} <= set(call.flags)
+    assert (house.moved(), house.wallet().held_micros) == ([], 0)
+
+
+def test_an_emergency_call_goes_on_when_the_store_is_back(gate: Gate) -> None:
+    """And its answer is no stray one."""
+    house = gate.house
+    house.set_application("fallback=hangup", "home_country=SE")
+
+    async def steps() -> None:
+        async with gate.down():
+            answer = await gate.hear(house.arrived(to="112"))
+        assert await gate.hear(house.arrived(to="112")) == answer
+        assert await gate.hear(house.answered()) == house.go_on
+        await gate.hear(house.ended(seconds=60, to="112"))
+
+    gate.run(steps)
+    assert (house.call().state, house.call().flags) == ("ended", ("emergency", "late"))

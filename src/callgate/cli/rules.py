@@ -290,7 +290,9 @@ async def explain(
         return 0
     say(f"{found.caller or '?'} -> {found.destination or '?'}  account {found.account or '-'}")
     say_steps(found.trace[:-1])
-    if found.outcome == "connect":
+    if found.outcome == "connect" and found.hold is None:
+        say(f"connect for at most {found.granted_s} s, nothing held")
+    elif found.outcome == "connect":
         say(f"connect for at most {found.granted_s} s, {found.hold} {found.currency} held for {found.held_s} s")
     else:
         say(f"refused: {found.refusal}. {found.reason}")

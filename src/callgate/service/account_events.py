@@ -71,12 +71,24 @@ class BlockedReport(EventReport, frozen=True, kw_only=True):
     call_id: str
 
 
+class EmergencyReport(EventReport, frozen=True, kw_only=True):
+    """An emergency number was dialled. `outcome` is `connect`, or `refuse` for a caller who had two such calls up. Account and
+    currency are empty, and `sequence` is 0, for a caller who has no account.
+    """
+
+    call_id: str
+    caller: str
+    destination: str
+    outcome: str
+
+
 REPORTS: dict[RecordType, type[EventReport]] = {
     RecordType.BALANCE_LOW: BalanceReport,
     RecordType.BALANCE_DEPLETED: BalanceReport,
     RecordType.LIMIT_REACHED: LimitReport,
     RecordType.CALL_REFUSED: RefusedReport,
     RecordType.ACCOUNT_BLOCKED: BlockedReport,
+    RecordType.CALL_EMERGENCY: EmergencyReport,
 }
 """What the data of each type is."""
 

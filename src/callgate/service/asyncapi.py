@@ -21,6 +21,7 @@ ABOUT = {
     RecordType.LIMIT_REACHED: "A call was refused because a limit of its account or application was reached.",
     RecordType.CALL_REFUSED: "A call of a known account was not let through.",
     RecordType.ACCOUNT_BLOCKED: "The account was blocked because its calls look like fraud.",
+    RecordType.CALL_EMERGENCY: "Somebody dials an emergency number.",
     RecordType.ENDPOINT_DISABLED: "Another endpoint is sent nothing any more: it was gone, or has failed for days.",
 }
 """What each type says; the reference has the same."""

@@ -26,6 +26,14 @@ from callgate.service.dialled import only_numbers, say_connect
 from callgate.service.did import Did
 from callgate.service.due import RINGING, due_after
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms, begin, ending
+from callgate.service.emergency import (
+    caller_of,
+    calls_up,
+    connected,
+    dials_emergency,
+    say_emergency,
+    tell_emergency,
+)
 from callgate.service.endpoint import Endpoint
 from callgate.service.outcome import Decided, Outcome
 from callgate.service.records import Call, Callback, Flag
@@ -57,17 +65,19 @@ class Authorize:
     rented: Mapping[str, Collection[AccountKey]] = field(default_factory=dict)
 
     def keys(self) -> Keys:
+        calls = (self.call.key,)
         identities = tuple(key for key in (self._user(), self._number()) if key is not None)
+        callers = (caller_of(self.call),) if self._is_emergency() else ()
         if self.presented is None and self.payer is None and self.did is None:
-            return Keys(calls=(self.call.key,), identities=identities)
+            return Keys(calls=calls, identities=identities, emergencies=callers)
         owner = None if self.did is None else AccountKey(self.did.application, self.did.account)
         payers = [each for each in (self.payer, owner) if each is not None]
         ticket = None if self.presented is None else self.presented.ticket
         if ticket is None:
-            return Keys(calls=(self.call.key,), identities=identities, accounts=tuple(payers))
-        payers.append(AccountKey(ticket.application, ticket.account))
-        used = TicketKey(ticket.application, ticket.id)
-        return Keys(calls=(self.call.key,), identities=identities, accounts=tuple(payers), tickets=(used,))
+            return Keys(calls=calls, identities=identities, accounts=tuple(payers), emergencies=callers)
+        accounts = (*payers, AccountKey(ticket.application, ticket.account))
+        used = (TicketKey(ticket.application, ticket.id),)
+        return Keys(calls=calls, identities=identities, accounts=accounts, tickets=used, emergencies=callers)
 
     def run(self, books: Books) -> Outcome:
         known = books.calls.get(self.call.key)
@@ -106,23 +116,12 @@ class Authorize:
         """Decide, and return the call's row; the hold of one that is let through is placed."""
         facts = self._facts(books, elastic)
         verdict = decide(facts)
+        if facts.emergencies_up is not None:
+            return self._emergency(books, facts, verdict)
         self._use_ticket(books)
         if verdict.usage is not None and verdict.usage is not facts.usage:
             books.usages.put(AccountKey(verdict.usage.application, verdict.usage.account), verdict.usage)
-        call = Call(
-            key=self.call.key,
-            state=CallState.REFUSED,
-            account=None if facts.account is None else facts.account.id,
-            currency=None if facts.account is None else facts.account.currency,
-            caller=self.call.user or self.call.cli or "",
-            destination=(verdict.destination or self.call.destination).address,
-            fingerprint=self.call.fingerprint,
-            refusal=verdict.refusal,
-            trace=msgspec.json.encode(verdict.trace),
-            flags=(Flag.NEAR_LIMIT,) if verdict.is_near_limit else (),
-            decided_at=self.now,
-            resource=self.call.resource,
-        )
+        call = self._row(facts, verdict)
         if verdict.is_rule_failed:
             call = call.flagged(Flag.RULE_FAILED)
         if facts.account is not None:
@@ -136,6 +135,36 @@ class Authorize:
                     tell_if_blocked(books, account, before, after, call, refusal, self.endpoints, self.now)
             return msgspec.structs.replace(call, answer=self._refused(facts, verdict))
         return self._connected(books, call, facts, verdict)
+
+    def _row(self, facts: Facts, verdict: Verdict) -> Call:
+        """The call as it stands before anything is held for it."""
+        return Call(
+            key=self.call.key,
+            state=CallState.REFUSED,
+            account=None if facts.account is None else facts.account.id,
+            currency=None if facts.account is None else facts.account.currency,
+            caller=self.call.user or self.call.cli or "",
+            destination=(verdict.destination or self.call.destination).address,
+            fingerprint=self.call.fingerprint,
+            refusal=verdict.refusal,
+            trace=msgspec.json.encode(verdict.trace),
+            flags=(Flag.NEAR_LIMIT,) if verdict.is_near_limit else (),
+            decided_at=self.now,
+            resource=self.call.resource,
+        )
+
+    def _emergency(self, books: Books, facts: Facts, verdict: Verdict) -> Call:
+        """Step 4 decides alone: neither a ticket nor a limit is used up."""
+        call = self._row(facts, verdict).flagged(Flag.EMERGENCY)
+        if verdict.refusal is None:
+            connect = say_emergency(self.call, facts.shown)
+            call = msgspec.structs.replace(
+                connected(call, self.now), answer=self.provider.answer(self.call, connect).body
+            )
+        else:
+            call = msgspec.structs.replace(call, answer=self._hang_up())
+        tell_emergency(books, facts.account, call, self.endpoints, self.now)
+        return call
 
     def _note_threshold(self, books: Books, account: Account) -> None:
         """Below what the balance is low, for who settles the call: there the application's settings are not at hand."""
@@ -186,7 +215,12 @@ class Authorize:
             hooks=self.hooks or {},
             did=self.did,
             rented=self.rented,
+            emergencies_up=calls_up(books, caller_of(self.call), self.now) if self._is_emergency() else None,
         )
+
+    def _is_emergency(self) -> bool:
+        """Whether the caller dials an emergency number. No call that we place does."""
+        return self.payer is None and dials_emergency(self.call, self.application.settings)
 
     def _payer(self, books: Books) -> AccountKey | None:
         """Step 5: the owner of the rented number that is called; else the in-app user, proven by the platform; else a ticket

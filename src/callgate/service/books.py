@@ -16,6 +16,7 @@ from callgate.ledger.wallet import Movement, Wallet
 from callgate.policy.account import Account
 from callgate.policy.usage import Usage
 from callgate.protocol.call import CallKey
+from callgate.protocol.life import LIVE
 from callgate.service.application import ApplicationRow
 from callgate.service.audit_entry import AuditEntry
 from callgate.service.delivery import Delivery
@@ -26,7 +27,7 @@ from callgate.service.inputs import Answered, InputKey
 from callgate.service.lease import Lease
 from callgate.service.number_list import ListChange, ListHead, ListKey
 from callgate.service.operator_rows import Operator, Session
-from callgate.service.records import Call, Callback, CallRecord
+from callgate.service.records import Call, Callback, CallRecord, Flag
 from callgate.service.reply import Reply
 from callgate.service.rule_book import RulesHead, RulesVersion
 from callgate.service.ticket import UsedTicket
@@ -50,6 +51,13 @@ class IdentityKey(NamedTuple):
 
     application: str
     identity: str
+
+
+class CallerKey(NamedTuple):
+    """Who calls, as the row of a call says it: a user, or a number. Empty where a caller shows neither."""
+
+    application: str
+    caller: str
 
 
 class TicketKey(NamedTuple):
@@ -93,6 +101,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     tokens: tuple[str, ...] = ()
     refunds: tuple[CallKey, ...] = ()
     open_holds: tuple[AccountKey, ...] = ()
+    emergencies: tuple[CallerKey, ...] = ()
     endpoints: tuple[str, ...] = ()
     deliveries: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
@@ -247,6 +256,9 @@ class Books:
         self.open_holds: Shelf[AccountKey, int] = Shelf(
             touched
         )  # how many, when the batch began: see `open_hold_count`
+        self.emergencies: Shelf[CallerKey, tuple[Call, ...]] = Shelf(
+            touched
+        )  # that are up, when the batch began: see `emergencies_of`
         self.endpoints: Shelf[str, Endpoint] = Shelf(touched)
         self.deliveries: Shelf[str, Delivery] = Shelf(touched)
         self.replies: Shelf[str, Reply] = Shelf(touched)
@@ -298,6 +310,14 @@ class Books:
         changes = (_is_holding(now, key) - _is_holding(before, key) for before, now in self.calls.differences())
         return (self.open_holds.get(key) or 0) + sum(changes)
 
+    def emergencies_of(self, key: CallerKey) -> list[Call]:
+        """The emergency calls of this caller that are up, with what the jobs of this batch have done to them."""
+        calls = {call.key: call for call in self.emergencies.get(key) or () if Flag.EMERGENCY in call.flags}
+        for _, call in self.calls.differences():
+            if call is not None and (call.key.application, call.caller) == key and Flag.EMERGENCY in call.flags:
+                calls[call.key] = call
+        return [call for call in calls.values() if call.state in LIVE]
+
     def wallet(self, application: str, account: str) -> Wallet:
         """The wallet of an account that is known to exist."""
         wallet = self.wallets.get(AccountKey(application, account))
@@ -314,4 +334,5 @@ class Books:
 def _is_holding(call: Call | None, key: AccountKey) -> bool:
     if call is None or call.hold is None:
         return False
-    return call.hold.state is HoldState.OPEN and (call.key.application, call.account) == key
+    is_of_nothing = Flag.EMERGENCY in call.flags
+    return call.hold.state is HoldState.OPEN and not is_of_nothing and (call.key.application, call.account) == key

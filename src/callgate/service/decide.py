@@ -14,6 +14,7 @@ from callgate.ledger.wallet import Wallet, funds_micros, spent_micros
 from callgate.money import format_micros, format_nanos
 from callgate.policy.account import Account
 from callgate.policy.caller_id import Screening, judge_caller_id
+from callgate.policy.emergency import CALLS_AT_ONCE, judge_emergency
 from callgate.policy.hours import judge_hours
 from callgate.policy.judge import judge_account, judge_application, judge_caller
 from callgate.policy.judge_limits import (
@@ -72,6 +73,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision may look at. `account` is who pays, None when nobody is known to; `wallet` and `usage` are theirs.
     `redirected`: the call's destination is not what was dialled. `shown` is the number that the callee will see, None
     where it sees none: a price may depend on it. `did` is the rented number that was called, `rented` are all there are.
+    `emergencies_up`: how many emergency calls of the caller are up, where this is one; None where it is none.
     `elapsed_s`: how long the caller has been in a menu, which the platform may or may not count.
     """
 
@@ -93,6 +95,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     did: Did | None = None
     rented: Collection[str] = ()
     elapsed_s: int = 0
+    emergencies_up: int | None = None
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -136,6 +139,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 def decide(facts: Facts) -> Verdict:
     """Climb the ladder until a step refuses; where none does, grant what credit and caps cover."""
+    if facts.emergencies_up is not None:
+        return decide_emergency(facts.call, facts.emergencies_up)
     ladder, trace = Ladder(facts), list[Step]()
     for step in ladder.steps():
         trace.append(step)
@@ -144,6 +149,13 @@ def decide(facts: Facts) -> Verdict:
     if ladder.ruling.decisive is not None:
         return decide_elsewhere(facts, ladder.ruling, trace)
     return ladder.granted(tuple(trace))
+
+
+def decide_emergency(call: CallArrived, up: int) -> Verdict:
+    """Step 4: an emergency call meets no other step, and nothing is held for it."""
+    refusal = judge_emergency(up)
+    step = Step("emergency", {"number": call.destination.address, "up": up, "most": CALLS_AT_ONCE}, refusal)
+    return Verdict(trace=(step,), refusal=refusal, granted_s=0 if refusal is not None else MAX_GRANT_S)
 
 
 _NO_RULING = Ruling()

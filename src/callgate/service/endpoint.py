@@ -66,6 +66,7 @@ class RecordType(StrEnum):
     LIMIT_REACHED = "limit.reached"
     CALL_REFUSED = "call.refused"
     ACCOUNT_BLOCKED = "account.blocked"
+    CALL_EMERGENCY = "call.emergency"
     ENDPOINT_DISABLED = "endpoint.disabled"
 
 
@@ -80,6 +81,7 @@ OF_EMAIL = (
     RecordType.BALANCE_DEPLETED,
     RecordType.LIMIT_REACHED,
     RecordType.ACCOUNT_BLOCKED,
+    RecordType.CALL_EMERGENCY,
     RecordType.ENDPOINT_DISABLED,
 )
 """What is sent by mail unless an endpoint says otherwise: what somebody should look at, and not every call."""

@@ -9,7 +9,7 @@ from callgate.protocol.call import CallKey, EndpointKind
 from callgate.protocol.life import LIVE
 from callgate.service.books import AccountKey
 from callgate.service.ports import CallPosition, Platform, Store
-from callgate.service.records import Call, is_unplaced
+from callgate.service.records import Call, Flag, is_unplaced
 from callgate.service.reports import find_call
 
 AT_ONCE = 8
@@ -72,6 +72,8 @@ async def hang_up_application(store: Store, platform: Platform, application: str
 
 
 async def _hang_up_all(platform: Platform, calls: Sequence[Call]) -> HungUp:
+    """Emergency calls go on: only who names one ends it."""
+    calls = [call for call in calls if Flag.EMERGENCY not in call.flags]
     ended: list[str] = []
     failed: dict[str, str] = {}
     room = asyncio.Semaphore(AT_ONCE)

@@ -13,8 +13,9 @@ from callgate.protocol.call import CallArrived, CallEnded
 from callgate.protocol.life import LIVE, CallState
 from callgate.service.account_events import tell_refused
 from callgate.service.books import AccountKey, Books, Keys
+from callgate.service.emergency import connected, ended, tell_emergency
 from callgate.service.endpoint import Endpoint
-from callgate.service.records import Call, Callback, Flag
+from callgate.service.records import Call, Callback, Flag, SettledBy
 from callgate.service.settle import Ending, read_ending
 
 
@@ -31,13 +32,16 @@ class Overrule:
     answer: bytes
     now: datetime
     endpoints: Sequence[Endpoint] = ()  # who may want to hear that it is refused
+    is_emergency: bool = False  # then the fallback connects
 
     def keys(self) -> Keys:
         return Keys(calls=(self.call.key,))
 
     def run(self, books: Books) -> None:
         known = books.calls.get(self.call.key)
-        if known is None:
+        if self.is_emergency:
+            self._connect(books, known)
+        elif known is None:
             books.calls.put(self.call.key, self._refused(self._undecided()))
         elif known.state is CallState.PARKED:
             assert known.parked is not None, "a parked call keeps its end"
@@ -66,6 +70,21 @@ class Overrule:
                 covered=self.call.covered,
             )
         )
+
+    def _connect(self, books: Books, known: Call | None) -> None:
+        """Whatever the late job came to, the caller of an emergency number was put through."""
+        if known is not None and known.state is not CallState.PARKED and known.decided_at != self.decided_at:
+            return  # decided before, in time
+        if known is None or known.state is CallState.PARKED:
+            call = connected(self._undecided(), self.now)
+            tell_emergency(books, None, call, self.endpoints, self.now)
+        else:
+            call = known if known.state in LIVE else connected(known, self.now)
+        if known is not None and known.parked is not None:
+            call = msgspec.structs.replace(
+                ended(call, known.parked, self.now), parked=known.parked, settled_by=SettledBy.DISCONNECT
+            )
+        books.calls.put(call.key, msgspec.structs.replace(call.flagged(Flag.LATE), answer=self.answer))
 
     def _undecided(self) -> Call:
         return Call(

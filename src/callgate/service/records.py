@@ -27,6 +27,7 @@ class Flag(StrEnum):
     LATE = "late"  # decided after the deadline and undone
     NEAR_LIMIT = "near_limit"  # more calls in a minute than the operator wants to go unnoticed
     RULE_FAILED = "rule_failed"  # a rule of the operator could not be judged, so that the call was refused
+    EMERGENCY = "emergency"  # an emergency number was dialled: nothing else was asked
     LIMITED = "limited"  # let through while the store was down, with nothing held
     CREDIT_ENDED = "credit_ended"  # its hold could not be extended: we asked the platform to end it
 

@@ -151,6 +151,7 @@ def _facts(decided: DecidedCall, call: CallArrived, judges: Judges) -> Facts:
         wallet=wallet,
         deck=None if account is None else _deck_then(judges, account.deck, was, account.currency),
         now=was.decided_at,
+        emergencies_up=saw.get("emergency", {}).get("up"),  # of any other call None: the step was not asked
         lists=judges.lists,
         rules=judges.rules,
         hooks={name: seen[name] for name in hooks_in(seen)},

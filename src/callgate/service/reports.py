@@ -280,7 +280,9 @@ def report_call(call: Call, now: datetime, callbacks: Sequence[Callback] = ()) -
         caller=call.caller,
         destination=call.destination,
         decision=_decision(call),
-        hold=format_micros(call.hold.amount_micros) if call.hold is not None and is_live else None,
+        hold=format_micros(call.hold.amount_micros)
+        if call.hold is not None and is_live and call.rate is not None
+        else None,
         held_s=held_s(call) if is_live else None,
         charge=None if call.charge_micros is None else format_micros(call.charge_micros),
         currency=call.currency,

@@ -35,6 +35,7 @@ from callgate.service.books import Job
 from callgate.service.catalog import Catalog
 from callgate.service.did import Did, DidKey
 from callgate.service.elastic import DEFAULT_TERMS, ElasticTerms
+from callgate.service.emergency import dials_emergency, say_emergency
 from callgate.service.hooks import HOOK_LIMIT_S, ask_hooks, hooks_in
 from callgate.service.limited import Limited
 from callgate.service.meter import Meter
@@ -199,9 +200,11 @@ class Responder:
             return self._fall_back(job, provider, type(error).__name__, may_be_held=isinstance(error, TimeoutError))
 
     def _fall_back(self, job: Authorize, provider: Provider, why: str, *, may_be_held: bool) -> WireReply:
-        """Hang up, and have that written down as the decision."""
+        """Hang up, or put an emergency call through, and have that written down as the decision."""
         self.meter.fell_back()
         log.error("decision.fallback", call_id=job.call.key.call_id, error=why)
+        if dials_emergency(job.call, job.application.settings):
+            return self._put_through(job, provider)
         fallback = provider.answer(job.call, HangUp())
         overrule = Overrule(
             call=job.call,
@@ -213,6 +216,24 @@ class Responder:
         )
         self._overrule(overrule, may_be_held=may_be_held)
         return fallback
+
+    def _put_through(self, job: Authorize, provider: Provider) -> WireReply:
+        """An emergency call connects whatever the store does. What is told of it meanwhile is written down behind that."""
+        answer = provider.answer(job.call, say_emergency(job.call, None))
+        if len(self._overruling) >= OVERRULE_LIMIT:
+            log.error("overrule.dropped", call_id=job.call.key.call_id)
+            return answer
+        overrule = Overrule(
+            call=job.call,
+            decided_at=job.now,
+            body=job.body,
+            answer=answer.body,
+            now=self._clock(),
+            endpoints=job.endpoints,
+            is_emergency=True,
+        )
+        self._limited.remember(job.call, answer.body, self._in_time(self._until_done(overrule)))
+        return answer
 
     def _let_through(self, job: Authorize) -> WireReply | None:
         """Answer a call from memory while the store is down, where its application wants that; never where it is only slow."""
@@ -379,7 +400,9 @@ def _ignore_outcome(task: asyncio.Task[Outcome]) -> None:
 async def hooks_of(call: CallArrived, catalog: Catalog, limit_s: float = HOOK_LIMIT_S) -> Mapping[str, Value]:
     """What hooks say of a call, where the rules of its application ask any. Takes no longer than hooks may, nor than that."""
     rules = catalog.rules.get(call.key.application)
-    asked = hooks_in(rules.names) if rules is not None else []
+    if rules is None or dials_emergency(call, catalog.applications[call.key.application].row.settings):
+        return {}
+    asked = hooks_in(rules.names)
     return await ask_hooks(asked, call, limit_s=min(limit_s, HOOK_LIMIT_S)) if asked else {}
 
 

@@ -16,10 +16,12 @@ from callgate.protocol import Provider
 from callgate.protocol.call import Acknowledge, CallEnded, CallKey, CallResult
 from callgate.protocol.life import LIVE, CallState
 from callgate.rating.charge import billed_duration_s, charge_micros
+from callgate.service import emergency
 from callgate.service.account_events import tell_balance
 from callgate.service.books import AccountKey, Books, Keys
 from callgate.service.callout import stopped
 from callgate.service.elastic import over
+from callgate.service.emergency import is_emergency_call
 from callgate.service.endpoint import Endpoint, RecordType
 from callgate.service.name_callout import both, find
 from callgate.service.outcome import Outcome
@@ -144,6 +146,8 @@ def settle(  # noqa: PLR0913 - what a settlement rests on
     """
     if read_ending(ended) is Ending.UNCLEAR:
         return unclear(call, ended_at)
+    if is_emergency_call(call):
+        return _end_emergency(books, call, ended, ended_at, settled_by, endpoints)
     assert call.account is not None and call.hold is not None and call.rate is not None, "a live call has all three"
     wallet = books.wallet(call.key.application, call.account)
     held_micros = call.hold.amount_micros
@@ -167,6 +171,26 @@ def settle(  # noqa: PLR0913 - what a settlement rests on
     return close(books, call, movement, ended, ended_at, billed_s, charged_micros, settled_by, endpoints, kinds)
 
 
+def _end_emergency(  # noqa: PLR0913, PLR0917 - as of any other call
+    books: Books,
+    call: Call,
+    ended: CallEnded,
+    ended_at: datetime,
+    settled_by: SettledBy,
+    endpoints: Sequence[Endpoint],
+    corrects: str | None = None,
+) -> Call:
+    """Nothing was held and nothing is charged. There is a record where there is an account to number it."""
+    over_now = emergency.ended(call, ended, ended_at)
+    if call.account is None:
+        return msgspec.structs.replace(over_now, settled_by=settled_by)
+    kinds = [RecordType.CALL_ENDED if corrects is None else RecordType.CALL_CORRECTED]
+    if settled_by is SettledBy.ESTIMATE:
+        kinds.append(RecordType.CALL_SETTLED_BY_ESTIMATE)
+    nothing = emergency.nothing_moves(books, call)
+    return close(books, over_now, nothing, ended, ended_at, 0, 0, settled_by, endpoints, kinds, corrects)
+
+
 def correct_estimate(
     books: Books, call: Call, ended: CallEnded, *, now: datetime, endpoints: Sequence[Endpoint] = ()
 ) -> Call:
@@ -174,6 +198,9 @@ def correct_estimate(
 
     It happens once: from then on the call is settled by its end like any other.
     """
+    if is_emergency_call(call):
+        when, corrected = when_ended(call, ended, now), record_id(call.key)
+        return _end_emergency(books, call, ended, when, SettledBy.DISCONNECT, endpoints, corrected)
     assert call.account is not None and call.rate is not None, "an estimate was charged to somebody"
     assert call.charge_micros is not None and call.ended_at is not None, "an estimate is a settlement"
     wallet = books.wallet(call.key.application, call.account)

@@ -24,7 +24,7 @@ _TRANSFERS = "SELECT application, currency, debit, credit, amount_micros FROM tr
 _HOUSE = "SELECT application, currency, name, posted_micros FROM house_accounts"
 _WALLETS = select("wallets", rows.WALLET)
 _OPEN_HOLDS = """SELECT application, account, CAST(sum(hold_micros) AS BIGINT) FROM calls
-    WHERE hold_state = 'open' GROUP BY application, account"""
+    WHERE hold_state = 'open' AND (account IS NOT NULL OR hold_micros > 0) GROUP BY application, account"""
 _ENDED_CALLS = """SELECT k.application, k.call_id, c.hold_state, CASE WHEN c.state = 'ended' THEN c.charge_micros END,
     (SELECT CAST(coalesce(sum(amount_micros), 0) AS BIGINT) FROM transfers AS t
       WHERE t.application = k.application AND t.call_id = k.call_id

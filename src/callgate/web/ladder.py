@@ -59,6 +59,8 @@ def _done(call: Call) -> list[tuple[datetime, Rung]]:
     done: list[tuple[datetime, Rung]] = []
     if call.refusal is not None:
         done.append((call.decided_at, _rung(call.decided_at, f"refused: {call.refusal.replace('_', ' ')}", "bad")))
+    elif call.hold is not None and call.rate is None:
+        done.append((call.hold.placed_at, _rung(call.hold.placed_at, "emergency number: nothing held", "good")))
     elif call.hold is not None:
         held = f"{format_micros(call.hold.amount_micros)} {money} held for {call.granted_s:,} s"
         done.append((call.hold.placed_at, _rung(call.hold.placed_at, held, "good")))

@@ -297,6 +297,35 @@ def test_a_block_comes_after_what_led_to_it(house: "House") -> None:
     ]  # fmt: skip
 
 
+def test_an_emergency_call_is_told(house: "House") -> None:
+    """Of callers with an account and without, also when the third call is refused; once for each call, and nothing else."""
+    listen(house)
+    house.set_application("home_country=SE")
+    house.open("alice", "1")
+    for name, user in (("a", "alice"), ("a", "alice"), ("b", "alice"), ("c", "alice"), ("d", "stranger")):
+        house.hear(house.arrived(name, user=user, to="112"))
+    told = heard(house)
+    assert [(each["data"]["call_id"], each["data"]["account"], each["data"]["outcome"]) for each in told] == [
+        ("a", "alice", "connect"), ("b", "alice", "connect"), ("c", "alice", "refuse"), ("d", "", "connect"),
+    ]  # fmt: skip
+    assert {each["type"] for each in told} == {"call.emergency"}
+    assert (told[0]["data"]["caller"], told[0]["data"]["destination"], told[0]["data"]["sequence"]) == (
+        "alice",
+        "112",
+        1,
+    )
+
+
+def test_an_endpoint_of_one_account_hears_of_no_stranger(house: "House") -> None:
+    """Who has no account is told to endpoints that are limited to none."""
+    listen(house, accounts=("alice",))
+    house.set_application("home_country=SE")
+    house.open("alice", "1")
+    house.hear(house.arrived("a", user="stranger", to="112"))
+    house.hear(house.arrived("b", to="112"))
+    assert [each["data"]["call_id"] for each in heard(house)] == ["b"]
+
+
 @pytest.mark.parametrize("kind", REPORTS)
 def test_every_event_is_what_its_schema_says(kind: RecordType, house: "House") -> None:
     """A JSON Schema in the AsyncAPI document, with every field of the data required and described by its type."""

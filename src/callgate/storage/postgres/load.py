@@ -8,14 +8,17 @@ them is locked out.
 from collections.abc import Sequence
 
 from callgate.protocol.call import CallKey
-from callgate.service.books import AccountKey, Books, IdentityKey, Keys
+from callgate.service.books import AccountKey, Books, CallerKey, IdentityKey, Keys
+from callgate.service.records import Call
 from callgate.storage import rows, usage_rows
 from callgate.storage.alone import ALONE
 from callgate.storage.postgres.session import Connection
 from callgate.storage.postgres.statements import (
     ACCOUNT_ROW,
     CALL_ROW,
+    EMERGENCIES,
     IDENTITY_ROW,
+    LOCK_CALLERS,
     OPEN_HOLDS,
     REFUNDED,
     Statements,
@@ -42,6 +45,21 @@ async def load(connection: Connection, statements: Statements, books: Books, key
     if keys.open_holds:
         for row in await connection.fetch(OPEN_HOLDS, *_arrays(keys.open_holds, 2)):
             books.open_holds.load(AccountKey(row[0], row[1]), row[2])
+    if keys.emergencies:
+        await _load_emergencies(connection, books, keys.emergencies)
+
+
+async def _load_emergencies(connection: Connection, books: Books, keys: Sequence[CallerKey]) -> None:
+    """Behind all others: whoever waits for a caller holds nothing that the one who goes on still wants."""
+    named = _arrays(keys, 2)
+    await connection.fetch(LOCK_CALLERS, *named)
+    up: dict[CallerKey, tuple[Call, ...]] = dict.fromkeys(keys, ())
+    for row in await connection.fetch(EMERGENCIES, *named):
+        call = rows.to_call(tuple(row))
+        key = CallerKey(call.key.application, call.caller)
+        up[key] = (*up[key], call)
+    for key, calls in up.items():
+        books.emergencies.load(key, calls)
 
 
 async def _load_calls(connection: Connection, statements: Statements, books: Books, keys: Keys) -> None:

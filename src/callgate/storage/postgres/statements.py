@@ -148,7 +148,16 @@ REFUNDED = """SELECT k.application, k.call_id, CAST(coalesce(sum(t.amount_micros
     ON t.application = k.application AND t.call_id = k.call_id AND t.kind = 'refund' GROUP BY k.application, k.call_id"""
 OPEN_HOLDS = """SELECT k.application, k.account, count(c.call_id) FROM unnest($1::text[], $2::text[]) AS k(application, account)
     LEFT JOIN calls AS c ON c.application = k.application AND c.account = k.account AND c.hold_state = 'open'
+        AND c.flags NOT LIKE '%emergency%'
     GROUP BY k.application, k.account"""
+LOCK_CALLERS = """SELECT pg_advisory_xact_lock(hashtextextended(application || ' ' || caller, 0))
+    FROM (SELECT DISTINCT application, caller FROM unnest($1::text[], $2::text[]) AS k(application, caller)
+          ORDER BY application, caller) AS callers"""
+"""Callers have no rows to lock."""
+
+EMERGENCIES = f"""SELECT {", ".join(f"c.{name}" for name in rows.CALL)}
+    FROM unnest($1::text[], $2::text[]) AS k(application, caller)
+    JOIN calls AS c ON c.application = k.application AND c.caller = k.caller AND c.hold_state = 'open' AND c.rate IS NULL"""
 STEP_FORWARD = """UPDATE deliveries SET state = 'next' WHERE number IN (
     SELECT min(d.number) FROM unnest($1::text[], $2::text[], $3::text[]) AS l(endpoint, application, account)
     JOIN deliveries AS d ON d.state = 'waiting' AND d.endpoint = l.endpoint AND d.application = l.application

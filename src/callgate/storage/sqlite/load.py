@@ -10,7 +10,7 @@ from callgate.service.books import AccountKey, Books, IdentityKey, Keys
 from callgate.storage import rows, usage_rows
 from callgate.storage.alone import ALONE
 from callgate.storage.rows import Row
-from callgate.storage.sql import select_many
+from callgate.storage.sql import select, select_many
 from callgate.storage.sqlite.kept import Kept, Opened
 
 V = TypeVar("V")
@@ -39,6 +39,9 @@ def load(db: sqlite3.Connection, books: Books, keys: Keys, kept: Kept) -> None:
         books.refunded.load(refund, db.execute(_REFUNDED, refund).fetchone()[0])
     for account in keys.open_holds:
         books.open_holds.load(account, db.execute(_OPEN_HOLDS, account).fetchone()[0])
+
+    for caller in keys.emergencies:
+        books.emergencies.load(caller, tuple(map(rows.to_call, db.execute(_EMERGENCIES, caller).fetchall())))
 
 
 def _load_calls(db: sqlite3.Connection, books: Books, keys: Sequence[CallKey]) -> list[AccountKey]:
@@ -99,4 +102,7 @@ def _rows(
 _REFUNDED = """SELECT coalesce(sum(amount_micros), 0) FROM transfers
     WHERE application = ? AND call_id = ? AND kind = 'refund'"""
 _OPEN_HOLDS = """SELECT count(*) FROM calls
-    WHERE application = ? AND account = ? AND hold_state = 'open' AND state IN ('arrived', 'answered')"""
+    WHERE application = ? AND account = ? AND hold_state = 'open' AND flags NOT LIKE '%emergency%'"""
+_EMERGENCIES = (
+    f"{select('calls', rows.CALL)} WHERE application = ? AND caller = ? AND hold_state = 'open' AND rate IS NULL"
+)
