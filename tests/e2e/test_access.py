@@ -27,6 +27,7 @@ def test_no_log_holds_a_secret_or_a_number(new_gate: NewGate) -> None:
     """A whole run with everything logged: calls, refusals, forged callbacks, the API with good and bad tokens, the feed."""
     with new_gate() as gate:
         token = gate.must("token", "create", "run", "--role", "admin", "--json").json["token"]
+        gate.must("app", "set", gate.key, "platform=http://127.0.0.1:9")
         gate.stop()
         gate.start(CALLGATE_LOG_LEVEL="debug")
         load(gate)
@@ -51,9 +52,8 @@ def test_no_log_holds_a_secret_or_a_number(new_gate: NewGate) -> None:
         ask(gate, "GET", "/nowhere/+46701740605?number=+46701740605", token)
         second = ask(gate, "POST", "/tokens", token, {"name": "x", "role": "viewer"}).json["token"]
         gate.request("GET", f"/calls/c1?app={gate.key}&x=+46701740605")
-        gate.must("app", "set", gate.key, "platform=http://127.0.0.1:9")
         callout = {"account": "alice", "kind": "tts", "to": "+46701740608", "text": "hushhush", "from": "+46701740605"}
-        assert ask(gate, "POST", "/callouts", token, callout).status == 502
+        assert ask(gate, "POST", f"/callouts?app={gate.key}", token, callout).status == 502
         sign_in = {"content-type": "application/x-www-form-urlencoded"}
         gate.request("POST", "/sign-in", f"token={token}&form_token=hushed".encode(), sign_in)
         gate.request(
