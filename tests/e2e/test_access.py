@@ -27,6 +27,7 @@ def test_no_log_holds_a_secret_or_a_number(new_gate: NewGate) -> None:
     """A whole run with everything logged: calls, refusals, forged callbacks, the API with good and bad tokens, the feed."""
     with new_gate() as gate:
         token = gate.must("token", "create", "run", "--role", "admin", "--json").json["token"]
+        gate.must("app", "set", gate.key, "platform=http://127.0.0.1:9")
         gate.stop()
         gate.start(CALLGATE_LOG_LEVEL="debug")
         load(gate)
@@ -51,6 +52,15 @@ def test_no_log_holds_a_secret_or_a_number(new_gate: NewGate) -> None:
         ask(gate, "GET", "/nowhere/+46701740605?number=+46701740605", token)
         second = ask(gate, "POST", "/tokens", token, {"name": "x", "role": "viewer"}).json["token"]
         gate.request("GET", f"/calls/c1?app={gate.key}&x=+46701740605")
+        callout = {"account": "alice", "kind": "tts", "to": "+46701740608", "text": "hushhush", "from": "+46701740605"}
+        assert ask(gate, "POST", f"/callouts?app={gate.key}", token, callout).status == 502
+        sign_in = {"content-type": "application/x-www-form-urlencoded"}
+        gate.request("POST", "/sign-in", f"token={token}&form_token=hushed".encode(), sign_in)
+        gate.request(
+            "POST", "/sign-in", b"name=eva&password=hushword&code=123123", sign_in | {"cookie": "callgate_form=x"}
+        )
+        gate.request("POST", "/auth/sinch/token", b'{"user": "alice", "password": "hushword"}')
+        gate.request("GET", "/sign-in/openid/callback?code=hushcode&state=hushstate")
         deadline = time.monotonic() + 10
         while b"event: ended" not in b"".join(feed) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -62,6 +72,7 @@ def test_no_log_holds_a_secret_or_a_number(new_gate: NewGate) -> None:
         log = gate.log
         assert "callback" in log or "server.listening" in log
         hidden = [gate.secret, token, second, endpoint["secret"], "aHVzaGh1c2g", "hush", "Zm9yZ2Vk"]
+        hidden += ["hushword", "hushcode", "hushstate", "123123", "46701740608"]
         hidden += ["46701740605", "46701740607", "46709999999999"]
         assert [each for each in hidden if each in log] == []
 

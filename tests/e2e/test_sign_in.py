@@ -216,10 +216,27 @@ def test_a_ticket_is_good_for_one_call(app: App) -> None:
     assert PASSWORD not in gate.log
 
 
+def test_nobody_who_is_called_sees_a_ticket(app: App) -> None:
+    """What is sent on to an app's user, or to a phone, is of our own making."""
+    gate = app.gate
+    for call_id, to, action in (
+        ("m1", {"type": "username", "endpoint": "zoe"}, "connectMxp"),
+        ("m2", {"type": "number", "endpoint": "+46701740605"}, "connectPstn"),
+    ):
+        ticket = app.sign_in(user="kid", password=PASSWORD).json["ticket"]
+        headers = [{"key": "callgate-ticket", "value": ticket}, {"key": "note", "value": ticket}]
+        event = gate.ice(call_id, user="", originationType="PSTN", callHeaders=headers, custom=ticket)
+        reply = gate.post(event | {"to": to})
+        assert (reply.action, ticket in reply.body.decode(), b"cgt1_" in reply.body) == (action, False, False)
+        assert gate.must("calls", "show", call_id, "--json").json["account"] == "family"
+        gate.post(gate.dice(call_id, 0))
+
+
 def test_a_ticket_for_one_number(app: App) -> None:
     """Another number is refused; it may also come in `custom`."""
     ticket = app.sign_in(user="kid", password=PASSWORD, to="+46 70 174 06 05").json["ticket"]
-    assert app.call("n1", ticket, to={"type": "number", "endpoint": "+46701740606"}) == "hangup"
+    assert app.call("n1", ticket, to="+46701740606") == "hangup"
+    assert app.gate.must("calls", "show", "n1", "--json").json["decision"]["refusal"] == "caller_unknown"
     body = app.gate.ice("n2", user="", originationType="PSTN", custom=json.dumps({"callgate-ticket": ticket}))
     assert app.gate.post(body).action == "connectPstn"
 

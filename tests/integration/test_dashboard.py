@@ -249,6 +249,33 @@ def test_a_token_signs_in_and_a_button_out(visit: Visit) -> None:
     visit(steps)
 
 
+def test_no_page_holds_the_token(visit: Visit) -> None:
+    """Neither one that was just signed in with it, nor the form after a wrong one, nor any cookie; no session's secret either."""
+
+    async def steps(desk: Desk) -> None:
+        await desk.place("c1")
+        admin = await issue_token(desk.store, "admin", Role.ADMIN, desk.now)
+        wrong = await desk.sign_in(f"{admin}x")
+        assert wrong.status == 401 and admin not in await wrong.text()
+        await desk.sign_in(admin)
+        assert desk.app is not None
+        (session,) = [kept.value for kept in desk.browser.cookie_jar if kept.key == COOKIE]
+        paths = [route.path for route in desk.app.routes if "GET" in route.methods and "{" not in route.path]
+        paths += ["/accounts/alice?app=app", "/calls/c1?app=app", "/applications/app"]
+        looked_at = 0
+        for path in paths:
+            if path == "/live":
+                continue
+            reply = await desk.get(path.lstrip("/"))
+            page = await reply.text()
+            looked_at += reply.status == 200
+            assert admin not in page and session not in page, path
+        assert looked_at >= 12
+        assert all(admin not in kept.value for kept in desk.browser.cookie_jar)
+
+    visit(steps)
+
+
 def test_the_cookie_stays_with_the_browser_and_this_site(visit: Visit) -> None:
     """No script reads it, no other site has it sent, and from https it never leaves https."""
 
