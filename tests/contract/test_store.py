@@ -729,9 +729,9 @@ class _BlockedBefore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
+    async def perform(self, job: Job[T], *, is_urgent: bool = False, is_patient: bool = False) -> T:
         if not isinstance(job, PublishDeck):
-            return await self._store.perform(job, is_urgent=is_urgent)
+            return await self._store.perform(job, is_urgent=is_urgent, is_patient=is_patient)
 
         def act(books: Books) -> T:
             self._blocker.run(books)

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import itertools
 import json
 import re
 import signal
@@ -30,15 +31,24 @@ def until(look: Callable[[], Any], within_s: float = WITHIN_S) -> Any:
     return found
 
 
-class Operator:
-    """A server with one account, and a program that holds its token."""
+accounts = itertools.count(1)
 
-    def __init__(self, gate: Any, platform_url: str, credit: str) -> None:
+
+class Operator:
+    """A server, and a program that holds a token of it. `open` gives it an account of its own: servers are dear, and shared."""
+
+    def __init__(self, gate: Any, platform_url: str) -> None:
         self.gate = gate
+        self.account = ""
         gate.must("app", "set", gate.key, f"platform={platform_url}")
-        gate.account("shop", credit)
         self.token = gate.must("token", "create", "shop", "--role", "operator", "--json").json["token"]
         self.start()
+
+    def open(self, credit: str) -> "Operator":
+        """From here on it is about another account, with so much in it."""
+        self.account = f"shop{next(accounts)}"
+        self.gate.account(self.account, credit)
+        return self
 
     def start(self) -> None:
         """And wait until its API has loaded."""
@@ -47,8 +57,8 @@ class Operator:
 
     def place(self, key: str | None = None, **body: Any) -> Any:
         headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json"}
-        headers |= {"idempotency-key": key} if key else {}
-        said = json.dumps({"account": "shop", "kind": "bridge", "from": ANNA, "to": BERT} | body).encode()
+        headers |= {"idempotency-key": f"{self.account} {key}"} if key else {}
+        said = json.dumps({"account": self.account, "kind": "bridge", "from": ANNA, "to": BERT} | body).encode()
         return self.gate.request("POST", "/api/v1/callouts", said, headers)
 
     def call(self, call_id: str) -> Any:
@@ -56,12 +66,14 @@ class Operator:
         return reply.json if reply.status == 200 else None
 
     def live(self) -> list[Any]:
-        reply = self.gate.request("GET", "/api/v1/calls?state=live", b"", {"authorization": f"Bearer {self.token}"})
+        path = f"/api/v1/calls?state=live&account={self.account}"
+        reply = self.gate.request("GET", path, b"", {"authorization": f"Bearer {self.token}"})
         return list(reply.json["items"])
 
     @property
     def held(self) -> Decimal:
-        reply = self.gate.request("GET", "/api/v1/accounts/shop", b"", {"authorization": f"Bearer {self.token}"})
+        path = f"/api/v1/accounts/{self.account}"
+        reply = self.gate.request("GET", path, b"", {"authorization": f"Bearer {self.token}"})
         return Decimal(reply.json["held"])
 
     def is_settled(self) -> bool:
@@ -100,23 +112,40 @@ class Emulator:
     def phone(self, number: str, **manner: Any) -> None:
         self.ask("PUT", f"/phones/{number}", manner)
 
-    def dialled(self) -> list[str]:
+    def calls(self) -> list[Any]:
         calls = self.ask("GET", "/calls")
-        return sorted(each["to"].removeprefix("number:") for each in calls.get("items", calls))
+        return list(calls.get("items", calls))
+
+    def begin(self) -> "Emulator":
+        """What was dialled before does not count any more."""
+        self.before = len(self.calls())
+        return self
+
+    def dialled(self) -> list[str]:
+        calls = self.calls()
+        numbers = [each["to"].removeprefix("number:") for each in calls]
+        return sorted(numbers[: len(numbers) - self.before])
 
     def stop(self) -> None:
         self.process.kill()
         self.process.communicate()
 
 
-@pytest.fixture
-def emulated(new_gate: Any) -> Iterator[tuple[Operator, Emulator]]:
+@pytest.fixture(scope="module")
+def emulating(new_gate: Any) -> Iterator[tuple[Operator, Emulator]]:
     with new_gate(is_serving=False) as gate:
         emulator = Emulator(gate)
         try:
-            yield Operator(gate, emulator.url, "1"), emulator
+            yield Operator(gate, emulator.url), emulator
         finally:
             emulator.stop()
+
+
+@pytest.fixture
+def emulated(emulating: tuple[Operator, Emulator]) -> tuple[Operator, Emulator]:
+    """With an account of this test's own, and nobody dialled yet."""
+    shop, emulator = emulating
+    return shop.open("1"), emulator.begin()
 
 
 def test_click_to_call(emulated: tuple[Operator, Emulator]) -> None:
@@ -125,7 +154,7 @@ def test_click_to_call(emulated: tuple[Operator, Emulator]) -> None:
     for hangs_up, stays in ((ANNA, BERT), (BERT, ANNA)):
         emulator.phone(hangs_up, ring_s=5, talk_s=30)
         emulator.phone(stays, ring_s=5, talk_s=3000)
-        held = Decimal(shop.gate.wallet("shop")["available"]) // Decimal("0.04") * Decimal("0.04")
+        held = Decimal(shop.gate.wallet(shop.account)["available"]) // Decimal("0.04") * Decimal("0.04")
         placed = shop.place(f"button-{hangs_up}")
         assert placed.status == 201, placed
         assert shop.held == held
@@ -139,8 +168,9 @@ def test_click_to_call(emulated: tuple[Operator, Emulator]) -> None:
         until(shop.is_settled)
         assert shop.call(first["call_id"])["charge"] == "0.02"
     assert emulator.dialled() == [ANNA, ANNA, BERT, BERT]
-    records = shop.gate.must("cdr", "export", "--since", "1d", "--format", "ndjson").out.splitlines()
-    assert [json.loads(each)["charge"] for each in records] == ["0.02"] * 4
+    lines = shop.gate.must("cdr", "export", "--since", "1d", "--format", "ndjson").out.splitlines()
+    records = [record for record in map(json.loads, lines) if record["account"] == shop.account]
+    assert [each["charge"] for each in records] == ["0.02"] * 4
     assert shop.gate.must("ledger", "verify").code == 0
 
 
@@ -156,7 +186,7 @@ def test_who_is_not_there_is_not_connected(emulated: tuple[Operator, Emulator]) 
     assert shop.place().status == 201
     until(shop.is_settled)
     assert emulator.dialled() == [ANNA, ANNA, BERT]
-    assert shop.gate.wallet("shop")["posted"] == Decimal("0.98")
+    assert shop.gate.wallet(shop.account)["posted"] == Decimal("0.98")
     assert shop.gate.must("ledger", "verify").code == 0
 
 
@@ -170,7 +200,7 @@ def test_messages_and_conferences(emulated: tuple[Operator, Emulator]) -> None:
         "callout",
         "conference",
         "--account",
-        "shop",
+        shop.account,
         "--to",
         BERT,
         "--conference",
@@ -220,9 +250,8 @@ class Played:
     """A platform of which this test knows everything: what it was asked, and what it answers, when."""
 
     def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
-        self.hung_up: list[str] = []
-        self.answer: Callable[[int], str | None] = lambda number: f"call-{number}"
+        self.tests = 0
+        self.begin()
         played = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -254,30 +283,49 @@ class Played:
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
         self.thread.start()
 
+    def begin(self) -> "Played":
+        """Another test: nothing was asked yet, and ids are others."""
+        self.tests += 1
+        self.asked: list[dict[str, Any]] = []
+        self.hung_up: list[str] = []
+        self.answer: Callable[[int], str | None] = self.id
+        return self
+
+    def id(self, number: int) -> str:
+        """What the call is called that was asked for as the first, the second and so on."""
+        return f"call-{self.tests}-{number}"
+
     def stop(self) -> None:
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
 
 
-@pytest.fixture
-def played(new_gate: Any) -> Iterator[tuple[Operator, Played]]:
+@pytest.fixture(scope="module")
+def playing(new_gate: Any) -> Iterator[tuple[Operator, Played]]:
     with new_gate(is_serving=False) as gate:
         platform = Played()
         try:
-            yield Operator(gate, platform.url, "1"), platform
+            yield Operator(gate, platform.url), platform
         finally:
             platform.stop()
+
+
+@pytest.fixture
+def played(playing: tuple[Operator, Played]) -> tuple[Operator, Played]:
+    """With an account of this test's own, and nothing asked yet."""
+    shop, platform = playing
+    return shop.open("1"), platform.begin()
 
 
 def test_the_same_request_rings_once(played: tuple[Operator, Played]) -> None:
     """However often it comes, at the same time or later; another body under the same key is a conflict."""
     shop, platform = played
-    platform.answer = lambda number: time.sleep(0.5) or f"call-{number}"
+    platform.answer = lambda number: time.sleep(0.5) or platform.id(number)
     with ThreadPoolExecutor(20) as pool:
         replies = list(pool.map(lambda _: shop.place("once"), range(20)))
     assert {(reply.status, reply.body) for reply in replies} == {(201, replies[0].body)}
-    assert (len(platform.asked), replies[0].json["call_id"]) == (1, "call-1")
+    assert (len(platform.asked), replies[0].json["call_id"]) == (1, platform.id(1))
     assert shop.place("once", to=ANNA).status == 409
     (asked,) = platform.asked
     assert (asked["enableAce"], asked["enableDice"], asked["destination"]["endpoint"]) == (True, True, ANNA)
@@ -291,14 +339,14 @@ def test_a_platform_that_answers_twice_and_rings_twice(played: tuple[Operator, P
     custom = platform.asked[0]["custom"]
     gate = shop.gate
     for _ in range(2):
-        assert gate.post(gate.ace("call-1", custom=custom)).json["action"] == {
+        assert gate.post(gate.ace(platform.id(1), custom=custom)).json["action"] == {
             "name": "connectConf", "conferenceId": "room"
         }  # fmt: skip
-        assert gate.post(gate.ace("call-9", custom=custom)).action == "hangup"
-    for call_id in ("call-1", "call-9", "call-1"):
+        assert gate.post(gate.ace(platform.id(9), custom=custom)).action == "hangup"
+    for call_id in (platform.id(1), platform.id(9), platform.id(1)):
         assert gate.post(gate.dice(call_id, 61, custom=custom)).status == 200
     assert (shop.call(placed["call_id"])["charge"], shop.held) == ("0.04", 0)
-    assert gate.wallet("shop")["posted"] == Decimal("0.96")
+    assert gate.wallet(shop.account)["posted"] == Decimal("0.96")
     assert gate.must("ledger", "verify").code == 0
 
 
@@ -306,18 +354,18 @@ def test_a_platform_that_answers_too_late(played: tuple[Operator, Played]) -> No
     """Nobody is rung again; the call's own events name it, and from then on it is the same request's reply."""
     shop, platform = played
     stuck = threading.Event()
-    platform.answer = lambda number: stuck.wait(30) and f"call-{number}"
+    platform.answer = lambda number: stuck.wait(30) and platform.id(number)
     reply = shop.place("slow", kind="conference", to=ANNA, conference="room", **{"from": ""})
     reference = reply.json["reference"]
     assert (reply.status, reply.json["call_id"]) == (202, reference)
     assert (shop.call(reference)["state"], shop.held) == ("arrived", 1)
     gate, custom = shop.gate, platform.asked[0]["custom"]
-    assert gate.post(gate.ace("call-1", custom=custom)).action == "connectConf"
+    assert gate.post(gate.ace(platform.id(1), custom=custom)).action == "connectConf"
     repeat = shop.place("slow", kind="conference", to=ANNA, conference="room", **{"from": ""})
-    assert (repeat.status, repeat.json["call_id"], repeat.json["reference"]) == (201, "call-1", reference)
+    assert (repeat.status, repeat.json["call_id"], repeat.json["reference"]) == (201, platform.id(1), reference)
     stuck.set()
-    gate.post(gate.dice("call-1", 10, custom=custom))
-    assert (shop.call(reference)["charge"], shop.call("call-1")["charge"], shop.held) == ("0.02", "0.02", 0)
+    gate.post(gate.dice(platform.id(1), 10, custom=custom))
+    assert (shop.call(reference)["charge"], shop.call(platform.id(1))["charge"], shop.held) == ("0.02", "0.02", 0)
     assert len(platform.asked) == 1
 
 
@@ -336,17 +384,17 @@ def test_a_server_that_is_killed_while_it_asks(played: tuple[Operator, Played]) 
     assert shop.held == 1
     repeat = shop.place("killed")
     assert (repeat.status, len(platform.asked)) == (202, 1)
-    platform.answer = lambda number: f"call-{number}"
+    platform.answer = platform.id
     gate, custom = shop.gate, platform.asked[0]["custom"]
-    assert gate.post(gate.ace("call-1", custom=custom)).action == "connectConf"
+    assert gate.post(gate.ace(platform.id(1), custom=custom)).action == "connectConf"
     until(lambda: len(platform.asked) == 2)
-    until(lambda: shop.call("call-2"))
-    assert shop.place("killed").json["call_id"] == "call-1"
-    gate.post(gate.dice("call-1", 10, custom=custom))
-    until(lambda: platform.hung_up == ["call-2"])
-    gate.post(gate.dice("call-2", 0))
+    until(lambda: shop.call(platform.id(2)))
+    assert shop.place("killed").json["call_id"] == platform.id(1)
+    gate.post(gate.dice(platform.id(1), 10, custom=custom))
+    until(lambda: platform.hung_up == [platform.id(2)])
+    gate.post(gate.dice(platform.id(2), 0))
     assert shop.is_settled()
-    assert gate.wallet("shop")["posted"] == Decimal("0.98")
+    assert gate.wallet(shop.account)["posted"] == Decimal("0.98")
     assert (len(platform.asked), gate.must("ledger", "verify").code) == (2, 0)
 
 
@@ -356,7 +404,7 @@ def test_a_server_that_is_killed_before_the_second_side_is_rung(played: tuple[Op
     shop.place("killed")
     shop.gate.stop(signal.SIGKILL)
     with contextlib.closing(sqlite3.connect(shop.gate.folder / "gate.db")) as db:  # as its ACE leaves the row
-        db.execute("UPDATE calls SET state = 'answered', answered_at = decided_at WHERE call_id = 'call-1'")
+        db.execute("UPDATE calls SET state = 'answered', answered_at = decided_at WHERE call_id = ?", (platform.id(1),))
         db.commit()
     shop.start()
     until(lambda: len(platform.asked) == 2)
@@ -373,7 +421,7 @@ def test_no_platform_there(new_gate: Any) -> None:
     with new_gate(is_serving=False) as gate:
         platform = Played()
         platform.stop()
-        shop = Operator(gate, platform.url, "1")
+        shop = Operator(gate, platform.url).open("1")
         for _ in range(2):
             reply = shop.place("again")
             assert (reply.status, reply.json["type"].rpartition("/")[2]) == (502, "platform-failed")

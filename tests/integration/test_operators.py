@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from callgate.errors import Conflict, NotFound
+from callgate.service.openid import Person
 from callgate.service.operator import (
     SESSION_LASTS,
     AddOperator,
@@ -91,6 +92,31 @@ def test_a_code_works_once(store: Store) -> None:
         assert sum(not isinstance(each, Conflict) for each in results) == 1
         with pytest.raises(Conflict):
             await store.perform(SignIn(session=new_session(SessionKind.OPERATOR, "eva", NOW)[0]))
+        await store.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_a_provider_says_stands_in_the_session(store: Store) -> None:
+    """It makes nobody an operator, also not one of the same name; without the provider it is worth nothing."""
+
+    async def scenario() -> None:
+        await store.open()
+        await store.perform(EVA)
+        person = Person(name="eva", sub="5f1c", role=Role.ADMIN, application="app")
+        session, clear = new_session(SessionKind.OPENID, person.name, NOW, person)
+        await store.perform(SignIn(session=session))
+        assert await store.sessions_of("eva") == [session]
+        visitor = await signed_in(store, clear, NOW, has_openid=True)
+        assert visitor is not None
+        assert (visitor.who, visitor.role, visitor.application) == ("openid:eva", Role.ADMIN, "app")
+        assert await signed_in(store, clear, NOW) is None
+        operator = await store.operator("eva")
+        assert operator is not None and (operator.role, operator.signed_in_at) == (Role.OPERATOR, None)
+        await store.perform(RemoveOperator(name="eva"))
+        assert await signed_in(store, clear, NOW, has_openid=True) is not None
+        await store.perform(EndSessions(digests=[session.digest]))
+        assert await signed_in(store, clear, NOW, has_openid=True) is None
         await store.close()
 
     asyncio.run(scenario())

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sqlite3
+import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -22,6 +23,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import TestServer, unused_port
 from fake_pipedrive import FakePipedrive
 from fake_salesforce import FakeSalesforce
+from mail_server import write_certificate
 from standardwebhooks import Webhook
 
 from callgate.emulator.place import connect
@@ -396,8 +398,10 @@ class SlowClaims(SqliteStore):
         super().__init__(path)
         self.has_claimed = asyncio.Event()
 
-    async def claim_deliveries(self, endpoint: str, now: datetime, until: datetime, limit: int) -> Sequence[Delivery]:
-        claimed = await super().claim_deliveries(endpoint, now, until, limit)
+    async def claim_deliveries(
+        self, endpoint: str, now: datetime, until: datetime, limit: int, *, is_patient: bool = False
+    ) -> Sequence[Delivery]:
+        claimed = await super().claim_deliveries(endpoint, now, until, limit, is_patient=is_patient)
         if claimed:
             self.has_claimed.set()
             await asyncio.sleep(0.3)
@@ -595,8 +599,32 @@ def test_a_redirect_is_not_followed() -> None:
         async with office() as there, serving(redirect) as url, there.worker():
             await there.add(url)
             await there.call("a1")
-            assert (await there.until("a1", DeliveryState.NEXT)).why == "answered 307"
+            assert (await there.until("a1", DeliveryState.NEXT)).why == (
+                "redirected (307): it answered with a redirect, which is not followed; "
+                "add the endpoint with the URL that it leads to"
+            )
             assert paths == ["/hook"]
+
+    asyncio.run(steps())
+
+
+def test_a_certificate_that_nobody_vouches_for_is_a_state_of_its_own(tmp_path: Path) -> None:
+    """Nothing is sent; it says what to do, and is tried again like any other failure."""
+
+    async def steps() -> None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(write_certificate(tmp_path))
+        receiver = Receiver()
+        app = web.Application()
+        app.router.add_post("/{anywhere:.*}", receiver.hear)
+        server = TestServer(app, scheme="https")
+        await server.start_server(ssl=context)
+        async with office() as there, server, there.worker():
+            await there.add(str(server.make_url("/hook")))
+            await there.call("a1")
+            failed = await there.until("a1", DeliveryState.NEXT)
+            assert failed.why.startswith("certificate_refused: its certificate was not accepted; it must be valid for")
+            assert receiver.heard == []
 
     asyncio.run(steps())
 

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from http import HTTPStatus
 from urllib.parse import quote
 
 import aiohttp
@@ -16,7 +17,7 @@ from callgate.outbox.connectors import build, connector_class
 from callgate.outbox.crm import Crm, Link
 from callgate.outbox.mail import Mailer
 from callgate.outbox.schedule import Answer, Fate, read_status
-from callgate.outbox.trouble import REST
+from callgate.outbox.trouble import REST, Trouble, sentence
 from callgate.outbox.webhook import TIMEOUT_S, Webhooks, public_socket, webhooks
 from callgate.service.add_endpoint import known_endpoint
 from callgate.service.delivery import Delivery, Lane
@@ -101,7 +102,9 @@ class Senders:
             reply = await self._webhooks.post(delivery, receiver, self._clock())
         except DeliveryFailed as error:
             return Answer(Fate.RETRY if error.is_retryable else Fate.DEAD, str(error))
-        return read_status(reply.status, reply.retry_after, self._clock())
+        answer = read_status(reply.status, reply.retry_after, self._clock())
+        is_redirect = HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST
+        return answer._replace(why=sentence(Trouble.REDIRECTED, str(reply.status))) if is_redirect else answer
 
     def _crm(self, receiver: Receiver) -> Crm:
         """Raises `Invalid`."""

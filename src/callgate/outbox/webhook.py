@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from callgate.errors import DeliveryFailed
 from callgate.outbox.connections import Connections, NameUnknown, NoAnswer, Reply
+from callgate.outbox.trouble import Trouble, sentence
 from callgate.service.delivery import Delivery
 from callgate.service.endpoint import MAX_ENDPOINTS, PRIVATE_PREFIX, SECRET_PREFIX, Receiver, is_public
 
@@ -128,7 +129,7 @@ def _no_connection(error: OSError | ValueError) -> str:
         case NameUnknown():
             return "its name is not known"
         case ssl.SSLCertVerificationError():
-            return "its certificate was not accepted"
+            return sentence(Trouble.CERTIFICATE_REFUSED)
         case ssl.SSLError():
             return "no encrypted connection"
         case PrivateAddress():

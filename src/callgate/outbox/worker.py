@@ -38,8 +38,8 @@ ATTEMPT = timedelta(seconds=16)
 BESIDE_CALLS = 4
 """Deliveries on their way to one endpoint at a time while calls are being decided, which then never wait for many of them."""
 
-WRITTEN_AT_ONCE = 64
-"""Conclusions in one job of the store: calls that are being decided wait for one such job at most."""
+WRITTEN_AT_ONCE, WRITTEN_BESIDE_CALLS = 128, 16
+"""Conclusions in one job of the store; while calls are being decided, which then wait for one such job at most."""
 
 
 class Worker:
@@ -157,7 +157,8 @@ class Worker:
         wanted = line.wanted(now, in_hand, is_worth_while=is_worth_while, at_most=self._at_most())
         if wanted == 0:
             return []
-        return await self._store.claim_deliveries(name, now, now + CLAIMED_FOR, wanted)
+        until, is_busy = now + CLAIMED_FOR, self._is_busy()
+        return await self._store.claim_deliveries(name, now, until, wanted, is_patient=is_busy)
 
     def _at_most(self) -> int:
         return BESIDE_CALLS if self._is_busy() else AT_ONCE
@@ -225,17 +226,22 @@ class Worker:
             self._wake.set()
 
     async def _write_down(self) -> None:
-        """All that there is; in one commit what is not too much for one, each of another lane."""
+        """All that there is; in one commit what is not too much for one, each of another lane. While calls are being decided
+        it goes with them and has no commits of its own.
+        """
         concluded, self._concluded = self._concluded, []
-        portions = [concluded[at : at + WRITTEN_AT_ONCE] for at in range(0, len(concluded), WRITTEN_AT_ONCE)]
-        for number, portion in enumerate(portions):
+        while concluded:
+            is_busy = self._is_busy()
+            count = WRITTEN_BESIDE_CALLS if is_busy else WRITTEN_AT_ONCE
+            job = Conclude(of=tuple(concluded[:count]), endpoints=self._catalogs.now.endpoints)
             try:
-                await self._store.perform(Conclude(of=tuple(portion), endpoints=self._catalogs.now.endpoints))
+                await self._store.perform(job, is_patient=is_busy)
             except asyncio.CancelledError:  # perhaps before it began: it may be said twice, and not never
-                self._concluded[:0] = [each for left in portions[number:] for each in left]
+                self._concluded[:0] = concluded
                 raise
             except StorageUnavailable as error:  # their claims end, and they are sent again under the same ids
-                log.warning("deliveries.not_written_down", count=len(portion), error=str(error))
+                log.warning("deliveries.not_written_down", count=len(job.of), error=str(error))
+            del concluded[:count]
 
 
 class Turns:

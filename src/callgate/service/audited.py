@@ -91,9 +91,9 @@ class _AuditedStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
+    async def perform(self, job: Job[T], *, is_urgent: bool = False, is_patient: bool = False) -> T:
         audited = Audited(job=job, actor=self._actor, now=self._clock())
-        return cast("T", await self._store.perform(audited, is_urgent=is_urgent))
+        return cast("T", await self._store.perform(audited, is_urgent=is_urgent, is_patient=is_patient))
 
 
 def audited(store: Store, actor: Actor, clock: Callable[[], datetime]) -> Store:

@@ -95,8 +95,9 @@ class Store(Watched, Protocol):
     async def describe(self) -> str:
         """What engine this is, and what an operator may want to know of it, in a line. Raises `StorageUnavailable`."""
 
-    async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
-        """Run the job with those that wait beside it and return its answer once that is durable.
+    async def perform(self, job: Job[T], *, is_urgent: bool = False, is_patient: bool = False) -> T:
+        """Run the job with those that wait beside it and return its answer once that is durable. One that `is_patient` waits
+        a moment for others to go with, so that nobody waits for a commit of its own.
 
         A caller that is cancelled before the job has begun takes it back; after that it is done, and only the answer is
         lost. Raises `StorageOverloaded` when too many wait (never when `is_urgent`), `StorageUnavailable` when the engine
@@ -276,10 +277,13 @@ class Store(Watched, Protocol):
     async def endpoints(self) -> Sequence[Endpoint]:
         """All of them, in the order in which they were added."""
 
-    async def claim_deliveries(self, endpoint: str, now: datetime, until: datetime, limit: int) -> Sequence[Delivery]:
+    async def claim_deliveries(
+        self, endpoint: str, now: datetime, until: datetime, limit: int, *, is_patient: bool = False
+    ) -> Sequence[Delivery]:
         """Take what is next and due for one endpoint, the longest due first, and have until `until` to say what became of it.
 
         No two workers get the same one, and none waits for another. Whatever a worker that died has taken is due again then.
+        `is_patient` as in `perform`.
         """
 
     async def delivery(self, named: str) -> Delivery | None: ...

@@ -184,12 +184,15 @@ class Sweep:
 class Healing:
     """The server looks for calls whose end has not come, and asks the platform; `says` is what that has to say of a call:
     its end, True for one that is up or not told, False for none. What is due is due by the clock of when it began to look.
+    `was_ended` says whether the platform was asked to end a call.
     """
 
-    __slots__ = ("_began_us", "_says")
+    __slots__ = ("_began_us", "_says", "_was_ended")
 
-    def __init__(self, says: Callable[[CallId], End | bool], began_us: int) -> None:
-        self._says, self._began_us = says, began_us
+    def __init__(
+        self, says: Callable[[CallId], End | bool], began_us: int, was_ended: Callable[[CallId], bool]
+    ) -> None:
+        self._says, self._began_us, self._was_ended = says, began_us, was_ended
 
     def __repr__(self) -> str:
         return "healer"
@@ -211,12 +214,17 @@ class Healing:
                 keep_placed(step, oracle)
             case "KeepNotPlaced":
                 oracle.not_placed(step.calls)
-            case "ConfirmHangUp" | "HungUp":
-                oracle.is_hung_up(step.call, step.now_us)
+            case "ConfirmHangUp":
+                self._confirm(step, oracle)
             case "SettleByEstimate":
                 oracle.is_given_up(step.call, step.now_us, is_unknown=self._says(step.call) is False)
             case _:
                 raise Broken("unknown", f"{step.name}, for {self}")
+
+    def _confirm(self, step: Step, oracle: Oracle) -> None:
+        if not self._was_ended(step.call):
+            raise Broken("callout", f"{step.call} is said to be ended, and the platform was never asked to")
+        oracle.is_hung_up(step.call, step.now_us)
 
     def _tend(self, step: Step, oracle: Oracle) -> None:
         if step.name == "ExtendHold":

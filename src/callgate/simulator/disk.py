@@ -236,11 +236,11 @@ class SteppedStore(SqliteStore):
         self._disk = disk
         self._checkpointer = None  # it works by the clock on the wall
 
-    async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
+    async def perform(self, job: Job[T], *, is_urgent: bool = False, is_patient: bool = False) -> T:
         if asyncio.get_running_loop().is_closed():
             raise Killed
         step = Step(job, CAUSE.get(), self._disk.now_us())
-        return await super().perform(_Recorded(job, step, self._disk), is_urgent=is_urgent)
+        return await super().perform(_Recorded(job, step, self._disk), is_urgent=is_urgent, is_patient=is_patient)
 
     def _open(self) -> None:
         self._connection = connect(self._path, _Connection)

@@ -6,6 +6,7 @@ that order: which callback or order of an operator it did the work of, and the t
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from callgate.simulator.charges import affordable, cost, price_for
 from callgate.simulator.promises import MICROSECONDS
@@ -64,7 +65,7 @@ class Side:
 @dataclass(slots=True)
 class Placed:
     """What is known of a call that the server places, beside what is known of any. `left_at` is when the other side had gone, by
-    the world's time.
+    the world's time, and `over_at` when the server had found that, by a right clock, of a call that has a name.
     """
 
     ref: tuple[str, str]
@@ -74,6 +75,7 @@ class Placed:
     is_over: bool = False
     dialled_at_us: int | None = None
     left_at: float | None = None
+    over_at: float = inf
 
 
 @dataclass(slots=True)
@@ -173,7 +175,7 @@ class Oracle:
         self.setup = Setup(frozenset(), {}, {})
         self.parked: dict[tuple[str, str], Case] = {}
         self.live: dict[tuple[str, str], Case] = {}
-        self.time = 0.0  # the world's
+        self.time, self.is_clock_right = 0.0, True  # the world's
         self._requests: dict[tuple[str, str], tuple[int, str]] = {}  # what programs asked for, and were answered
         self._named: dict[tuple[str, str], tuple[str, str]] = {}  # platform's ids by our references
         self._lost_dice = dict(zip(plan.applications, plan.lost_dice, strict=False))
@@ -527,8 +529,9 @@ class Oracle:
         del self.cases[reference], self.live[reference]
         self.cases[key] = self.live[key] = case
         self._named[reference], case.key = key, key
-        if case.side is not None and case.side.left_at is not None:
-            case.side.left_at = self.time  # only now it can be ended
+        if case.side is not None and case.side.left_at is not None:  # only now it can be ended
+            case.side.left_at = self.time
+            case.side.over_at = self.time if case.side.is_over and self.is_clock_right else inf
         self.touched_cases |= {reference, key}
         return key
 
@@ -553,6 +556,7 @@ class Oracle:
                 self._settle(case, NEVER)
             elif peer.state != "live" and not side.is_over:
                 side.is_over, expected = True, "NOTHING" if case.is_unplaced else "HANG_UP"
+                side.over_at = self.time if self.is_clock_right else inf
             elif peer.state == "live" and peer.answered_at_us is not None and is_waiting:
                 side.is_asked, side.dialled_at_us, expected = True, now_us, "DIAL"
         return "" if outcome == expected else f"{key} beside {other}: {outcome}, must be {expected}"

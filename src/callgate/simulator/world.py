@@ -40,6 +40,9 @@ TEND_S = 0.01
 ALONE_S = 900.0
 """How long one side of a bridge may stay when the other has gone, and the server be down or its clock wrong meanwhile."""
 
+OVER_S = 200.0
+"""The same, where the clock was right when the server found that it had gone: its timer does not wait for another hour."""
+
 SWEEP_S = 20.0
 """How often the server looks for ends whose start never came."""
 
@@ -200,8 +203,10 @@ class World:
         """A side of a bridge that the server should have ended long ago, and did not."""
         latest = self.agenda.now - ALONE_S
         for key, case in self.oracle.live.items():
-            left_at = None if case.side is None or case.is_unplaced else case.side.left_at
-            if left_at is not None and left_at < latest and key not in self.platform.ended:
+            side = case.side
+            if side is None or case.is_unplaced or key in self.platform.ended:
+                continue
+            if (side.left_at is not None and side.left_at < latest) or side.over_at + OVER_S < self.agenda.now:
                 return key
         return None
 
@@ -289,7 +294,7 @@ class World:
         """Called as soon as a transaction is durable, before anybody can be answered."""
         oracle = self.oracle
         setup = oracle.setup
-        oracle.time = self.agenda.now
+        oracle.time, oracle.is_clock_right = self.agenda.now, not self.offset
         for step in steps:
             self.say("commit", step.name, step.cause, type(step.error).__name__ if step.error else "")
             self.jobs[step.name] = self.jobs.get(step.name, 0) + 1
@@ -331,7 +336,7 @@ class World:
     def _heal(self) -> None:
         node = self.node
         if node is not None and node.setup is not None:
-            cause = Healing(self.platform.says, self.now_us())
+            cause = Healing(self.platform.says, self.now_us(), self.platform.ended.__contains__)
             node.begin(cause, node.healer.ask_due()).add_done_callback(partial(self._swept, node))
             node.begin(cause, node.healer.extend_due()).add_done_callback(partial(self._swept, node))
             self._tend()
@@ -350,7 +355,7 @@ class World:
         self._is_tending = False
         node = self.node
         if node is not None and node.setup is not None:
-            cause = Healing(self.platform.says, self.now_us())
+            cause = Healing(self.platform.says, self.now_us(), self.platform.ended.__contains__)
             node.begin(cause, node.healer.tend_bridges()).add_done_callback(partial(self._swept, node))
 
     def _swept(self, node: Node, task: Any) -> None:

@@ -18,6 +18,9 @@ T = TypeVar("T")
 BATCH_LIMIT = 512
 """Jobs in one transaction: beyond a few hundred a bigger batch gains nothing, and the first in it waits longer."""
 
+PATIENCE_S = 0.1
+"""How long a patient job waits for another to go with, at most."""
+
 Commit = Callable[[list[Waiting]], None]
 """Saves a batch and sets each job's result or error; a plain function that returns when all is durable. It may raise."""
 
@@ -35,7 +38,7 @@ class Queue(Protocol):
 
     def close(self) -> None: ...
 
-    async def perform(self, job: Job[T], *, is_urgent: bool) -> T: ...
+    async def perform(self, job: Job[T], *, is_urgent: bool, is_patient: bool = False) -> T: ...
 
 
 class Writer:
@@ -45,6 +48,7 @@ class Writer:
         self._commit = commit
         self._queue_limit = queue_limit
         self._queue: deque[Waiting] = deque()
+        self._patient: deque[Waiting] = deque()  # go with the next batch, one with each
         self._wake = threading.Condition()
         self._is_closing = False
         self._waking: set[asyncio.AbstractEventLoop] = set()  # event loops that will wake the writer
@@ -57,7 +61,7 @@ class Writer:
     @property
     def waiting_count(self) -> int:
         """Jobs that wait for the next batch."""
-        return len(self._queue)
+        return len(self._queue) + len(self._patient)
 
     @property
     def has_more(self) -> bool:
@@ -75,7 +79,7 @@ class Writer:
         if self._thread.is_alive():
             self._thread.join()
 
-    async def perform(self, job: Job[T], *, is_urgent: bool) -> T:
+    async def perform(self, job: Job[T], *, is_urgent: bool, is_patient: bool = False) -> T:
         """Queue the job and wait for its answer, see `service.ports.Store.perform`."""
         loop = asyncio.get_running_loop()
         waiting = Waiting(job, loop)
@@ -84,8 +88,10 @@ class Writer:
                 raise StorageUnavailable("the store is closed", CLOSED)
             if len(self._queue) >= self._queue_limit and not is_urgent:
                 raise StorageOverloaded(f"{len(self._queue)} jobs wait already")
-            self._queue.append(waiting)
-        if loop not in self._waking:
+            (self._patient if is_patient else self._queue).append(waiting)
+        if is_patient:
+            loop.call_later(PATIENCE_S, self._end_patience, waiting)
+        elif loop not in self._waking:
             self._waking.add(loop)
             loop.call_soon(self._wake_writer, loop)
         result: T = await waiting.future
@@ -97,6 +103,14 @@ class Writer:
         with self._wake:
             self._wake.notify()
 
+    def _end_patience(self, waiting: Waiting) -> None:
+        """Nobody came to go with: it goes now, if it has not gone."""
+        with self._wake:
+            if waiting in self._patient:
+                self._patient.remove(waiting)
+                self._queue.append(waiting)
+                self._wake.notify()
+
     def _work(self) -> None:
         while batch := self._next_batch():
             _answer(commit_wanted(batch, self._commit))
@@ -106,7 +120,10 @@ class Writer:
         with self._wake:
             while not self._queue and not self._is_closing:
                 self._wake.wait()
-            return [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
+            if self._patient:
+                batch.append(self._patient.popleft())
+            return batch
 
 
 def commit_wanted(batch: list[Waiting], commit: Commit) -> list[Waiting]:

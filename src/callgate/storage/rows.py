@@ -523,16 +523,23 @@ def from_concluded(delivery: Delivery) -> Row:
 
 
 def to_delivery(row: Row) -> Delivery:
-    named = dict(zip(DELIVERY, row, strict=True))
-    lane = Lane(*(named.pop(name) for name in Lane._fields))
-    named |= {
-        "type": RecordType(named["type"]),
-        "occurred_at": from_us(named["occurred_at"]),
-        "due_at": from_us(named["due_at"]),
-        "state": DeliveryState(named["state"]),
-        "attempted_at": _from_us(named["attempted_at"]),
-    }
-    return Delivery(lane=lane, **named)
+    """Field by field: a backlog is read by the thousand a second."""
+    id_, endpoint, application, account, type_, sequence, body, occurred, due, state, attempt_count, attempted, why = (
+        row
+    )
+    return Delivery(
+        id=id_,
+        lane=Lane(endpoint, application, account),
+        type=RecordType(type_),
+        sequence=sequence,
+        body=body,
+        occurred_at=from_us(occurred),
+        due_at=from_us(due),
+        state=DeliveryState(state),
+        attempt_count=attempt_count,
+        attempted_at=_from_us(attempted),
+        why=why,
+    )
 
 
 FAULT = ("at", "provider", "application", "is_known", "path", "ingredient", "explanation", "more_count")

@@ -125,8 +125,8 @@ class PostgresStore(Reads):
     def is_lost(self) -> bool:
         return self._batches.is_lost
 
-    async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
-        return await self._writer.perform(job, is_urgent=is_urgent)
+    async def perform(self, job: Job[T], *, is_urgent: bool = False, is_patient: bool = False) -> T:
+        return await self._writer.perform(job, is_urgent=is_urgent, is_patient=is_patient)
 
     def commit(self, batch: list[Waiting]) -> None:
         """Run jobs and make what they did durable, see `queue.Commit`; a bad one fails alone."""
@@ -201,7 +201,10 @@ class PostgresStore(Reads):
             found = await connection.fetch("SELECT coalesce(max(number), 0) FROM records")
         return int(found[0][0])
 
-    async def claim_deliveries(self, endpoint: str, now: datetime, until: datetime, limit: int) -> Sequence[Delivery]:
+    async def claim_deliveries(
+        self, endpoint: str, now: datetime, until: datetime, limit: int, *, is_patient: bool = False
+    ) -> Sequence[Delivery]:
+        del is_patient  # it takes no turn of the writer's: its session is another
         found = await self.fetch(CLAIM, endpoint, rows.to_us(now), rows.to_us(until), limit)
         return [rows.to_delivery(row) for row in found]
 

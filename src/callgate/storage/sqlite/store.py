@@ -16,7 +16,7 @@ from callgate.errors import StorageUnavailable
 from callgate.ledger.verify import LedgerRows
 from callgate.rating.rate import Rate
 from callgate.rating.rates import sorted_rates
-from callgate.service.books import Books, DeckHead, Job
+from callgate.service.books import Books, DeckHead, Job, Keys
 from callgate.service.delivery import Delivery
 from callgate.service.signature_fault import SignatureFault
 from callgate.storage import list_rows, rows
@@ -112,8 +112,8 @@ class SqliteStore(Reads):
     def is_lost(self) -> bool:
         return False  # a file is there, or a batch fails at once
 
-    async def perform(self, job: Job[T], *, is_urgent: bool = False) -> T:
-        return await self._writer.perform(job, is_urgent=is_urgent)
+    async def perform(self, job: Job[T], *, is_urgent: bool = False, is_patient: bool = False) -> T:
+        return await self._writer.perform(job, is_urgent=is_urgent, is_patient=is_patient)
 
     # -- a batch -------------------------------------------------------------------------------------------------------
 
@@ -137,6 +137,14 @@ class SqliteStore(Reads):
         if self._checkpointer is not None:
             self._checkpointer.wrote(len(batch))
         self._on_step(Step.COMMITTED)
+
+    def claim(self, values: tuple[object, ...]) -> list[Row]:
+        """Within a batch. Raises `StorageUnavailable`."""
+        assert self._connection is not None, "a batch is being written"
+        try:
+            return self._connection.execute(_CLAIM, values).fetchall()
+        except sqlite3.Error as error:
+            raise connections.translate(error) from error
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -294,16 +302,13 @@ class SqliteStore(Reads):
     async def records_mark(self) -> int:
         return await self._number("SELECT coalesce(max(rowid), 0) FROM records")
 
-    async def claim_deliveries(self, endpoint: str, now: datetime, until: datetime, limit: int) -> Sequence[Delivery]:
-        values = (rows.to_us(until), rows.to_us(now), endpoint, limit)
-
-        def work() -> list[Row]:
-            with self._writing() as connection:
-                return connection.execute(_CLAIM, values).fetchall()
-
+    async def claim_deliveries(
+        self, endpoint: str, now: datetime, until: datetime, limit: int, *, is_patient: bool = False
+    ) -> Sequence[Delivery]:
         if not await self.fetch(_ANY_DUE, endpoint, rows.to_us(now)):  # else nothing is worth a transaction
             return []
-        return [rows.to_delivery(row) for row in await self._beside(work)]
+        claim = _Claim(self, (rows.to_us(until), rows.to_us(now), endpoint, limit))
+        return list(map(rows.to_delivery, await self.perform(claim, is_patient=is_patient)))
 
     async def drop_deliveries(self, endpoint: str) -> None:
         statement = """DELETE FROM deliveries WHERE number IN
@@ -326,6 +331,20 @@ class SqliteStore(Reads):
     async def _beside(self, work: Callable[[], T]) -> T:
         """Not on the event loop, which goes on meanwhile."""
         return await asyncio.to_thread(work) if self._is_threaded else work()
+
+
+class _Claim:
+    """Claims go with the batches, so that they take no commit of their own. Their rows are no books: nothing else sees them."""
+
+    def __init__(self, store: SqliteStore, values: tuple[object, ...]) -> None:
+        self._store = store
+        self._values = values
+
+    def keys(self) -> Keys:
+        return Keys()
+
+    def run(self, _: Books) -> list[Row]:
+        return self._store.claim(self._values)
 
 
 _ANY_DUE = "SELECT 1 FROM deliveries WHERE state = 'next' AND endpoint = ? AND due_at <= ? LIMIT 1"
