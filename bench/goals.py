@@ -47,6 +47,13 @@ GOALS = (
         wants_more=True,
     ),
     Goal(key="node_expert", text='CPU per decision against "Node expert"', gate=1.0, stretch=0.7, unit="x"),
+    Goal(
+        key="policy",
+        text="CPU of a decision with 50 rules, five lists, all limits against none",
+        gate=1.5,
+        stretch=1.2,
+        unit="x",
+    ),
     Goal(key="half_load_p99", text="p99 at half load, 64 connections, 60 s", gate=10, stretch=4, unit="ms"),
     Goal(
         key="hot_wallet",

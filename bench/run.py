@@ -33,6 +33,7 @@ CALLGATE = [sys.executable, "-c", "from callgate.cli import main; main()", "serv
 EXPRESS = HERE / "peers" / "express"
 
 MANY, HOT_WALLET, FIXED, EXPRESS_PEER = "callgate", "callgate, one hot wallet", "fixed reply", "express"
+ALL_POLICY = "callgate, all policy"
 HALF_LOAD = "callgate, half load"
 
 WARM_S = 1.0
@@ -137,6 +138,7 @@ class Bench:
         many = {"wallets": self._words.wallets, "numbers": self._words.numbers}
         ours = running.enter_context(self._callgate())
         rows = {MANY: Row(ours, many), HOT_WALLET: Row(ours, {"numbers": self._words.numbers})}
+        rows[ALL_POLICY] = Row(running.enter_context(self._callgate_with_policy()), many)
         if FIXED in self._peers:
             rows[FIXED] = Row(running.enter_context(self._fixed()), {})
         if EXPRESS_PEER in self._peers:
@@ -150,6 +152,12 @@ class Bench:
         environment = _environment(self._folder / "callgate.db")
         scratch.fill_callgate(_settings(environment), self._who, rates())
         return Server("callgate", CALLGATE, environment, self._folder)
+
+    def _callgate_with_policy(self) -> Server:
+        environment = _environment(self._folder / "policy.db")
+        environment["CALLGATE_DECISION_DEADLINE_MS"] = "10000"  # its cost is asked for: a stall is not to end the run
+        scratch.fill_callgate(_settings(environment), self._who, rates(), has_policy=True)
+        return Server("callgate with policy", CALLGATE, environment, self._folder)
 
     def _fixed(self) -> Server:
         caller = hot_caller()
@@ -193,6 +201,8 @@ class Bench:
                 last[name] = self._measure(row, {"seconds": seconds, "signed": signed})
                 self._rounds.setdefault(name, []).append(last[name])
         self._measured["hot_wallet"] = self._ratio(HOT_WALLET, MANY)
+        if (cost := self._cost_ratio(ALL_POLICY, MANY)) is not None:
+            self._measured["policy"] = cost
         if EXPRESS_PEER in rows:
             self._measured["express"] = self._ratio(MANY, EXPRESS_PEER)
 
@@ -200,6 +210,12 @@ class Bench:
         """Requests a second against another's, round by round; the median."""
         pairs = zip(self._rounds[name], self._rounds[other], strict=True)
         return statistics.median(one.rate / two.rate for one, two in pairs)
+
+    def _cost_ratio(self, name: str, other: str) -> float | None:
+        """Processor time of a decision against another's, round by round; None where it cannot be told."""
+        pairs = [(one.cpu_us, two.cpu_us) for one, two in zip(self._rounds[name], self._rounds[other], strict=True)]
+        ratios = [one / two for one, two in pairs if one is not None and two is not None]
+        return statistics.median(ratios) if ratios else None
 
     def _half_load(self, row: Row) -> None:
         seconds = self._words.half_load_seconds
@@ -215,6 +231,7 @@ class Bench:
         """What was answered is what was stored and held, to the micro."""
         read: dict[str, Callable[[], scratch.Held]] = {
             "callgate": lambda: scratch.read_callgate(self._folder / "callgate.db"),
+            "callgate with policy": lambda: scratch.read_callgate(self._folder / "policy.db"),
             "express": lambda: scratch.read_express(self._folder / "express.db"),
         }
         for name, served in self._served.items():

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import policy
 from calls import CURRENCY, DECK, KEY, SECRET, WALLET_UNITS, Caller
 
 from callgate.app import build_store, build_vault, opened
@@ -41,13 +42,13 @@ class Held(NamedTuple):
     micros: int
 
 
-def fill_callgate(settings: Settings, who: list[Caller], rates: Iterable[Rate]) -> None:
+def fill_callgate(settings: Settings, who: list[Caller], rates: Iterable[Rate], *, has_policy: bool = False) -> None:
     """Make the database of a server of ours, through its own use cases."""
-    asyncio.run(fill(settings, who, rates))
+    asyncio.run(fill(settings, who, rates, has_policy=has_policy))
 
 
-async def fill(settings: Settings, who: list[Caller], rates: Iterable[Rate]) -> None:
-    """The same, on a running event loop."""
+async def fill(settings: Settings, who: list[Caller], rates: Iterable[Rate], *, has_policy: bool = False) -> None:
+    """The same, on a running event loop. `has_policy`: with all the policy that there is."""
     store, now = build_store(settings), datetime.now(UTC)
     await store.migrate()
     async with opened(store):
@@ -57,6 +58,8 @@ async def fill(settings: Settings, who: list[Caller], rates: Iterable[Rate]) -> 
         await import_deck(store, DECK, CURRENCY, list(rates), mode=ImportMode.REPLACE, is_dry_run=False, now=now)
         for first in range(0, len(who), PORTION):
             await _open_accounts(store, who[first : first + PORTION], now)
+        if has_policy:
+            await policy.set_up(store, now)
 
 
 async def _open_accounts(store: Store, who: list[Caller], now: datetime) -> None:

@@ -4,6 +4,7 @@ Rates live in nanos (10**-9) a minute, so that no carrier's decimals are lost; s
 """
 
 import re
+from functools import lru_cache
 
 from callgate.errors import AmountInvalid
 
@@ -86,6 +87,7 @@ def format_nanos(nanos: int) -> str:
     return _format(nanos, 9)
 
 
+@lru_cache(maxsize=4_096)
 def _format(scaled: int, decimals: int) -> str:
     sign = "-" if scaled < 0 else ""
     units, rest = divmod(abs(scaled), 10**decimals)

@@ -98,7 +98,9 @@ def test_the_real_server_is_measured() -> None:
     done = run("run.py", *quick, "--peers", "fixed reply", "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert set(report["rounds"]) == {"callgate", "callgate, one hot wallet", "fixed reply", "callgate, half load"}
+    assert set(report["rounds"]) == {
+        "callgate", "callgate, one hot wallet", "callgate, all policy", "fixed reply", "callgate, half load",
+    }  # fmt: skip
     assert all(each["answered"] > 0 for rounds in report["rounds"].values() for each in rounds)
     measured = {result["goal"]["key"] for result in report["goals"] if result["measured"] is not None}
-    assert measured == {"hot_wallet", "half_load_p99"}
+    assert measured == {"hot_wallet", "policy", "half_load_p99"}

@@ -8,6 +8,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import StrEnum
+from functools import lru_cache
 
 from callgate.policy.refusal import Refusal
 
@@ -88,9 +89,7 @@ class NumberList:
 
     def __contains__(self, number: str) -> bool:
         """Say whether a number in E.164, with its `+`, is on the list or begins with a prefix that is."""
-        length = len(number) - 1
-        padded = int(number) * _SPANS[length]
-        wanted = (padded << _LENGTH_BITS | length) << 1
+        padded, length, wanted = _sought(number)
         place = bisect_left(self._entries, wanted)
         if place < len(self._entries) and self._entries[place] == wanted:
             return True
@@ -151,6 +150,14 @@ def lists_of(lists: Iterable[NumberList], account: str) -> list[NumberList]:
     if any(each.kind is ListKind.ALLOW and each.account is not None for each in met):
         return [each for each in met if each.kind is ListKind.DENY or each.account is not None]
     return met
+
+
+@lru_cache(maxsize=64)
+def _sought(number: str) -> tuple[int, int, int]:
+    """The digits of a number, padded, their count, and what its entry would be. Every list of a call looks for the same."""
+    length = len(number) - 1
+    padded = int(number) * _SPANS[length]
+    return padded, length, (padded << _LENGTH_BITS | length) << 1
 
 
 def _outermost(entries: "array[int]") -> "array[int]":

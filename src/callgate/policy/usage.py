@@ -6,6 +6,7 @@ microseconds since 1970 UTC.
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -91,6 +92,13 @@ def spent_in_hour_micros(usage: Usage, now: datetime) -> int:
     """What calls were charged in the hour before now. A minute counts whole while any of it is in the hour."""
     since = _us(now) // MINUTE_US - HOUR_MINUTES
     return sum(micros for minute, micros in usage.spent or () if minute >= since)
+
+
+def most_repeated(usage: Usage, now: datetime) -> tuple[str, int]:
+    """The number that was called most often in the hour before now, as far as a limit counts, and how often; none, 0."""
+    counts = [(repeats_in_hour(usage, each.number, now), each.number) for each in usage.called]
+    most, number = max(counts, default=(0, ""))
+    return (number, most) if most else ("", 0)
 
 
 def with_attempt(usage: Usage, bounds: Bounds, number: str, now: datetime) -> Usage:
@@ -186,5 +194,6 @@ def _newest(times: list[int], at: int, most: int) -> tuple[int, ...]:
     return tuple(times[-most:])
 
 
+@lru_cache(maxsize=64)
 def _us(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND

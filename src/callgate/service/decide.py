@@ -238,14 +238,15 @@ class Ladder:
         facts = self.facts
         refusal, name = judge_lists(number, lists_of(facts.lists, account.id))
         yield Step("lists", {"on": name}, refusal)
+        if bounds.countries is None and bounds.number_types is None and bounds.risk_classes is None:
+            return
+        plan = plan_of(number)
         if bounds.countries is not None:
-            plan = plan_of(number)
             yield Step("country", {"country": plan.country}, judge_country(bounds, plan))
         if bounds.number_types is not None:
-            plan = plan_of(number)
             yield Step("number_type", {"type": plan.kind}, judge_number_type(bounds, plan))
         if bounds.risk_classes is not None:
-            risk = risk_of(plan_of(number), facts.application.settings.home_country)
+            risk = risk_of(plan, facts.application.settings.home_country)
             yield Step("risk_class", {"risk": risk}, judge_risk(bounds, risk))
 
     def _permissions(self, account: Account, dialled: Dialled) -> Iterator[Step]:
@@ -259,8 +260,9 @@ class Ladder:
             saw = {"asked": asked, "shown": facts.shown, "screening": screening}
             yield Step("caller_id", saw, judge_caller_id(screening, asked, facts.shown))
         if (opening := permissions.opening) is not None:
-            local = facts.now.astimezone(opening.zone).isoformat(timespec="minutes")
-            yield Step("hours", {"local": local, "zone": str(opening.zone)}, judge_hours(opening, facts.now))
+            local = facts.now.astimezone(opening.zone)
+            saw = {"local": local.isoformat(timespec="minutes"), "zone": opening.zone.key}
+            yield Step("hours", saw, judge_hours(opening, local))
 
     def _limits_by_the_price(self, rate: Rate) -> Iterator[Step]:
         """Step 10."""

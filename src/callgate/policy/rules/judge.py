@@ -1,8 +1,8 @@
 """What an application's rules come to for one call: compiled once, asked in their order, each result by its name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,17 +12,31 @@ from callgate.policy.rules.evaluate import Program, compile_condition, context_o
 from callgate.policy.rules.facts import Value
 from callgate.policy.rules.rule import DECISIVE, Effect, Mode, Rule
 
+GROUPED = 16
+"""Rules that are asked about together: whether any of their conditions holds. Mostly none does, and then none is asked alone."""
+
+Rules = tuple[tuple[Rule, Program], ...]
+
+
+class Group(NamedTuple):
+    """Neighbours in the order of the rules, and the condition that any of theirs holds; None where there is none."""
+
+    any_of: Program | None
+    rules: Rules
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RuleSet:
-    """An application's rules, ready to be asked: the highest priority first. `names` are the facts that they look at.
+    """An application's rules, ready to be asked: the highest priority first. `names` are the facts that they look at,
+    `groups` are the same `programs`.
 
     Programs may be run by several threads at a time; their context is made anew for each call.
     """
 
     version: int
     document: RuleDocument
-    programs: tuple[tuple[Rule, Program], ...]
+    programs: Rules
+    groups: tuple[Group, ...]
     zone: ZoneInfo
 
     @property
@@ -63,7 +77,21 @@ def compile_rules(document: RuleDocument, version: int = 0) -> RuleSet:
     """Compile what was read. Raises `ValueError` for a condition that the language itself does not take."""
     ordered = sorted(document.rules, key=lambda rule: -rule.priority)
     programs = tuple((rule, compile_condition(rule.condition)) for rule in ordered)
-    return RuleSet(version=version, document=document, programs=programs, zone=ZoneInfo(document.time_zone))
+    groups = tuple(_group(programs[place : place + GROUPED]) for place in range(0, len(programs), GROUPED))
+    return RuleSet(
+        version=version, document=document, programs=programs, groups=groups, zone=ZoneInfo(document.time_zone)
+    )
+
+
+def _group(rules: Rules) -> Group:
+    """An or of conditions is false only where each of them is: one that cannot be judged makes it one that cannot either."""
+    if len(rules) == 1:
+        return Group(None, rules)
+    lines = "\n) || (".join(rule.condition for rule, _ in rules)  # a condition may end in a comment
+    try:
+        return Group(compile_condition(f"({lines}\n)"), rules)
+    except ValueError:  # each by itself is one that the language takes; together they may be too much
+        return Group(None, rules)
 
 
 class _Unusable:
@@ -79,9 +107,9 @@ class _Unusable:
 def unusable_rules(version: int, why: str) -> RuleSet:
     """Rules of which nothing is known but that they bind: every call is refused by a rule of the name `rules`."""
     rule = Rule(name="rules", condition="", effect=Effect.REFUSE, mode=Mode.BINDING)
-    return RuleSet(
-        version=version, document=RuleDocument(), programs=((rule, _Unusable(why)),), zone=ZoneInfo(UTC_ZONE)
-    )
+    programs = ((rule, _Unusable(why)),)
+    groups = (Group(None, programs),)
+    return RuleSet(version=version, document=RuleDocument(), programs=programs, groups=groups, zone=ZoneInfo(UTC_ZONE))
 
 
 def judge_rules(rules: RuleSet, facts: Mapping[str, Value], dialled: str) -> Ruling:
@@ -93,7 +121,7 @@ def judge_rules(rules: RuleSet, facts: Mapping[str, Value], dialled: str) -> Rul
     context = context_of(facts)
     matches: list[Match] = []
     cap_s: int | None = None
-    for rule, program in rules.programs:
+    for rule, program in _of_interest(rules, context):
         is_so, error = holds(program, context)
         if not is_so and not error:
             continue
@@ -104,3 +132,13 @@ def judge_rules(rules: RuleSet, facts: Mapping[str, Value], dialled: str) -> Rul
             return Ruling(matches=tuple(matches), decisive=rule, is_failed=bool(error), cap_s=cap_s)
         cap_s = rule.seconds if cap_s is None else min(cap_s, rule.seconds)
     return Ruling(matches=tuple(matches), cap_s=cap_s)
+
+
+def _of_interest(rules: RuleSet, context: Any) -> Iterator[tuple[Rule, Program]]:
+    """The rules of groups in which one may hold."""
+    for any_of, members in rules.groups:
+        if any_of is None or holds(any_of, context) != _NONE_HOLDS:
+            yield from members
+
+
+_NONE_HOLDS = (False, "")
