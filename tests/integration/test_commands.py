@@ -501,8 +501,18 @@ def test_the_doctor_finds_nothing(run: Run) -> None:
         "callbacks",
         "endpoints",
         "exports",
+        "openid",
         "callback URL",
     ]
+
+
+def test_the_doctor_asks_the_provider(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At which people sign in to the dashboard; one that is not there is told with the address to look at."""
+    monkeypatch.setenv("CALLGATE_APP_OIDC_ISSUER", "http://127.0.0.1:9/op")
+    monkeypatch.setenv("CALLGATE_APP_OIDC_AUDIENCE", "app")
+    line = the_bad_line(run("doctor", "--json"))
+    assert line["about"] == "openid" and "app_oidc_issuer" in line["found"]
+    assert "http://127.0.0.1:9/op/.well-known/openid-configuration" in line["advice"]
 
 
 def the_bad_line(done: Done) -> dict[str, Any]:

@@ -236,7 +236,7 @@ async def _openid(settings: "Settings", _store: "Store") -> Finding:
         from callgate.http.openid import Issuer
 
         try:
-            await Issuer(issuer, clock).said()
+            await Issuer(issuer, clock).look()
         except Error as error:
             advice = (
                 f"look whether {issuer.rstrip('/')}/.well-known/openid-configuration is there and names this issuer"

@@ -73,6 +73,14 @@ class Issuer:
         """Return what the provider says of itself: its discovery document. Raises `OpenIdUnreachable`."""
         return (await self._current()).said
 
+    async def look(self) -> None:
+        """Ask the provider now, for a person who wants to know why it does not work. Raises `OpenIdUnreachable`."""
+        try:
+            await self._fetch()
+        except FAULTS as error:
+            why = str(error)[:200] or type(error).__name__
+            raise OpenIdUnreachable(f"the OpenID Connect provider and its keys cannot be had: {why}") from error
+
     async def _decoded(self, token: str) -> Claims:
         known = await self._current()
         try:
