@@ -47,8 +47,8 @@ from callgate.settings import Settings, parse_pairs
 from callgate.vault import Vault
 
 if TYPE_CHECKING:
-    from callgate.http.api.desk import Tools
     from callgate.http.openid_sign_in import OpenIdSignIn
+    from callgate.service.tools import Tools
 
 API_PREFIX = "/api/"
 
@@ -203,6 +203,7 @@ class Gate:
             stopping=self.stopping,
             uses=self._uses,
             openid=build_openid_sign_in(self._settings),
+            tools=api_tools(self._store, build_vault(self._settings), mail_server(self._settings)),
         )
         return cast("AsgiApp", dashboard)
 
@@ -310,11 +311,11 @@ async def _tireless(name: str, work: Callable[[], Awaitable[None]]) -> None:
 
 
 def api_tools(store: Store, vault: Vault, smtp: SmtpServer | None = None) -> "Tools":
-    """What the API needs of rooms that it does not see."""
-    from callgate.http.api.desk import Tools  # noqa: PLC0415 - its framework takes a second to import
-    from callgate.outbox.connectors import check  # noqa: PLC0415 - commands, which borrow this module, do without
+    """What the API and the dashboard need of rooms that they do not see."""
+    from callgate.outbox.connectors import check, kinds  # noqa: PLC0415 - commands, which borrow this module, do without
     from callgate.outbox.senders import try_endpoint  # noqa: PLC0415
     from callgate.outbox.webhook import resolve  # noqa: PLC0415
+    from callgate.service.tools import Tools  # noqa: PLC0415
 
     return Tools(
         seal=vault.seal,
@@ -322,6 +323,7 @@ def api_tools(store: Store, vault: Vault, smtp: SmtpServer | None = None) -> "To
         resolve=resolve,
         check_connector=check,
         try_endpoint=lambda named: try_endpoint(store, named, vault.unseal, clock, smtp),
+        connectors=kinds,
     )
 
 

@@ -44,7 +44,7 @@ def test_a_deck_is_uploaded_looked_at_and_put_in_force(page: Page, visitor: Visi
     visitor.is_usable()
     file = tmp_path / "decks of a carrier.csv"
     file.write_text(f"{HEADER}\n46,Sweden,0.0300,0,60,60,2020-01-01\n47,Norway,,0,60,60,2020-01-01\n", encoding="utf-8")
-    form.get_by_label("CSV file").set_input_files(file)
+    form.get_by_label("File").set_input_files(file)
     form.get_by_label("or rows").fill("")
     form.get_by_role("button", name="Show what would change").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("What deck wholesale would change")
@@ -57,7 +57,7 @@ def test_a_deck_is_uploaded_looked_at_and_put_in_force(page: Page, visitor: Visi
     form.get_by_label("or rows").fill(f"{HEADER}\n46,Sweden,0.0400,0,60,60,2020-01-01\n")
     form.get_by_label("These rows").select_option("merge")
     form.get_by_role("button", name="Show what would change").click()
-    expect(card(page, "Dearer by most")).to_contain_text("0.04")
+    expect(card(page, "Changed by most")).to_contain_text("0.04")
     page.get_by_role("link", name="Cancel").click()
     quote = card(page, "What would a call cost?")
     quote.get_by_label("Number").fill("+46701740605")

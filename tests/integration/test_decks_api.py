@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from litestar.testing import AsyncTestClient
 
-from callgate.http.api import decks
 from callgate.http.api.app import build_api
 from callgate.http.api.desk import Desk
 from callgate.platform.platforms import platforms
+from callgate.service import import_alone
 from callgate.service.add_application import AddApplication
 from callgate.service.catalog import Catalogs
 from callgate.service.issue_token import issue_token
@@ -147,7 +147,7 @@ def test_a_question_is_answered_in_the_query() -> None:
 
 def test_a_large_file_is_read_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the same answers, and the same errors."""
-    monkeypatch.setattr(decks, "ALONE_FROM_BYTES", 1)
+    monkeypatch.setattr(import_alone, "ALONE_FROM_BYTES", 1)
 
     async def scenario() -> None:
         async with api() as ask:

@@ -15,6 +15,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import shutil
 import socket
 import statistics
@@ -107,7 +108,10 @@ async def signed_in(settings: Settings, token: str) -> AsyncIterator[aiohttp.Cli
     async with aiohttp.ClientSession(base, cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         for _ in range(300):
             with contextlib.suppress(aiohttp.ClientError):
-                async with session.post("sign-in", data={"token": token}, allow_redirects=False) as reply:
+                async with session.get("") as page:
+                    form = re.search(r'name="form_token" value="([^"]+)"', await page.text())
+                sent = {"token": token, "form_token": form[1] if form else ""}
+                async with session.post("sign-in", data=sent, allow_redirects=False) as reply:
                     if reply.status == 303:
                         break
             await asyncio.sleep(0.2)

@@ -94,6 +94,13 @@ def spent_in_hour_micros(usage: Usage, now: datetime) -> int:
     return sum(micros for minute, micros in usage.spent or () if minute >= since)
 
 
+def most_repeated(usage: Usage, now: datetime) -> tuple[str, int]:
+    """The number that was called most often in the hour before now, as far as a limit counts, and how often; none, 0."""
+    counts = [(repeats_in_hour(usage, each.number, now), each.number) for each in usage.called]
+    most, number = max(counts, default=(0, ""))
+    return (number, most) if most else ("", 0)
+
+
 def with_attempt(usage: Usage, bounds: Bounds, number: str, now: datetime) -> Usage:
     """Count one attempt. Where no limit counts anything, the usage itself is returned."""
     at = _us(now)

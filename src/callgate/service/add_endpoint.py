@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -194,6 +195,37 @@ async def new_endpoint(  # noqa: PLR0913 - what is said of an endpoint, and what
     `resolve` gives the addresses that a host has now, none when it is not known: the check here is for the operator, who
     sees at once what would be refused later. What is sent is checked when it is sent.
     """
+    checked = await check_endpoint(url, types, wanted=wanted, allow_private=allow_private, resolve=resolve)
+    if len(await store.endpoints()) >= MAX_ENDPOINTS:
+        raise Conflict(f"there are {MAX_ENDPOINTS} endpoints already, and no more can be had")
+    secret = "" if wanted.kind == EMAIL else wanted.secret or new_secret(checked.options.get(SIGNING, HMAC))
+    endpoint = Endpoint(
+        id=ID_PREFIX + secrets.token_hex(8),
+        url=url,
+        types=checked.types,
+        allow_private=checked.allow_private,
+        created_at=now,
+        sealed_secrets=(seal(secret),),
+        kind=wanted.kind,
+        options=checked.options,
+        applications=wanted.applications,
+        accounts=wanted.accounts,
+    )
+    return KeepEndpoint(endpoint=endpoint), shown(secret)
+
+
+class Checked(NamedTuple):
+    """What is kept of what was said of an endpoint."""
+
+    types: tuple[RecordType, ...]
+    options: Mapping[str, str]
+    allow_private: bool
+
+
+async def check_endpoint(
+    url: str, types: Sequence[str], *, wanted: Wanted, allow_private: bool, resolve: Resolve
+) -> Checked:
+    """Check what is said of an endpoint, new or changed. Raises `Invalid`."""
     kinds, options = read_types(types), wanted.options
     if wanted.kind == EMAIL:
         read_mailto(url)
@@ -214,22 +246,7 @@ async def new_endpoint(  # noqa: PLR0913 - what is said of an endpoint, and what
         )
     if max(len(wanted.applications), len(wanted.accounts)) > MAX_NAMED:
         raise Invalid("endpoint", f"more than {MAX_NAMED} applications or accounts", "fewer, or all of them")
-    if len(await store.endpoints()) >= MAX_ENDPOINTS:
-        raise Conflict(f"there are {MAX_ENDPOINTS} endpoints already, and no more can be had")
-    secret = "" if wanted.kind == EMAIL else wanted.secret or new_secret(options.get(SIGNING, HMAC))
-    endpoint = Endpoint(
-        id=ID_PREFIX + secrets.token_hex(8),
-        url=url,
-        types=kinds,
-        allow_private=allow_private,
-        created_at=now,
-        sealed_secrets=(seal(secret),),
-        kind=wanted.kind,
-        options=options,
-        applications=wanted.applications,
-        accounts=wanted.accounts,
-    )
-    return KeepEndpoint(endpoint=endpoint), shown(secret)
+    return Checked(kinds, options, allow_private)
 
 
 def _of_connector(types: tuple[RecordType, ...]) -> tuple[RecordType, ...]:

@@ -22,7 +22,7 @@ from callgate.storage.sql import select, select_named
 LOOKED_THROUGH = 20_000
 """Calls that one search looks through at most: some 20 ms."""
 
-LOOKED_THROUGH_LIGHTLY = 60_000
+LOOKED_THROUGH_LIGHTLY = 40_000
 """As many where the index has all that is asked about, so that only calls that are found are read."""
 
 NAMED_AT_ONCE = 500

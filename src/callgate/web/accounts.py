@@ -1,7 +1,7 @@
 """Accounts: who pays, what they have, and what an operator does to it."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from callgate.policy.permissions import NAMES as PERMISSIONS
 from callgate.service.adjust import Adjust
 from callgate.service.books import AccountKey
 from callgate.service.hang_up import HungUp, hang_up_account
+from callgate.service.nearness import Standing, standings
 from callgate.service.open_account import OpenAccount
 from callgate.service.reports import AccountReport, account_report, report_account, report_call
 from callgate.service.set_account import SetAccount
@@ -26,10 +27,11 @@ from callgate.service.statement import StatementPosition, account_statement, sta
 from callgate.service.token import Role
 from callgate.service.top_up import TopUp
 from callgate.service.watch import CallFilter
-from callgate.web.charts import balance_chart
+from callgate.web.balance import available_chart
 from callgate.web.desk import AnyRequest, AtDesk, Desk, Form, name_of
 from callgate.web.formats import money
 from callgate.web.forms import Filled
+from callgate.web.limit_bars import bars_of, nearest_of
 from callgate.web.limit_fields import changed_words, to_fill, to_show
 from callgate.web.lists import Listed, as_file, form_of, given, paths, query
 from callgate.web.view import view_line
@@ -43,6 +45,9 @@ CHARTED = 300
 STATEMENT_PAGE = 100
 FILED = 1_000
 """Lines of a statement on a page, and in a file; both say where the next ones are."""
+
+CHARTED_CALLS = 200
+"""Newest calls whose holds it shows."""
 
 
 @get(paths("/accounts"))
@@ -62,7 +67,15 @@ async def list_accounts(desk: AtDesk, request: AnyRequest) -> Response[Any]:
         return as_file(form, items, following, "accounts")
     del filters["after"]
     listed = Listed(items, following, filters)
-    return desk.page("accounts.html", request, listed=listed, app=app, applications=tuple(desk.applications))
+    standings = await _standings(desk, app, [item.id for item in items])
+    return desk.page(
+        "accounts.html",
+        request,
+        listed=listed,
+        app=app,
+        applications=tuple(desk.applications),
+        nearest={item.id: nearest_of(standings.get(item.id), item.currency) for item in items},
+    )
 
 
 @get("/accounts/new")
@@ -277,8 +290,9 @@ async def _account_page(desk: Desk, request: AnyRequest, account: str, faulty: M
     report = await _report(desk, key)
     lines = await account_statement(desk.store, key, limit=CHARTED) or []
     wanted = CallFilter(application=key.application, account=account)
-    found = await desk.store.search_calls(wanted, before=None, limit=CALLS_SHOWN)
-    calls = [report_call(call, now) for call in found.calls]
+    found = await desk.store.search_calls(wanted, before=None, limit=CHARTED_CALLS)
+    calls = [report_call(call, now) for call in found.calls[:CALLS_SHOWN]]
+    standing = (await _standings(desk, key.application, [account])).get(account)
     return desk.page(
         "account.html",
         request,
@@ -286,7 +300,9 @@ async def _account_page(desk: Desk, request: AnyRequest, account: str, faulty: M
         figures={name: money(getattr(report, name), report.currency) for name in _FIGURES},
         lines=lines[:STATEMENT_SHOWN],
         has_more=len(lines) > STATEMENT_SHOWN,
-        chart=balance_chart(lines, report.currency, now),
+        chart=available_chart(report, lines, found.calls, now, is_cut=len(found.calls) == CHARTED_CALLS),
+        bars=bars_of(standing, report.currency),
+        blocked_until=None if standing is None else standing.blocked_until,
         calls=[view_line(call) for call in calls],
         decks=sorted({*desk.decks, report.deck}),
         forms={**_first_forms(report, now), **faulty},
@@ -321,6 +337,11 @@ def _first_forms(report: AccountReport, now: datetime) -> dict[str, Filled]:
         "settings": Filled(settings),
         "limits": Filled(limits),
     }
+
+
+async def _standings(desk: Desk, app: str, accounts: Sequence[str]) -> Mapping[str, Standing]:
+    """How near accounts are to their limits, all at once."""
+    return await standings(desk.store, desk.applications[app].row, accounts, desk.clock()) if accounts else {}
 
 
 def _before(start: str) -> str:

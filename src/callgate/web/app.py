@@ -18,14 +18,18 @@ from callgate.errors import NotFound, StorageUnavailable
 from callgate.service.catalog import Catalogs
 from callgate.service.ports import ManagedPlatform, Store
 from callgate.service.token_use import TokenUses
+from callgate.service.tools import Tools
 from callgate.settings import Settings
 from callgate.vault import Vault
 from callgate.web.accounts import account_routes
 from callgate.web.applications import application_routes
 from callgate.web.audit import list_audit
+from callgate.web.backtest import backtest_routes
 from callgate.web.calls import call_routes
+from callgate.web.deck_upload import deck_upload_routes
 from callgate.web.deliveries import delivery_routes
 from callgate.web.desk import Desk, ForeignForm, OpenIdProvider, SignedOut
+from callgate.web.endpoints import endpoint_routes
 from callgate.web.figures import show_figures
 from callgate.web.health import show_health
 from callgate.web.live import LiveDesks, live_routes
@@ -66,11 +70,14 @@ def build_dashboard(  # noqa: PLR0913 - all that pages are about
     stopping: asyncio.Event,
     uses: TokenUses | None = None,
     openid: OpenIdProvider | None = None,
+    tools: Tools | None = None,
 ) -> Litestar:
     """Make the app. `is_open` signs every browser of this machine in; `stopping` ends the streams that pages hold open;
-    `openid` is the provider at which people sign in, where there is one.
+    `openid` is the provider at which people sign in, where there is one. Endpoints are set up with the `tools`.
     """
-    desk = Desk(store, catalogs, platform, vault, settings, clock, is_open, stopping, uses or TokenUses(), openid)
+    desk = Desk(
+        store, catalogs, platform, vault, settings, clock, is_open, stopping, uses or TokenUses(), openid, tools
+    )
     live = LiveDesks(desk)
     return Litestar(
         [
@@ -78,9 +85,12 @@ def build_dashboard(  # noqa: PLR0913 - all that pages are about
             *call_routes,
             *account_routes,
             *rate_routes,
+            *deck_upload_routes,
             *rule_routes,
+            *backtest_routes,
             *number_list_routes,
             *delivery_routes,
+            *endpoint_routes,
             *application_routes,
             list_audit,
             show_figures,

@@ -5,11 +5,10 @@ there. Every chart carries its figures as a table too, which is what a screen re
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from callgate.service.statement import StatementLine
 from callgate.web.formats import Money, money
 
 WIDTH = 1_000
@@ -57,7 +56,7 @@ class Scale(NamedTuple):
 
     def y(self, value: Decimal) -> Decimal:
         """How far from the top of the box a value is."""
-        return _rounded((self.high - value) / (self.high - self.low) * HEIGHT)
+        return rounded((self.high - value) / (self.high - self.low) * HEIGHT)
 
     def labels(self) -> list[Decimal]:
         """From the top down."""
@@ -79,39 +78,6 @@ def scale_for(values: Sequence[Decimal]) -> Scale:
     raise AssertionError("five times the rough step holds any range")
 
 
-def balance_chart(lines: Sequence[StatementLine], currency: str, now: datetime) -> Chart | None:
-    """What an account had over time, by its statement, newest line first; None where nothing ever moved."""
-    if not lines:
-        return None
-    moments = [(datetime.fromisoformat(line.at), Decimal(line.posted)) for line in reversed(lines)]
-    start, end = moments[0][0], max(now, moments[-1][0])
-    span = max(end - start, timedelta(seconds=1))
-    scale = scale_for([value for _, value in moments])
-
-    def x(at: datetime) -> Decimal:
-        return _rounded(Decimal((at - start) / span) * WIDTH)
-
-    steps = [f"M0 {scale.y(moments[0][1])}"]
-    for at, value in moments[1:]:
-        steps.append(f"H{x(at)}V{scale.y(value)}")
-    steps.append(f"H{WIDTH}")
-    line = "".join(steps)
-    zero = scale.y(Decimal(0))
-    lowest, highest = min(value for _, value in moments), max(value for _, value in moments)
-    return Chart(
-        title="Balance over time",
-        unit=currency,
-        summary=f"From {_said(moments[0][1], currency)} to {_said(moments[-1][1], currency)} {currency}, "
-        f"lowest {_said(lowest, currency)}, highest {_said(highest, currency)}.",
-        shapes=(Shape("area", f"{line}V{zero}H0Z"), Shape("line", line)),
-        legend=(),
-        up=[_said(value, currency) for value in scale.labels()],
-        along=[(start + span * index / INTERVALS).isoformat() for index in range(INTERVALS + 1)],
-        heads=("Posted",),
-        table=[(line.at, (_said(Decimal(line.posted), currency),)) for line in lines[:50]],
-    )
-
-
 class Series(NamedTuple):
     """One of the values that stand on each other: `kind` gives it its colour."""
 
@@ -131,23 +97,23 @@ def stacked_chart(title: str, unit: str, starts: Sequence[datetime], end: dateti
         path = []
         for place, value in enumerate(each.values):
             if value:
-                x, low, high = _rounded(width * place), scale.y(grounds[place]), scale.y(grounds[place] + value)
-                path.append(f"M{x} {low}V{high}h{_rounded(width * BAR)}V{low}z")
+                x, low, high = rounded(width * place), scale.y(grounds[place]), scale.y(grounds[place] + value)
+                path.append(f"M{x} {low}V{high}h{rounded(width * BAR)}V{low}z")
                 grounds[place] += value
         shapes.append(Shape(f"bars {each.kind}", "".join(path)))
     whole = sum(totals, Decimal(0))
-    parts = ", ".join(f"{_said(sum(each.values, Decimal(0)), unit)} {each.name}" for each in series)
+    parts = ", ".join(f"{said(sum(each.values, Decimal(0)), unit)} {each.name}" for each in series)
     return Chart(
         title=title,
         unit=unit,
-        summary=f"{_said(whole, unit)} in all: {parts}.",
+        summary=f"{said(whole, unit)} in all: {parts}.",
         shapes=shapes,
         legend=[(each.kind, each.name) for each in series],
-        up=[_said(value, unit) for value in scale.labels()],
+        up=[said(value, unit) for value in scale.labels()],
         along=_along(starts, end),
         heads=[each.name for each in series],
         table=[
-            (at.isoformat(), [_said(each.values[place], unit) for each in series]) for place, at in enumerate(starts)
+            (at.isoformat(), [said(each.values[place], unit) for each in series]) for place, at in enumerate(starts)
         ],
     )
 
@@ -161,23 +127,23 @@ def line_chart(title: str, unit: str, starts: Sequence[datetime], end: datetime,
             f"line {each.kind}",
             "M"
             + "L".join(
-                f"{_rounded(width * place + width / 2)} {scale.y(value)}" for place, value in enumerate(each.values)
+                f"{rounded(width * place + width / 2)} {scale.y(value)}" for place, value in enumerate(each.values)
             ),
         )
         for each in series
     ]
-    parts = ", ".join(f"{each.name} {_said(sum(each.values, Decimal(0)), unit)}" for each in series)
+    parts = ", ".join(f"{each.name} {said(sum(each.values, Decimal(0)), unit)}" for each in series)
     return Chart(
         title=title,
         unit=unit,
         summary=f"In all: {parts}.",
         shapes=shapes,
         legend=[(each.kind, each.name) for each in series],
-        up=[_said(value, unit) for value in scale.labels()],
+        up=[said(value, unit) for value in scale.labels()],
         along=_along(starts, end),
         heads=[each.name for each in series],
         table=[
-            (at.isoformat(), [_said(each.values[place], unit) for each in series]) for place, at in enumerate(starts)
+            (at.isoformat(), [said(each.values[place], unit) for each in series]) for place, at in enumerate(starts)
         ],
     )
 
@@ -191,12 +157,12 @@ def _along(starts: Sequence[datetime], end: datetime) -> list[str]:
     return [(starts[0] + span * index / INTERVALS).isoformat() for index in range(INTERVALS + 1)]
 
 
-def _said(value: Decimal, currency: str) -> str:
+def said(value: Decimal, currency: str) -> str:
     if not currency:
         return f"{value:,f}"
     split: Money = money(f"{value:f}", currency)
     return f"{split.whole}{split.below}"
 
 
-def _rounded(value: Decimal) -> Decimal:
+def rounded(value: Decimal) -> Decimal:
     return value.quantize(Decimal("0.1")).normalize() + 0

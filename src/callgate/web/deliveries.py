@@ -6,11 +6,9 @@ from litestar import Response, get, post
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
-from callgate.errors import Conflict, Error, Invalid, NotFound
+from callgate.errors import Conflict, Invalid
 from callgate.logs import log
-from callgate.service.add_endpoint import SetEndpointState
 from callgate.service.delivery import DeliveryState
-from callgate.service.endpoint import EndpointState
 from callgate.service.reports import endpoint_reports, report_delivery
 from callgate.service.resend import resend_one, resend_since
 from callgate.service.token import Role
@@ -25,17 +23,25 @@ SHOWN = 50
 
 @get(paths("/deliveries"))
 async def list_deliveries(desk: AtDesk, request: AnyRequest) -> Response[Any]:
-    """Deliveries, those queued last first, in any `state` or one; and the endpoints that they go to."""
+    """Deliveries, those queued last first: in one `state`, to one `endpoint`, of one `app`, or in any; and the endpoints
+    that they go to.
+    """
     desk.over_all()
     return await _list(desk, request, Filled(since="24h"))
 
 
 async def _list(desk: Desk, request: AnyRequest, recover: Filled) -> Response[Any]:
-    filters = given(request, ("state", "before"))
+    filters = given(request, ("state", "endpoint", "app", "before"))
     if filters["state"] not in ("", *DeliveryState):
         filters["state"] = ""
     state = DeliveryState(filters["state"]) if filters["state"] else None
-    found = await desk.store.deliveries(state, SHOWN + 1, behind=filters.pop("before") or None)
+    found = await desk.store.deliveries(
+        state,
+        SHOWN + 1,
+        endpoint=filters["endpoint"] or None,
+        application=filters["app"] or None,
+        behind=filters.pop("before") or None,
+    )
     items = [report_delivery(delivery) for delivery in found[:SHOWN]]
     following = query(request, before=items[-1].id) if len(found) > SHOWN else None
     if form := form_of(request):
@@ -45,6 +51,7 @@ async def _list(desk: Desk, request: AnyRequest, recover: Filled) -> Response[An
         request,
         listed=Listed(items, following, filters),
         endpoints=await endpoint_reports(desk.store),
+        applications=tuple(desk.applications),
         states=tuple(state.value for state in DeliveryState),
         recover=recover,
         same=query(request, before=None),
@@ -89,21 +96,4 @@ async def resend(desk: AtDesk, request: AnyRequest, delivery: FromPath[str]) -> 
     return desk.done(request, f"deliveries/{delivery}", "It is on the way again.")
 
 
-@post("/endpoints/{endpoint:str}/state")
-async def set_endpoint_state(desk: AtDesk, request: AnyRequest, endpoint: FromPath[str], data: Form) -> Response[Any]:
-    """Stop sending to an endpoint, or start again."""
-    desk.over_all(Role.ADMIN)
-    state = EndpointState.DISABLED if data.get("state") == EndpointState.DISABLED else EndpointState.ACTIVE
-    try:
-        await desk.store.perform(SetEndpointState(id=endpoint, state=state))
-    except NotFound:
-        raise
-    except Error as error:
-        return desk.done(request, "deliveries", sentence_of(error))
-    told = (
-        "is sent nothing more; what waits for it stays" if state is EndpointState.DISABLED else "is sent records again"
-    )
-    return desk.done(request, "deliveries", f"Endpoint {endpoint} {told}.")
-
-
-delivery_routes = (list_deliveries, show_delivery, recover, resend, set_endpoint_state)
+delivery_routes = (list_deliveries, show_delivery, recover, resend)

@@ -31,6 +31,7 @@ from callgate.service.ports import ManagedPlatform, Store
 from callgate.service.throttle import Throttle
 from callgate.service.token import Role, Token
 from callgate.service.token_use import TokenUses
+from callgate.service.tools import Tools
 from callgate.settings import Settings
 from callgate.vault import Vault
 from callgate.web import form_token
@@ -99,6 +100,7 @@ class Desk:
     stopping: asyncio.Event
     uses: TokenUses = field(default_factory=TokenUses)
     openid: OpenIdProvider | None = None
+    endpoint_tools: Tools | None = None
     token: Visitor | None = None
     pages: Pages = field(default_factory=Pages)
     brakes: Brakes = field(default_factory=Brakes)
@@ -199,6 +201,12 @@ class Desk:
             application=application,
         )
         await self.store.perform(NoteAction(entry=entry))
+
+    @property
+    def tools(self) -> Tools:
+        """What setting up endpoints takes."""
+        assert self.endpoint_tools is not None, "a desk where endpoints are set up has its tools"
+        return self.endpoint_tools
 
     # -- what a request is about -------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from callgate.policy.rules.rule import Mode, Rule
 from callgate.service.apply_rules import ApplyRules
 from callgate.service.reports import rfc3339
 from callgate.service.rules import binding_anew, rules_report
+from callgate.service.shadow import RuleResult, rule_results
 from callgate.service.token import Role
 from callgate.web.desk import AnyRequest, AtDesk, Desk, Form, name_of
 from callgate.web.forms import Filled, sentence_of
@@ -33,7 +34,7 @@ mode = "shadow"
 
 
 class RuleLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule as the list has it."""
+    """A rule as the list has it. `matched` and what follows are what it came to on the newest calls, see `service.shadow`."""
 
     name: str
     mode: str
@@ -41,6 +42,10 @@ class RuleLine(msgspec.Struct, frozen=True, kw_only=True):
     condition: str
     priority: int
     detail: str
+    matched: int
+    would_refuse: int
+    failed: int
+    last: str
 
 
 @get(paths("/rules"))
@@ -55,7 +60,8 @@ async def _page(  # noqa: PLR0913, PLR0917 - what the page shows
     desk: Desk, request: AnyRequest, app: str, form: Filled, faults: Sequence[RuleFault], version: str = ""
 ) -> Response[Any]:
     report = await rules_report(desk.store, app, int(version) if version.isdigit() and len(version) < 10 else None)  # noqa: PLR2004 - keeps int() small
-    lines = [_line(rule) for rule in report.rules]
+    looked_at, results = await rule_results(desk.store, app)
+    lines = [_line(rule, results.get(rule.name, RuleResult())) for rule in report.rules]
     if kind := form_of(request):
         return as_file(kind, lines, None, "rules")
     in_force = report if not version else await rules_report(desk.store, app)
@@ -67,6 +73,7 @@ async def _page(  # noqa: PLR0913, PLR0917 - what the page shows
         app=app,
         applications=tuple(desk.applications),
         report=report,
+        looked_at=looked_at,
         is_in_force=report.version == in_force.version,
         listed=Listed(lines, None, {}),
         versions=[(each.version, rfc3339(each.applied_at), each.applied_by) for each in versions],
@@ -153,7 +160,7 @@ def _value(line: str) -> str:
     return line.partition("=")[2].strip().strip("\"'")
 
 
-def _line(rule: Rule) -> RuleLine:
+def _line(rule: Rule, result: RuleResult) -> RuleLine:
     detail = rule.text or rule.to or (f"at most {rule.seconds:,} s" if rule.seconds else "")
     return RuleLine(
         name=rule.name,
@@ -162,6 +169,10 @@ def _line(rule: Rule) -> RuleLine:
         condition=rule.condition,
         priority=rule.priority,
         detail=detail,
+        matched=result.matched,
+        would_refuse=result.would_refuse,
+        failed=result.failed,
+        last=result.last,
     )
 
 

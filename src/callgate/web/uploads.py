@@ -34,14 +34,10 @@ class Uploads:
         path.write_bytes(content)
         return name
 
-    def read(self, name: str) -> bytes | None:
-        """Return what was kept under the name, or None when it is gone."""
-        if not _NAME.fullmatch(name):
-            return None
-        try:
-            return (self._folder / name).read_bytes()
-        except FileNotFoundError:
-            return None
+    def path(self, name: str) -> Path | None:
+        """Return where it is kept, or None when it is gone."""
+        path = self._folder / name
+        return path if _NAME.fullmatch(name) and path.is_file() else None
 
     def drop(self, name: str) -> None:
         if _NAME.fullmatch(name):

@@ -1,12 +1,8 @@
 """Routes of rate decks: what is in force, and a file in the body that takes its place."""
 
 import asyncio
-import os
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -22,25 +18,13 @@ from callgate.money import format_micros, format_nanos, parse_currency
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_options import read_columns, read_options
 from callgate.rating.rate import Rate
-from callgate.rating.rates import Rates
 from callgate.service.books import DeckHead
-from callgate.service.import_deck import (
-    DeckImport,
-    PreparedDeck,
-    check_deck_name,
-    import_file,
-    prepare_deck,
-    prepare_in_thread,
-)
+from callgate.service.import_alone import prepare_by_size
+from callgate.service.import_deck import DeckImport, check_deck_name, import_file
 from callgate.service.import_report import ImportReport, report_faults, report_import
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 """Largest file in a body: some three million rows."""
-
-ALONE_FROM_BYTES = 256 * 1024
-"""Files from this size on are read in a process of their own: decisions would have to wait for the interpreter."""
-
-_NICENESS = 10
 
 
 class DeckReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,7 +148,7 @@ async def put_deck(
                 order,
                 is_dry_run=dry_run,
                 who=request.auth.name,
-                prepare=prepare_in_thread if size < ALONE_FROM_BYTES else _prepare_alone,
+                prepare=prepare_by_size(size),
             )
         except RateDeckInvalid as invalid:
             report = report_faults(name, asked or desk.default_currency, invalid, is_dry_run=dry_run)
@@ -182,16 +166,6 @@ async def _receive(request: ApiRequest, path: Path) -> int:
             size += len(chunk)
             await asyncio.to_thread(file.write, chunk)
     return size
-
-
-async def _prepare_alone(asked: DeckImport, before: Rates, currency_before: str | None) -> PreparedDeck:
-    """In a process that gives way to decisions, and is gone afterwards."""
-    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=partial(os.nice, _NICENESS))
-    try:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(pool, prepare_deck, asked, before, currency_before)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 async def _head(desk: TheDesk, name: str) -> DeckHead:

@@ -7,9 +7,9 @@ what, and which keeps a token that is bound to an application inside of it.
 import asyncio
 import copy
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request, Response
@@ -33,25 +33,12 @@ from callgate.service.ports import Platform, Store
 from callgate.service.signing import Signing
 from callgate.service.token import Token
 from callgate.service.token_use import TokenUses
+from callgate.service.tools import Tools
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 ApiRequest = Request[Any, Token, State]
-
-
-class Tools(NamedTuple):
-    """What routes of configuration need beyond the books, from rooms that this one does not see.
-
-    `seal` and `unseal` encrypt secrets; `resolve` gives the addresses of a host; `check_connector` reads what is said of a
-    connector (kind, URL, options, token) and returns its URL and secret; `try_endpoint` says what does not work, or nothing.
-    """
-
-    seal: Callable[[str], bytes]
-    unseal: Callable[[bytes], str]
-    resolve: Callable[[str], Awaitable[Sequence[str]]]
-    check_connector: Callable[[str, str, Mapping[str, str], str], tuple[str, str]]
-    try_endpoint: Callable[[str], Awaitable[str]]
 
 
 class Desk:
