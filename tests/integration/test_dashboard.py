@@ -27,6 +27,7 @@ from callgate.service.add_application import AddApplication
 from callgate.service.application import Application
 from callgate.service.audit_entry import Via
 from callgate.service.authorize import Authorize
+from callgate.service.books import AccountKey
 from callgate.service.catalog import Catalogs
 from callgate.service.issue_token import issue_token
 from callgate.service.open_account import OpenAccount
@@ -742,6 +743,31 @@ def test_only_who_may_operate_moves_money_and_ends_calls(visit: Visit) -> None:
         done = await desk.post("accounts/alice/top-up", {"amount": "1", "reference": "r", "why": "gift"})
         assert (done.status, done.headers["location"]) == (303, "../../accounts/alice?app=app")
         assert (await desk.post("accounts/alice/limits", {"max_seconds": "5"})).status == 403
+
+    visit(steps)
+
+
+def test_hours_and_caller_ids_are_set_in_the_form_of_an_account(visit: Visit) -> None:
+    """A field that was emptied takes it back; a word that cannot be read is told beside its field; a viewer sees them."""
+
+    async def steps(desk: Desk) -> None:
+        admin = await issue_token(desk.store, "admin", Role.ADMIN, desk.now)
+        await desk.sign_in(admin)
+        form = {"hours": "mo-fr 8:00-18:00", "timezone": "Europe/Stockholm", "caller_id": "refuse"}
+        assert (await desk.post("accounts/alice/settings", form)).status == 303
+        page = await desk.text("accounts/alice")
+        assert "Mo-Fr 08:00-18:00" in page and "Europe/Stockholm" in page
+        wrong = await desk.post("accounts/alice/settings", {"hours": "always"})
+        assert wrong.status == 422 and "24/7, or days and times" in await wrong.text()
+        assert (await desk.post("accounts/alice/settings", {"hours": ""})).status == 303
+        opened = await desk.store.account(AccountKey("app", "alice"))
+        assert opened is not None
+        assert opened.account.permissions.shown() == {
+            "hours": "default", "timezone": "Europe/Stockholm", "holidays": "default", "caller_id": "refuse",
+            "caller_ids": "default",
+        }  # fmt: skip
+        await desk.sign_in()
+        assert "Europe/Stockholm" in await desk.text("accounts/alice")
 
     visit(steps)
 
