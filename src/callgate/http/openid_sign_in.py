@@ -83,15 +83,16 @@ class OpenIdSignIn:
             "redirect_uri": self._redirect_url,
             "code_verifier": begun.verifier,
         }
-        auth = None
+        headers: dict[str, str] = {}
         if not self._client_secret:
             form["client_id"] = self._client_id
         elif "client_secret_basic" in said.get("token_endpoint_auth_methods_supported", ["client_secret_basic"]):
-            auth = aiohttp.BasicAuth(quote_plus(self._client_id), quote_plus(self._client_secret))
+            named = aiohttp.encode_basic_auth(quote_plus(self._client_id), quote_plus(self._client_secret))
+            headers["authorization"] = named
         else:
             form |= {"client_id": self._client_id, "client_secret": self._client_secret}
         endpoint = _endpoint(said, "token_endpoint")
-        async with session.post(endpoint, data=form, auth=auth, allow_redirects=False) as response:
+        async with session.post(endpoint, data=form, headers=headers, allow_redirects=False) as response:
             body = await body_of(response)
             if response.status in (400, 401):
                 raise IdTokenInvalid(f"the provider does not take the code: {_error_in(body)}")
