@@ -1,6 +1,7 @@
 """The server, wired: every room behind one ASGI callable, and what works beside the requests."""
 
 import asyncio
+import gc
 import signal
 import socket
 import uuid
@@ -167,6 +168,7 @@ class Gate:
         """Their framework takes a second to import: in a thread, so that callbacks are answered meanwhile."""
         self._api = await asyncio.to_thread(self._build_api)
         self._pages = await asyncio.to_thread(self._build_dashboard)
+        gc.freeze()  # what is loaded by now stays: looking through it for garbage held every call up for 150 ms
 
     def _build_api(self) -> AsgiApp:
         from callgate.http.api.app import build_api  # noqa: PLC0415 - see above
