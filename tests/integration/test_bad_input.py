@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from api_client import api
-
-from callgate.cli import main
+from tests.support.commands import run_here
 
 HEADER = "prefix,destination,rate_per_min,connect_fee,first_s,next_s,effective_from\n"
 BROKEN = {
@@ -68,11 +67,8 @@ def test_rules_and_lists_with_faults_by_command(
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> tuple[int, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main(words)
-        captured = capsys.readouterr()
-        return left.value.code, captured.out + captured.err  # type: ignore[return-value]
+        code, out, err = run_here(capsys, words)
+        return code, out + err
 
     for words in (("init",), ("app", "add", "KEY", "c2VjcmV0"), ("list", "create", "hot", "--kind", "deny")):
         assert run(*words)[0] == 0

@@ -14,12 +14,13 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from tests.support.commands import Done, run_here
 
 import callgate
-from callgate.cli import COMMANDS, GROUPS, main, module_of
+from callgate.cli import COMMANDS, GROUPS, module_of
 from callgate.protocol import PROVIDERS, WireRequest, sinch
 from callgate.rating.deck import Deck
 from callgate.service.authorize import Authorize
@@ -32,29 +33,7 @@ KEY, SECRET, OTHER = "669E367E-6BBA-48AB-AF15-266871C28135", "BeIukql3pTKJ8RGL5z
 DECK = "prefix,destination,rate_per_min,connect_fee,first_s,next_s,effective_from\n46,Sweden,0.60,0,1,1,2020-01-01\n"
 
 
-class Done(NamedTuple):
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
 Run = Callable[..., Done]
-
-
-def run_here(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> Done:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as left:
-        main(words)
-    captured = capsys.readouterr()
-    assert "Traceback" not in captured.err
-    assert isinstance(left.value.code, int)
-    return Done(left.value.code, captured.out, captured.err)
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 from api_client import api
-
-from callgate.cli import main
+from tests.support.commands import Done, run_here
 
 NUMBER, OTHER = "+46846500400", "+46846500401"
 MENU = '[[menu]]\nid = "main"\nsay = "One"\nkeys = { 1 = "number:+46701740605", 9 = "hangup" }\n'
 ALICE = {"id": "owner", "currency": "USD"}
 
-Run = Callable[..., tuple[int, str, str]]
+Run = Callable[..., Done]
 
 
 def test_numbers_are_rented_out_over_the_api() -> None:
@@ -84,13 +83,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """Commands in a folder with an application and an account."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main(words)
-        captured = capsys.readouterr()
-        assert isinstance(left.value.code, int)
-        return left.value.code, captured.out, captured.err
+    def run(*words: str) -> Done:
+        return run_here(capsys, words)
 
     for words in (("init",), ("app", "add", "KEY", "c2VjcmV0"), ("account", "create", "owner", "--currency", "USD")):
         assert run(*words)[0] == 0

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from litestar.testing import AsyncTestClient
+from tests.support.commands import Done, run_here
 
 from callgate.cli import main
 from callgate.http.api.app import build_api
 from callgate.http.api.desk import Desk
 from callgate.service.add_application import AddApplication
+from callgate.service.backtest_turn import backtest_turn
 from callgate.service.catalog import Catalogs
 from callgate.service.issue_token import issue_token
 from callgate.service.token import Role
@@ -28,7 +30,7 @@ BAD = (
 DECK = "prefix,destination,rate_per_min,connect_fee,first_s,next_s,effective_from\n46,Sweden,0.60,0,1,1,2020-01-01\n"
 
 Ask = Callable[..., Awaitable[Any]]
-Run = Callable[..., tuple[int, str, str]]
+Run = Callable[..., Done]
 
 
 @pytest.fixture
@@ -36,13 +38,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """Commands in a folder with an application, an account of 5.00, and a price for Sweden."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main(words)
-        captured = capsys.readouterr()
-        assert isinstance(left.value.code, int)
-        return left.value.code, captured.out, captured.err
+    def run(*words: str) -> Done:
+        return run_here(capsys, words)
 
     Path("deck.csv").write_text(DECK, encoding="utf-8")
     Path("good.toml").write_text(GOOD, encoding="utf-8")
@@ -223,5 +220,9 @@ def test_a_backtest_over_the_api() -> None:
             ({"json": {"lists": {"hot": {"kind": "deny", "entries": ["+46*", "spam"]}}}}, 400),
         ):  # fmt: skip
             assert (await ask("POST", "/rules/backtest", **how)).status_code == status
+        async with backtest_turn():  # whoever runs it: the dashboard takes its turn there too
+            busy = await ask("POST", "/rules/backtest", content=GOOD)
+        assert (busy.status_code, "try again when it is done" in busy.text) == (409, True)
+        assert (await ask("POST", "/rules/backtest", content=GOOD)).status_code == 200
 
     with_api(steps)

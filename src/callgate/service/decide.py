@@ -410,15 +410,19 @@ def room_of(bounds: Bounds, usage: Usage, wallet: Wallet, now: datetime, held_by
     """What the caps on spending leave, None where there is none; see `policy.spend.room_left`."""
     if not bounds.has_cap:
         return None
+    return room_left(bounds, spent_of(usage, wallet, now), held_by_call)
+
+
+def spent_of(usage: Usage, wallet: Wallet, now: datetime) -> Spent:
+    """What caps on spending count, money in held calls too."""
     today, this_month = spent_micros(wallet, now)
-    spent = Spent(
+    return Spent(
         in_hour=spent_in_hour_micros(usage, now),
         today=today,
         this_month=this_month,
         held=wallet.held_micros,
         funds=funds_micros(wallet, now),
     )
-    return room_left(bounds, spent, held_by_call)
 
 
 def ask_rules(facts: Facts, rules: RuleSet, rate: Rate | None) -> tuple[Ruling, Refusal | None, dict[str, object]]:

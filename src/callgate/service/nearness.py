@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from callgate.ledger.wallet import Wallet, funds_micros, spent_micros
+from callgate.ledger.wallet import Wallet
 from callgate.policy.account import Account
 from callgate.policy.limits import bounds_of
 from callgate.policy.nearness import Near, nearness
-from callgate.policy.spend import Spent
-from callgate.policy.usage import Usage, blocked_until, is_blocked, spent_in_hour_micros
+from callgate.policy.usage import Usage, blocked_until, is_blocked
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, Books, Keys
+from callgate.service.decide import spent_of
 from callgate.service.ports import Store
 
 
@@ -60,15 +60,7 @@ def standing_of(
     """How one account stands, by the limits of its application and its own together."""
     usage = usage or Usage(application=account.application, account=account.id)
     bounds = bounds_of(application.limits, account.limits, account.currency, is_verified=account.is_verified)
-    today, this_month = spent_micros(wallet, now)
-    spent = Spent(
-        in_hour=spent_in_hour_micros(usage, now),
-        today=today,
-        this_month=this_month,
-        held=wallet.held_micros,
-        funds=funds_micros(wallet, now),
-    )
     return Standing(
-        near=nearness(bounds, usage, spent, wallet.hold_count, now),
+        near=nearness(bounds, usage, spent_of(usage, wallet, now), wallet.hold_count, now),
         blocked_until=blocked_until(usage) if is_blocked(usage, now) else None,
     )

@@ -182,9 +182,8 @@ class Responder:
             hooks=await hooks_of(call, catalog, (deadline - asyncio.get_running_loop().time()) / 2),
         )
         if (sent := self._limited.find(call.key)) is not None:
-            return (
-                WireReply(body=sent.answer) if sent.fingerprint == call.fingerprint else provider.answer(call, HangUp())
-            )
+            is_repeat = sent.fingerprint == call.fingerprint
+            return WireReply(body=sent.answer) if is_repeat else provider.answer(call, HangUp())
         if call.key in self._unwritten:  # the store does not know of it: asked again, it would decide anew
             return self._fall_back(job, provider, "Unwritten", may_be_held=False)
         began_at = perf_counter()
@@ -206,14 +205,7 @@ class Responder:
         if dials_emergency(job.call, job.application.settings):
             return self._put_through(job, provider)
         fallback = provider.answer(job.call, HangUp())
-        overrule = Overrule(
-            call=job.call,
-            decided_at=job.now,
-            body=job.body,
-            answer=fallback.body,
-            now=self._clock(),
-            endpoints=job.endpoints,
-        )
+        overrule = self._overrule_of(job, fallback)
         self._overrule(overrule, may_be_held=may_be_held)
         return fallback
 
@@ -223,17 +215,21 @@ class Responder:
         if len(self._overruling) >= OVERRULE_LIMIT:
             log.error("overrule.dropped", call_id=job.call.key.call_id)
             return answer
-        overrule = Overrule(
+        overrule = self._overrule_of(job, answer, is_emergency=True)
+        self._limited.remember(job.call, answer.body, self._in_time(self._until_done(overrule)))
+        return answer
+
+    def _overrule_of(self, job: Authorize, answer: WireReply, *, is_emergency: bool = False) -> Overrule:
+        """That this was answered in the place of what the job decides."""
+        return Overrule(
             call=job.call,
             decided_at=job.now,
             body=job.body,
             answer=answer.body,
             now=self._clock(),
             endpoints=job.endpoints,
-            is_emergency=True,
+            is_emergency=is_emergency,
         )
-        self._limited.remember(job.call, answer.body, self._in_time(self._until_done(overrule)))
-        return answer
 
     def _let_through(self, job: Authorize) -> WireReply | None:
         """Answer a call from memory while the store is down, where its application wants that; never where it is only slow."""

@@ -1,7 +1,7 @@
 """What other rules, prices or a list would have changed: past calls are judged again, and nothing is written."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,7 @@ from callgate.policy.number_list import ListKind, NumberList
 from callgate.policy.rules.document import RuleDocument, read_rules
 from callgate.rating.deck import Deck
 from callgate.service.backtest import BacktestReport, Trial, backtest, read_trial_decks, trial_list
+from callgate.service.backtest_turn import backtest_turn
 from callgate.service.number_lists import read_entries
 from callgate.service.rules import rules_report
 from callgate.service.token import Role
@@ -53,8 +54,6 @@ KINDS = {
     "longer": "granted more time",
 }
 """What each kind of change is called."""
-
-_running = asyncio.Semaphore(1)
 
 
 @get("/rules/backtest")
@@ -102,9 +101,7 @@ async def run_backtest(desk: AtDesk, request: AnyRequest, data: Form) -> Respons
 
 async def _judged(desk: Desk, form: Filled, app: str, trial: Trial, since: datetime) -> BacktestReport:
     """Raises `Conflict` while another one runs."""
-    if _running.locked():
-        raise Conflict("a backtest is running already; try again when it is done")
-    async with _running:
+    async with backtest_turn() as rest:
         return await backtest(
             desk.store,
             desk.catalogs.now,
@@ -114,7 +111,7 @@ async def _judged(desk: Desk, form: Filled, app: str, trial: Trial, since: datet
             until=desk.clock(),
             most_calls=int(form["most"] if form["most"] in dict(MOST_CALLS) else MOST_CALLS[0][0]),
             listed=LISTED,
-            rest=_rest_as_long(),
+            rest=rest,
         )
 
 
@@ -178,19 +175,6 @@ def _page(
 def _blamed(form: Filled, error: Error) -> Filled:
     otherwise = "deck" if "deck" in str(error) else "list" if "list" in str(error) else "document"
     return form.blame(error, {"since": "since", "rules": "document", "deck": "deck", "list": "list"}, otherwise)
-
-
-def _rest_as_long() -> Callable[[], Awaitable[None]]:
-    """Rest after each portion for as long as it took: decisions have at least every other moment to themselves."""
-    clock = asyncio.get_running_loop().time
-    since = clock()
-
-    async def rest() -> None:
-        nonlocal since
-        await asyncio.sleep(clock() - since)
-        since = clock()
-
-    return rest
 
 
 backtest_routes = (ask_backtest, run_backtest)

@@ -1,7 +1,6 @@
 """Routes of operators' rules: what they say, what they would say of a call, why a call was decided as it was."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -9,7 +8,7 @@ import msgspec
 from litestar import Response, get, post, put
 from litestar.params import FromQuery, QueryParameter
 
-from callgate.errors import Conflict, Invalid
+from callgate.errors import Invalid
 from callgate.http.api.access import may_configure, may_look, may_operate
 from callgate.http.api.accounts import InApp
 from callgate.http.api.desk import ApiRequest, TheDesk
@@ -19,6 +18,7 @@ from callgate.policy.rules.rule import Rule
 from callgate.protocol.call import CallKey
 from callgate.service.apply_rules import ApplyRules
 from callgate.service.backtest import MAX_LISTED, BacktestReport, Trial, backtest, read_trial_decks, trial_list
+from callgate.service.backtest_turn import backtest_turn
 from callgate.service.elastic import DEFAULT_TERMS
 from callgate.service.explain import Explanation, explain_call, explain_what_if
 from callgate.service.number_lists import read_entries
@@ -32,8 +32,6 @@ USUAL = timedelta(days=7)
 
 MOST_CALLS = 100_000
 """Calls that a backtest over the API looks at, at most; the command has no such bound."""
-
-_backtesting = asyncio.Semaphore(1)
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,9 +132,7 @@ async def try_rules(
     """
     application, now = desk.application(app), desk.clock()
     tried = trial_in(await request.body(), is_json(request))
-    if _backtesting.locked():
-        raise Conflict("a backtest is running already; try again when it is done")
-    async with _backtesting:
+    async with backtest_turn() as rest:
         files = {name: (f"decks.{name}", text.encode()) for name, text in tried.decks.items()}
         return await backtest(
             desk.store,
@@ -144,7 +140,7 @@ async def try_rules(
             application,
             Trial(
                 rules=None if tried.document is None else read_document(tried.document, SOURCE),
-                decks=read_trial_decks(desk.catalog, files, now),
+                decks=await asyncio.to_thread(read_trial_decks, desk.catalog, files, now),
                 lists=[
                     trial_list(
                         desk.catalog, application, name, each.kind, read_entries(each.entries, f"lists.{name}.entries")
@@ -156,7 +152,7 @@ async def try_rules(
             until=now if until is None else read_time("until", until),
             most_calls=MOST_CALLS,
             listed=limit,
-            rest=rest_as_long(),
+            rest=rest,
         )
 
 
@@ -184,19 +180,6 @@ def trial_in(body: bytes, is_json: bool) -> TrialBody:  # noqa: FBT001 - what th
     if tried.document is None and not tried.decks and not tried.lists:
         raise Invalid("body", "nothing to try", "a document of rules, decks or lists")
     return tried
-
-
-def rest_as_long() -> Callable[[], Awaitable[None]]:
-    """Rest after each portion for as long as it took: decisions have at least every other moment to themselves."""
-    clock = asyncio.get_running_loop().time
-    since = clock()
-
-    async def rest() -> None:
-        nonlocal since
-        await asyncio.sleep(clock() - since)
-        since = clock()
-
-    return rest
 
 
 def is_json(request: ApiRequest) -> bool:
