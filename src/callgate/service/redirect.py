@@ -49,9 +49,9 @@ def redirected_by(refusal: Refusal) -> Redirected:
 
 
 def traced(refused: Verdict, did: Did, verdict: Verdict) -> tuple[Step, ...]:
-    """The steps that refused the call, and those of where it leads, who calls and who pays aside: that is settled."""
+    """The steps that refused the call, and those of where it leads; who pays there is settled, unless nobody does."""
     step = Step(STEP, {"after": refused.refusal, "to": did.number, "account": did.account}, None)
-    again = next((place for place, each in enumerate(verdict.trace) if each.step == "account"), len(verdict.trace))
+    again = next((place for place, each in enumerate(verdict.trace) if each.step == "account"), len(verdict.trace) - 1)
     return (*refused.trace, step, *verdict.trace[again:])
 
 

@@ -44,9 +44,9 @@ def route(to: str = f"number:{GERMANY}") -> Did:
     return read_did("app", RENTED, "desk", to=to)
 
 
-def ask(house: "House", did: Did, call: CallArrived | None = None, **words: Any) -> dict[str, Any]:
+def ask(house: "House", desk: Did, call: CallArrived | None = None, **words: Any) -> dict[str, Any]:
     """What is answered to a call whose refusals for want of credit lead to this number."""
-    led = {Refusal.INSUFFICIENT_CREDIT: did, Refusal.CALLER_UNKNOWN: did}
+    led = {Refusal.INSUFFICIENT_CREDIT: desk, Refusal.CALLER_UNKNOWN: desk}
     job = dataclasses.replace(house.job(call or house.arrived()), **{"redirections": led} | words)  # type: ignore[type-var]
     answer = house.perform(job).answer
     house.tick(1)
