@@ -41,6 +41,8 @@ from callgate.service.say_refusal import say_refusal
 STEP = "input"
 """What the trace calls a choice."""
 
+_MARK = f'"step":"{STEP}"'.encode()
+
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerInput:
@@ -186,6 +188,11 @@ class AnswerInput:
 
     def _key(self) -> InputKey:
         return InputKey(*self.chosen.key, self.chosen.fingerprint)
+
+
+def has_chosen(call: Call) -> bool:
+    """Whether its caller was in a menu of ours, and chose something there."""
+    return _MARK in call.trace
 
 
 def _traced(call: Call, steps: Sequence[Step]) -> Call:

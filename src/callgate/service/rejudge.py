@@ -22,6 +22,7 @@ from callgate.protocol.call import CallArrived, EndpointKind
 from callgate.rating.charge import charge_micros
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
+from callgate.service.answer_input import has_chosen
 from callgate.service.application import ApplicationRow
 from callgate.service.catalog import Catalog
 from callgate.service.decide import Facts, Verdict, decide
@@ -135,7 +136,8 @@ def judge_again(decided: DecidedCall, call: CallArrived, judges: Judges) -> Outc
     verdict = verdict_again(decided, call, judges)
     if verdict.refusal is None and was.refusal is not None and str(was.refusal) in COUNTED:
         return recorded_outcome(was)
-    if verdict.dialled is not None and verdict.dialled.menus is not None and not was.connected.startswith(f"{MENU}:"):
+    is_in_menu = verdict.dialled is not None and verdict.dialled.menus is not None
+    if is_in_menu and has_chosen(was) and not was.connected.startswith(f"{MENU}:"):
         return recorded_outcome(was)  # the caller has gone on from the menu since, and what it chose is not asked again
     trace = msgspec.to_builtins(verdict.trace)
     seen = [step.saw.get("matches", ()) for step in verdict.trace if step.step == "rules"]
