@@ -1,12 +1,12 @@
 """How suppliers' files were read, for the next ones with the same header.
 
-Revision 0026, after 0025.
+Revision 0029, after 0028.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0026"
-down_revision = "0025"
+revision = "0029"
+down_revision = "0028"
 
 STATEMENTS = (
     """
