@@ -24,7 +24,9 @@ from callgate.policy.limits import UNLIMITED
 from callgate.policy.number_list import ListKind
 from callgate.protocol.call import CallKey
 from callgate.rating.deck_change import DeckComparison, ImportMode
+from callgate.rating.deck_options import Said
 from callgate.rating.rate import Rate
+from callgate.rating.supplier_mapping import SupplierMapping, id_of
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.apply_rules import ApplyRules
 from callgate.service.books import AccountKey, Books, DeckHead, Job, Keys
@@ -32,6 +34,7 @@ from callgate.service.decided_call import DecidedCall
 from callgate.service.deliver import Conclude, Concluded
 from callgate.service.delivery import DeliveryState
 from callgate.service.endpoint import Endpoint, RecordType
+from callgate.service.forget_mapping import ForgetMapping
 from callgate.service.import_deck import PublishDeck, import_deck
 from callgate.service.load_deck import load_deck
 from callgate.service.number_list import ListKey
@@ -54,7 +57,7 @@ from callgate.service.resend import Resend, resend_since
 from callgate.service.rule_book import RulesVersion
 from callgate.service.set_limits import SetAccountLimits, SetApplicationLimits
 from callgate.service.top_up import TopUp
-from callgate.service.watch import CallFilter
+from callgate.service.watch import CallFilter, Sums
 from callgate.storage import rows
 from callgate.storage.deck_rows import PAGE_ROWS
 from callgate.storage.postgres import PostgresStore
@@ -535,6 +538,34 @@ def test_the_configuration_version_moves_with_applications_and_decks(engine: Eng
     work(engine, steps)
 
 
+def test_how_a_supplier_is_read_is_remembered_with_its_deck_and_forgotten(engine: Engine) -> None:
+    """In the transaction of the deck, or not at all; another header beside it, the same one over it."""
+
+    async def steps(store: Store) -> None:
+        def mapping(*header: str, **answers: str) -> SupplierMapping:
+            return SupplierMapping(
+                id=id_of("acme", header), supplier="acme", header=header, said=Said(answers=answers, ignored=("Old",)),
+                file="a.csv", remembered_at=NOW, remembered_by="eva",
+            )  # fmt: skip
+
+        base, kept = None, {}
+        for version, each in enumerate((mapping("A", "B"), mapping("C", dates="dmy"), mapping("A", "B", tz="CET"))):
+            head = DeckHead(name="standard", currency="USD", version=version)
+            await store.perform(PublishDeck(head=head, base=base, mapping=each))
+            base, kept[each.id] = head, each
+        with pytest.raises(Conflict):
+            await store.perform(PublishDeck(head=head, base=None, mapping=mapping("D")))
+        assert {each.id: each for each in await store.supplier_mappings("acme")} == kept
+        assert await store.supplier_mappings("other") == []
+        version_before = await store.configuration_version()
+        for each in kept.values():
+            assert await store.perform(ForgetMapping(id=each.id)) == each
+        assert await store.supplier_mappings() == []
+        assert await store.configuration_version() == version_before
+
+    work(engine, steps)
+
+
 def test_lists_are_changed_imported_and_deleted(engine: Engine) -> None:
     """Each change moves the configuration version, and what is stored is what was asked for, page by page."""
 
@@ -747,7 +778,7 @@ ANOTHER_PROCESS = """
 import asyncio, sys
 from datetime import UTC, datetime
 from callgate.service.top_up import TopUp
-from callgate.service.watch import CallFilter
+from callgate.service.watch import CallFilter, Sums
 from callgate.app import build_store
 from callgate.settings import Settings
 
@@ -978,6 +1009,42 @@ def test_records_are_read_in_order_and_in_pages_that_meet(engine: Engine, new_ho
         assert house.run(house.store.records(late, after=None, limit=10)) == every[2:4]
         assert house.run(house.store.records(ever._replace(account="bob"), after=None, limit=10)) == every[1::2]
         assert house.run(house.store.records(ever._replace(application="x"), after=None, limit=10)) == []
+
+
+def test_what_calls_came_to_is_summed(engine: Engine, new_house: Callable[..., Any]) -> None:
+    """Of a time, by application and currencies; of a correction the difference, in the time in which it came."""
+    with new_house(engine.make()) as house:
+        house.open("alice", "10")
+        house.set_application("lost_dice=post_full")
+        start = house.now
+        for call, seconds, debit in (
+            ("c1", 61, "0.0123"),
+            ("c2", 0, None),
+            ("c3", 120, "0.000000001"),
+            ("c4", 5, "9" * 9),
+        ):
+            house.hear(house.arrived(call))
+            house.hear(house.ended(call, seconds or None, debit=debit))
+        house.hear(house.arrived("c5", user="nobody"))
+        house.hear(house.ended("c6", 5))
+        house.hear(house.arrived("c7"))
+        house.hear(house.answered("c7"))
+        charged = sum(record.charge_micros for record in house.records())
+        decided = house.run(house.store.decided(start, house.now))
+        assert set(decided) == {("app", None, 5), ("app", "caller_unknown", 1)}
+        found = house.run(house.store.sums(start, house.now))
+        assert sorted(found, key=str) == [
+            Sums("app", "USD", "USD", 2, 181, 80_000, 12_300_001),
+            Sums("app", "USD", None, 1, 5, charged - 80_000, 0),
+        ]
+        house.tick(36_000)
+        house.heal(None)
+        estimated = house.call("c7").charge_micros
+        house.tick(10)
+        house.hear(house.ended("c7", 60))
+        corrected = Sums("app", "USD", None, 0, 0, 20_000 - (estimated or 0), 0)
+        assert corrected in house.run(house.store.sums(start, house.now))
+        assert house.run(house.store.sums(house.now, house.now + timedelta(days=1))) == []
 
 
 def test_calls_are_found_by_name_by_account_and_by_what_is_known_of_them(

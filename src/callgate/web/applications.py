@@ -29,9 +29,12 @@ from callgate.service.token import Role
 from callgate.web.desk import AnyRequest, AtDesk, Desk, Form
 from callgate.web.forms import Filled
 from callgate.web.limit_fields import changed_words, to_fill
-from callgate.web.lists import Listed, as_file, form_of, paths
+from callgate.web.lists import Listed, as_file, form_of, given, paths, query
+from callgate.web.search import holds
 
 FAULTS_SHOWN = 12
+
+NO_FILTERS: Mapping[str, str] = {"find": "", "status": ""}
 
 OVERLAPS = (("24", "a day"), ("1", "an hour"), ("168", "a week"), ("0", "not at all"))
 """For how many hours an old secret stays valid."""
@@ -50,20 +53,35 @@ class ApplicationLine(msgspec.Struct, frozen=True, kw_only=True):
 
 @get(paths("/applications"))
 async def list_applications(desk: AtDesk, request: AnyRequest) -> Response[Any]:
-    """The applications whose callbacks are answered, and those that failed their signature lately."""
+    """The applications whose callbacks are answered, in one `status`, with `find` in name or key; and callbacks that were not
+    genuine lately.
+    """
     desk.who()
-    now = desk.clock()
-    items = [_line(application, now) for application in desk.applications.values()]
+    filters = given(request, ("find", "status"))
+    items = [each for each in _lines(desk) if _is_wanted(each, filters)]
     if form := form_of(request):
         return as_file(form, items, None, "applications")
-    return await _list(desk, request, items, Filled())
+    return await _list(desk, request, items, filters, Filled())
 
 
-async def _list(desk: Desk, request: AnyRequest, items: list[ApplicationLine], form: Filled) -> Response[str]:
+def _lines(desk: Desk) -> list[ApplicationLine]:
+    now = desk.clock()
+    return [_line(application, now) for application in desk.applications.values()]
+
+
+def _is_wanted(application: ApplicationLine, filters: Mapping[str, str]) -> bool:
+    return holds(filters["find"], application.name, application.key) and filters["status"] in ("", application.status)
+
+
+async def _list(
+    desk: Desk, request: AnyRequest, items: list[ApplicationLine], filters: Mapping[str, str], form: Filled
+) -> Response[str]:
     return desk.page(
         "applications.html",
         request,
-        listed=Listed(items, None, {}),
+        listed=Listed(items, None, filters),
+        statuses=(Status.ACTIVE.value, Status.SUSPENDED.value),
+        same=query(request),
         faults=await fault_reports(desk.store, limit=FAULTS_SHOWN) if desk.bound is None else [],
         form=form,
         providers=tuple(PROVIDERS),
@@ -91,8 +109,8 @@ async def add_application(desk: AtDesk, request: AnyRequest, data: Form) -> Resp
     except StorageUnavailable:
         raise
     except Error as error:
-        items = [_line(application, now) for application in desk.applications.values()]
-        return await _list(desk, request, items, form.blame(error, {"application secret": "secret"}, "key"))
+        blamed = form.blame(error, {"application secret": "secret"}, "key")
+        return await _list(desk, request, _lines(desk), NO_FILTERS, blamed)
     await desk.catalogs.refresh()
     return desk.done(request, f"applications/{form['key'].strip()}", "Its callbacks are answered from now on.")
 

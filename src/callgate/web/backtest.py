@@ -29,7 +29,7 @@ from callgate.service.token import Role
 from callgate.web.calls import read_time
 from callgate.web.deck_upload import CARRIED, prepared_deck
 from callgate.web.desk import AnyRequest, AtDesk, Desk, Form
-from callgate.web.forms import Filled
+from callgate.web.forms import Filled, told_first
 from callgate.web.lists import as_file, form_of, given, paths
 
 LISTED = 200
@@ -84,13 +84,13 @@ async def run_backtest(desk: AtDesk, request: AnyRequest, data: Form) -> Respons
         trial = await _trial(desk, form, app)
         report = await _judged(desk, form, app, trial, since)
     except RulesInvalid as error:
-        form.faults["document"] = "This document cannot be tried."
+        form.faults["document"] = told_first("This document cannot be tried", error.faults)
         return _page(desk, request, form, faults=error.faults)
     except RateDeckInvalid as error:
-        form.faults["rows"] = "These rows cannot be tried."
+        form.faults["rows"] = told_first("These rows cannot be tried", error.faults)
         return _page(desk, request, form, faults=error.faults)
     except ListInvalid as error:
-        form.faults["entries"] = str(error)[:500]
+        form.faults["entries"] = told_first("These numbers cannot be tried", error.faults)
         return _page(desk, request, form)
     except (Invalid, Conflict, NotFound) as error:
         return _page(desk, request, _blamed(form, error))
@@ -128,7 +128,8 @@ async def _trial(desk: Desk, form: Filled, app: str) -> Trial:
         if not form["deck"]:
             raise Invalid("deck", "nothing", "the deck that these rows stand for")
         rows = {form["deck"]: ("the rows", form["rows"].encode())}
-        decks = await asyncio.to_thread(read_trial_decks, desk.catalogs.now, rows, desk.clock())
+        mappings = await desk.store.supplier_mappings(form["deck"])
+        decks = await asyncio.to_thread(read_trial_decks, desk.catalogs.now, rows, desk.clock(), mappings)
     lists: list[NumberList] = []
     if form["entries"].strip():
         entries = read_entries(form["entries"].split(), "the list")

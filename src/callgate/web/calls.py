@@ -28,6 +28,7 @@ from callgate.web.forms import Filled, sentence_of
 from callgate.web.ladder import ladder_of
 from callgate.web.lists import Listed, as_file, form_of, given, paths, query
 from callgate.web.replay import replayed
+from callgate.web.search import fragment_of
 from callgate.web.view import view_line
 
 SHOWN = 50
@@ -89,15 +90,6 @@ def _wanted(filters: Mapping[str, str], bound: str | None, now: datetime) -> Cal
         since=read_time(filters["since"], "since", now),
         until=read_time(filters["until"], "until", now),
     )
-
-
-def fragment_of(text: str) -> str:
-    """What is looked for of a number as somebody wrote it: without the blanks and punctuation between its digits."""
-    bare = text.translate(_PUNCTUATION)
-    return bare if bare.removeprefix("+").isdigit() else text
-
-
-_PUNCTUATION = str.maketrans("", "", " -().\u00a0")
 
 
 def read_time(text: str, where: str, now: datetime) -> datetime | None:

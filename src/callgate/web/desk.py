@@ -83,6 +83,9 @@ class OpenIdProvider(Protocol):
     async def person(self, begun: Begun, code: str, issuer: str | None) -> Person:
         """Raises `IdTokenInvalid`, `OpenIdRefused` and `OpenIdUnreachable`."""
 
+    async def sign_out_url(self, id_token: str) -> str | None:
+        """Where the provider's own session ends, None where it does not offer that. Raises `OpenIdUnreachable`."""
+
 
 @dataclass
 class Desk:

@@ -38,10 +38,12 @@ from callgate.service.endpoint import (
     EndpointState,
     RecordType,
 )
-from callgate.service.reports import report_delivery, report_endpoint
+from callgate.service.reports import EndpointReport, report_delivery, report_endpoint
 from callgate.service.token import Role
 from callgate.web.desk import AnyRequest, AtDesk, Desk, Form
 from callgate.web.forms import Filled, sentence_of
+from callgate.web.lists import Listed, as_file, form_of, given, paths, query
+from callgate.web.search import holds
 
 DELIVERIES_SHOWN = 10
 
@@ -54,6 +56,38 @@ EVENT = "event:"
 """What the names of the fields begin with that choose types of records."""
 
 _NEW_ID = re.compile(rf"{ID_PREFIX}[0-9a-f]{{16}}")
+
+FAILING = "failing"
+STATES = (("active", "active"), ("disabled", "paused"), (FAILING, "failing"))
+"""What the list can be limited to, and how that is called."""
+
+
+@get(paths("/endpoints"))
+async def list_endpoints(desk: AtDesk, request: AnyRequest) -> Response[Any]:
+    """Receivers, in the order in which they were added: of one `kind`, in one `state`, with `find` in their URL or id."""
+    desk.over_all()
+    filters = given(request, ("find", "kind", "state"))
+    every = await desk.store.endpoints()
+    items = [report for report in map(report_endpoint, every) if _is_wanted(report, filters)]
+    if form := form_of(request):
+        return as_file(form, items, None, "endpoints")
+    return desk.page(
+        "endpoints.html",
+        request,
+        listed=Listed(items, None, filters),
+        kinds=sorted({endpoint.kind for endpoint in every}),
+        states=STATES,
+        same=query(request),
+    )
+
+
+def _is_wanted(endpoint: EndpointReport, filters: Mapping[str, str]) -> bool:
+    state = FAILING if endpoint.failing_since and endpoint.state == EndpointState.ACTIVE else endpoint.state
+    return (
+        holds(filters["find"], endpoint.url, endpoint.id)
+        and filters["kind"] in ("", endpoint.kind)
+        and filters["state"] in ("", state)
+    )
 
 
 @get("/endpoints/new")
@@ -146,10 +180,10 @@ async def change_endpoint(desk: AtDesk, request: AnyRequest, endpoint: FromPath[
 
 @post("/endpoints/{endpoint:str}/state")
 async def set_endpoint_state(desk: AtDesk, request: AnyRequest, endpoint: FromPath[str], data: Form) -> Response[Any]:
-    """Stop sending to an endpoint, or start again. `back` is `deliveries` for the list, else it leads to the endpoint."""
+    """Stop sending to an endpoint, or start again. `back` is the list that it was done on, else it leads to the endpoint."""
     desk.over_all(Role.ADMIN)
     state = EndpointState.DISABLED if data.get("state") == EndpointState.DISABLED else EndpointState.ACTIVE
-    back = "deliveries" if data.get("back") == "deliveries" else f"endpoints/{endpoint}"
+    back = data["back"] if data.get("back") in ("deliveries", "endpoints") else f"endpoints/{endpoint}"
     try:
         await desk.store.perform(SetEndpointState(id=endpoint, state=state))
     except (NotFound, StorageUnavailable):
@@ -327,5 +361,5 @@ def _blamed(form: Filled, error: Error) -> Filled:
 
 
 endpoint_routes = (
-    ask_endpoint, add_endpoint, show_endpoint, change_endpoint, set_endpoint_state, try_endpoint, rotate, remove,
+    list_endpoints, ask_endpoint, add_endpoint, show_endpoint, change_endpoint, set_endpoint_state, try_endpoint, rotate, remove,
 )  # fmt: skip

@@ -1,8 +1,8 @@
 """What was typed into a form, kept while it is being put right, with a sentence beside each field that will not do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from callgate.errors import Error, Invalid
+from callgate.errors import Error, Invalid, NotFound
 
 
 class Filled:
@@ -19,6 +19,11 @@ class Filled:
         """What was typed, apart at blanks, commas and ends of lines."""
         return self[name].replace(",", " ").split()
 
+    def drop(self, *names: str) -> None:
+        """What was typed there cannot be meant."""
+        for name in names:
+            self._typed.pop(name, None)
+
     @property
     def is_faulty(self) -> bool:
         return bool(self.faults)
@@ -32,10 +37,19 @@ class Filled:
         return self
 
 
+def told_first(what: str, faults: Sequence[object]) -> str:
+    """Say what cannot be done, and its first fault, which says what would do: a list of all of them stands below."""
+    return f"{what}: {faults[0]}." if faults else f"{what}."
+
+
 def sentence_of(error: Error) -> str:
     """Say what is wrong, and what would do."""
     if not isinstance(error, Invalid):
         text = str(error)
+        if isinstance(error, NotFound) and "account" in text:
+            text += "; open it first, or name another"
+        elif text.endswith("exists already"):
+            text += "; choose another"
         return f"{text[:1].upper()}{text[1:]}."
     if error.found in ("''", '""', "nothing"):
         return f"Nothing was entered. What would do: {error.expected}."

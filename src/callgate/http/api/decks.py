@@ -14,14 +14,14 @@ from callgate.errors import Invalid, NotFound, RateDeckInvalid
 from callgate.http.api.access import may_configure, may_look
 from callgate.http.api.desk import ApiRequest, TheDesk
 from callgate.http.api.paging import Cursor, Limit, Page, page, read_cursor
-from callgate.money import format_micros, format_nanos, parse_currency
+from callgate.money import parse_currency
 from callgate.rating.deck_change import ImportMode
-from callgate.rating.deck_options import read_columns, read_options
-from callgate.rating.rate import Rate
+from callgate.rating.deck_options import Said, read_columns
 from callgate.service.books import DeckHead
 from callgate.service.import_alone import prepare_by_size
 from callgate.service.import_deck import DeckImport, check_deck_name, import_file
 from callgate.service.import_report import ImportReport, report_faults, report_import
+from callgate.service.rate_report import RateReport, report_rate
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 """Largest file in a body: some three million rows."""
@@ -37,27 +37,6 @@ class DeckReport(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     imported_at: datetime | None
     imported_by: str
-
-
-class RateReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of a deck, and the line of the file that it is from."""
-
-    prefix: str
-    destination: str
-    rate_per_minute: str
-    connect_fee: str
-    increments: str
-    minimum_charge: str
-    grace_s: int
-    included_s: int
-    blocked: bool
-    origin: str
-    number_length: int
-    hours: str
-    effective_from: datetime
-    effective_to: datetime | None
-    file: str
-    line: int
 
 
 @get("/decks", guards=[may_look])
@@ -94,7 +73,7 @@ async def list_rates(
     start, end = deck.rows_under(prefix)
     start = max(start, int(position or 0))
     found = [(row, deck.rates[row]) for row in range(start, min(end, start + limit + 1))]
-    return page(found, limit, lambda each: str(each[0] + 1), lambda each: _report_rate(each[1]))
+    return page(found, limit, lambda each: str(each[0] + 1), lambda each: report_rate(each[1]))
 
 
 @put("/decks/{name:str}", guards=[may_configure], request_max_body_size=MAX_FILE_BYTES)
@@ -117,9 +96,13 @@ async def put_deck(
     allow_free: FromQuery[str | None] = None,
     effective: FromQuery[str | None] = None,
     map_: Annotated[list[str] | None, QueryParameter(name="map", description="FIELD=COLUMN, repeated.")] = None,
+    ignore: Annotated[list[str] | None, QueryParameter(name="ignore", description="A column, repeated.")] = None,
+    supplier: FromQuery[str] = "",
+    afresh: FromQuery[bool] = False,  # noqa: FBT002 - a query
 ) -> Response[ImportReport]:
     """Import the file in the body: CSV, gzipped CSV or an Excel workbook. With `dry_run` nothing changes. A file with faults
-    changes nothing; `errors` has all of them, each with line and column.
+    changes nothing; `errors` has all of them, each with line and column. What was said of the `supplier`'s last file with the
+    same header is said of this one, unless it is read `afresh`.
     """
     check_deck_name(name)
     asked = parse_currency(currency, "currency") if currency is not None else None
@@ -128,7 +111,12 @@ async def put_deck(
         "rate_unit": rate_unit, "nanp": nanp, "default_row": default_row, "allow_free": allow_free, "effective": effective,
         "currency": asked,
     }  # fmt: skip
-    options = read_options(words, read_columns(map_ or []))
+    said = Said(
+        answers={option: word for option, word in words.items() if word is not None},
+        columns=read_columns(map_ or []),
+        ignored=tuple(ignore or ()),
+    )
+    said.options()  # what is wrong with it is said before the file is received
     with tempfile.TemporaryDirectory(prefix="callgate-") as folder:
         path = Path(folder) / "deck"
         size = await _receive(request, path)
@@ -139,8 +127,9 @@ async def put_deck(
             mode=mode,
             currency=asked,
             default_currency=desk.default_currency,
-            options=options,
+            said=said,
             now=desk.clock(),
+            supplier=supplier,
         )
         try:
             prepared = await import_file(
@@ -149,6 +138,7 @@ async def put_deck(
                 is_dry_run=dry_run,
                 who=request.auth.name,
                 prepare=prepare_by_size(size),
+                recalls=not afresh,
             )
         except RateDeckInvalid as invalid:
             report = report_faults(name, asked or desk.default_currency, invalid, is_dry_run=dry_run)
@@ -184,25 +174,4 @@ def _report(head: DeckHead) -> DeckReport:
         file=head.file,
         imported_at=head.imported_at,
         imported_by=head.imported_by,
-    )
-
-
-def _report_rate(rate: Rate) -> RateReport:
-    return RateReport(
-        prefix=rate.prefix,
-        destination=rate.destination,
-        rate_per_minute=format_nanos(rate.rate_nanos_per_min),
-        connect_fee=format_micros(rate.connect_fee_micros),
-        increments=f"{rate.first_increment_s}/{rate.increment_s}",
-        minimum_charge=format_micros(rate.minimum_charge_micros),
-        grace_s=rate.grace_s,
-        included_s=rate.included_s,
-        blocked=rate.is_blocked,
-        origin=rate.origin,
-        number_length=rate.number_length,
-        hours=rate.hours,
-        effective_from=rate.effective_from,
-        effective_to=rate.effective_to,
-        file=rate.file,
-        line=rate.line,
     )

@@ -89,7 +89,9 @@ async def apply_rules(
     job = ApplyRules(
         application=application, document=text, who=f"token:{request.auth.name}", now=desk.clock(), base=base
     )
-    return await desk.do(request, job, lambda head: applied(head.version), status=200)
+    done = await desk.do(request, job, lambda head: applied(head.version), status=200)
+    await desk.refresh()
+    return done
 
 
 @get("/rules/explain", guards=[may_look])
@@ -133,6 +135,7 @@ async def try_rules(
     application, now = desk.application(app), desk.clock()
     tried = trial_in(await request.body(), is_json(request))
     async with backtest_turn() as rest:
+        mappings = await desk.store.supplier_mappings()
         files = {name: (f"decks.{name}", text.encode()) for name, text in tried.decks.items()}
         return await backtest(
             desk.store,
@@ -140,7 +143,7 @@ async def try_rules(
             application,
             Trial(
                 rules=None if tried.document is None else read_document(tried.document, SOURCE),
-                decks=await asyncio.to_thread(read_trial_decks, desk.catalog, files, now),
+                decks=await asyncio.to_thread(read_trial_decks, desk.catalog, files, now, mappings),
                 lists=[
                     trial_list(
                         desk.catalog, application, name, each.kind, read_entries(each.entries, f"lists.{name}.entries")
