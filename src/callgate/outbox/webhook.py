@@ -89,7 +89,10 @@ def _signature(secret: str, signed: bytes) -> str:
 
 @lru_cache(maxsize=MAX_ENDPOINTS)
 def _keyed(secret: str) -> hmac.HMAC:
-    """The state that depends on the secret alone. (`hmac.digest` lets go of the interpreter, and then waits to have it back.)"""
+    """The state that depends on the secret alone.
+
+    `hmac.digest` lets go of the interpreter for each signature, and may wait for it afterwards; this does not.
+    """
     return hmac.new(base64.b64decode(secret.removeprefix(SECRET_PREFIX)), digestmod=hashlib.sha256)
 
 
