@@ -280,13 +280,15 @@ def build_openid_sign_in(settings: Settings) -> "OpenIdSignIn | None":
     from callgate.http.openid import Issuer  # noqa: PLC0415 - loads what only these operators need
     from callgate.http.openid_sign_in import OpenIdSignIn  # noqa: PLC0415
 
+    url = (settings.dashboard_url or settings.public_url).rstrip("/")
     return OpenIdSignIn(
         Issuer(settings.dashboard_oidc_issuer, clock),
         openid_terms(settings),
         client_id=settings.dashboard_oidc_client_id,
         client_secret=settings.dashboard_oidc_client_secret,
         scopes=settings.dashboard_oidc_scopes,
-        redirect_url=f"{(settings.dashboard_url or settings.public_url).rstrip('/')}/sign-in/openid/callback",
+        redirect_url=f"{url}/sign-in/openid/callback",
+        signed_out_url=f"{url}/",
     )
 
 

@@ -1,5 +1,6 @@
 """Applications, deliveries and health in a real browser: every form and button, and what they say of what will not do."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +9,7 @@ from site_visit import PATIENCE_MS, Site, Visitor, card
 
 from callgate.emulator import demo
 from callgate.protocol import sinch
+from callgate.service.signature_fault import SignatureFault
 
 URL = "https://gate.example.com/callbacks/sinch"
 
@@ -160,6 +162,54 @@ def test_a_record_that_was_given_up_is_sent_again(page: Page, visitor: Visitor, 
     assert page.url.endswith("deliveries?state=parked")
 
 
+def test_a_number_is_rented_out_and_taken_back(page: Page, visitor: Visitor, site: Site) -> None:
+    """What will not do is marked; a call that reaches the number is led on, and found by a part of it."""
+    page.goto(f"{site.url}numbers")
+    visitor.is_usable()
+    form = card(page, "Rent out a number")
+    form.get_by_label("Number", exact=True).fill("+46846500400")
+    form.get_by_label("Account").fill("alice")
+    form.get_by_label("Leads to").fill("bob")
+    form.get_by_role("button").click()
+    expect(form.get_by_role("alert")).to_contain_text("user:ID, number:+E164")
+    expect(form.get_by_label("Number", exact=True)).to_have_value("+46846500400")
+    visitor.is_usable()
+    form.get_by_label("Leads to").fill("user:bob")
+    form.get_by_role("button").click()
+    expect(page.locator(".said")).to_have_text("Calls to +46846500400 go there from now on.")
+    page.get_by_label("Part of a number or route").fill("8 465 00")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("tbody tr")).to_contain_text("user:bob")
+    visitor.is_usable()
+    page.get_by_role("button", name="Take +46846500400 back").click()
+    expect(page.locator(".said")).to_have_text("Calls to +46846500400 are refused from now on.")
+    expect(page.locator("tbody tr")).to_have_count(0)
+
+
+def test_endpoints_and_failed_signatures_have_lists(page: Page, visitor: Visitor, site: Site) -> None:
+    """An endpoint is paused on its list, and found by how it is; what was not genuine is found by what differed."""
+    site.add_endpoint("http://127.0.0.1:9/other")
+    page.get_by_role("navigation", name="Dashboard").get_by_role("link", name="Endpoints").click()
+    visitor.is_usable()
+    page.get_by_role("row", name="127.0.0.1:9/other").get_by_role("button", name="Pause").click()
+    expect(page.locator(".said")).to_contain_text("is sent nothing more")
+    page.get_by_label("State").select_option("disabled")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    fault = SignatureFault(
+        at=datetime.now(UTC), provider="sinch", application=demo.KEY, is_known=True, path="/callbacks/sinch", ingredient="body",
+        explanation="It was changed on its way.",
+    )  # fmt: skip
+    asyncio.run_coroutine_threadsafe(site.store.keep_faults([fault], 10), site.loop).result(timeout=10)
+    page.goto(f"{site.url}applications")
+    page.get_by_role("link", name="All of them").click()
+    expect(page.locator("tbody tr")).to_contain_text("It was changed on its way.")
+    visitor.is_usable()
+    page.get_by_label("Whose key").select_option("other")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_text("None is like that.")).to_be_visible()
+
+
 def test_health_says_what_is_to_be_done(page: Page, visitor: Visitor, site: Site) -> None:
     """All is well but for what was refused."""
     page.goto(f"{site.url}health")
@@ -201,7 +251,10 @@ def test_the_pages_are_usable_in_the_dark_and_on_a_phone(page: Page, visitor: Vi
         "applications",
         f"applications/{demo.KEY}",
         "applications/doctor",
+        "applications/faults",
+        "numbers",
         "deliveries",
+        "endpoints",
         "health",
         "audit",
         "figures",

@@ -128,6 +128,35 @@ def test_no_width_scrolls_sideways(visitor: Visitor, site: Site) -> None:
         assert page.evaluate(is_whole), f"cut off at a width of {width}"
 
 
+def test_the_page_is_limited_to_part_of_a_number(visitor: Visitor, site: Site) -> None:
+    """As it is typed, in both tables, and in the URL; what comes meanwhile keeps to it; without it all are there again."""
+    page = visitor.page
+    for caller in ("user:alice", "user:frank"):
+        site.place(caller).result(timeout=10)
+    expect(rows(page, "recent")).to_have_count(2, timeout=PATIENCE_MS)
+    field = page.get_by_label("Part of a number, a name or an account")
+    field.fill("fran")
+    expect(rows(page, "recent")).to_have_count(1)
+    assert page.url.endswith("?number=fran")
+    talking = site.place("user:alice", talk_s=60, pace=1.0)
+    expect(page.locator("#counters")).to_contain_text("Calls up now1", timeout=PATIENCE_MS)
+    expect(rows(page, "live")).to_have_count(0)
+    expect(page.get_by_text("No call that is up is like that.")).to_be_visible()
+    visitor.is_usable()
+    page.reload()
+    expect(field).to_have_value("fran")
+    expect(rows(page, "recent")).to_have_count(1)
+    field.fill("174-06 05")
+    expect(rows(page, "live")).to_have_count(1, timeout=PATIENCE_MS)
+    listed = page.request.get(f"{site.url}live.json?number=174+06+05").json()["items"]
+    assert [call["caller"] for call in listed] == ["alice"]
+    field.fill("")
+    expect(rows(page, "recent")).to_have_count(2)
+    assert "?" not in page.url
+    rows(page, "live").get_by_role("button").click()
+    talking.result(timeout=10)
+
+
 def test_a_call_is_ended_with_its_button(visitor: Visitor, site: Site) -> None:
     """The platform is asked, hangs up, and the call moves to those that are over; no row moves under the pointer."""
     page = visitor.page

@@ -9,10 +9,12 @@ from site_visit import PATIENCE_MS, Visitor, free_port, running
 
 
 def test_the_button_leads_to_the_provider_and_back(browser: Browser, tmp_path: Path) -> None:
-    """By keyboard; the provider is another site, so that strict cookies are at stake; and a button signs out again."""
+    """By keyboard; the provider is another site, so that strict cookies are at stake; and a button signs out again, at the
+    provider too.
+    """
     port = free_port()
     back = f"http://127.0.0.1:{port}/sign-in/openid/callback"
-    with openid_provider(back) as provider:
+    with openid_provider(back, signed_out_uri=f"http://127.0.0.1:{port}/") as provider:
         provider.person = {"email": "eva@example.com", "groups": ["desk"]}
         settings = {
             "dashboard_url": f"http://127.0.0.1:{port}",
@@ -33,8 +35,11 @@ def test_the_button_leads_to_the_provider_and_back(browser: Browser, tmp_path: P
             expect(page.get_by_role("heading", name="Up now")).to_be_visible(timeout=PATIENCE_MS)
             assert page.url == site.url
             expect(page.locator(".signed-in")).to_contain_text("eva@example.com operator")
+            assert len(provider.sessions) == 1
             page.get_by_role("button", name="Sign out").click()
-            expect(page.get_by_role("link", name="Sign in at localhost")).to_be_visible()
+            expect(page.get_by_role("link", name="Sign in at localhost")).to_be_visible(timeout=PATIENCE_MS)
+            assert page.url == site.url
+            assert not provider.sessions
             provider.person["groups"] = []
             page.get_by_role("link", name="Sign in at localhost").click()
             page.get_by_role("link", name="Continue as Eva").click()

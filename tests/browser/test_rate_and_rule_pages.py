@@ -33,6 +33,19 @@ def test_a_call_is_quoted(page: Page, visitor: Visitor) -> None:
     visitor.is_usable()
 
 
+def test_the_rows_of_a_deck_are_looked_up(page: Page, visitor: Visitor) -> None:
+    """Those that begin with a number, or the ones that price it."""
+    card(page, "Decks").get_by_role("link", name="standard").click()
+    visitor.is_usable()
+    field, show = page.get_by_label("Number, or its first digits"), page.get_by_role("button", name="Show")
+    field.fill("+46 70 174 06 05")
+    show.click()
+    expect(page.locator("tbody tr").first).to_contain_text("Sweden")
+    field.fill("0")
+    show.click()
+    expect(page.get_by_text("No row is like that.")).to_be_visible()
+
+
 def test_a_deck_is_uploaded_looked_at_and_put_in_force(page: Page, visitor: Visitor, tmp_path: Path) -> None:
     """Nothing changes before the second button; each fault is said with its line and column."""
     form = card(page, "Import a deck")
@@ -130,7 +143,7 @@ def test_the_pages_are_usable_in_the_dark_and_on_a_phone(page: Page, visitor: Vi
     """Nothing scrolls sideways, and letters stand out from their ground."""
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 360, "height": 740})
-    for path in ("rates?destination=%2B46701740605", "rules", "lists"):
+    for path in ("rates?destination=%2B46701740605", "rates/decks/standard", "rules", "lists"):
         page.goto(site.url + path)
         visitor.is_usable()
         assert page.evaluate("document.documentElement.scrollWidth") == 360, path

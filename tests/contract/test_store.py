@@ -54,7 +54,7 @@ from callgate.service.resend import Resend, resend_since
 from callgate.service.rule_book import RulesVersion
 from callgate.service.set_limits import SetAccountLimits, SetApplicationLimits
 from callgate.service.top_up import TopUp
-from callgate.service.watch import CallFilter
+from callgate.service.watch import CallFilter, Sums
 from callgate.storage import rows
 from callgate.storage.deck_rows import PAGE_ROWS
 from callgate.storage.postgres import PostgresStore
@@ -747,7 +747,7 @@ ANOTHER_PROCESS = """
 import asyncio, sys
 from datetime import UTC, datetime
 from callgate.service.top_up import TopUp
-from callgate.service.watch import CallFilter
+from callgate.service.watch import CallFilter, Sums
 from callgate.app import build_store
 from callgate.settings import Settings
 
@@ -978,6 +978,42 @@ def test_records_are_read_in_order_and_in_pages_that_meet(engine: Engine, new_ho
         assert house.run(house.store.records(late, after=None, limit=10)) == every[2:4]
         assert house.run(house.store.records(ever._replace(account="bob"), after=None, limit=10)) == every[1::2]
         assert house.run(house.store.records(ever._replace(application="x"), after=None, limit=10)) == []
+
+
+def test_what_calls_came_to_is_summed(engine: Engine, new_house: Callable[..., Any]) -> None:
+    """Of a time, by application and currencies; of a correction the difference, in the time in which it came."""
+    with new_house(engine.make()) as house:
+        house.open("alice", "10")
+        house.set_application("lost_dice=post_full")
+        start = house.now
+        for call, seconds, debit in (
+            ("c1", 61, "0.0123"),
+            ("c2", 0, None),
+            ("c3", 120, "0.000000001"),
+            ("c4", 5, "9" * 9),
+        ):
+            house.hear(house.arrived(call))
+            house.hear(house.ended(call, seconds or None, debit=debit))
+        house.hear(house.arrived("c5", user="nobody"))
+        house.hear(house.ended("c6", 5))
+        house.hear(house.arrived("c7"))
+        house.hear(house.answered("c7"))
+        charged = sum(record.charge_micros for record in house.records())
+        decided = house.run(house.store.decided(start, house.now))
+        assert set(decided) == {("app", None, 5), ("app", "caller_unknown", 1)}
+        found = house.run(house.store.sums(start, house.now))
+        assert sorted(found, key=str) == [
+            Sums("app", "USD", "USD", 2, 181, 80_000, 12_300_001),
+            Sums("app", "USD", None, 1, 5, charged - 80_000, 0),
+        ]
+        house.tick(36_000)
+        house.heal(None)
+        estimated = house.call("c7").charge_micros
+        house.tick(10)
+        house.hear(house.ended("c7", 60))
+        corrected = Sums("app", "USD", None, 0, 0, 20_000 - (estimated or 0), 0)
+        assert corrected in house.run(house.store.sums(start, house.now))
+        assert house.run(house.store.sums(house.now, house.now + timedelta(days=1))) == []
 
 
 def test_calls_are_found_by_name_by_account_and_by_what_is_known_of_them(

@@ -281,11 +281,13 @@ def test_no_secret_is_in_the_log(house: House) -> None:
 
 def test_rotation_tenants_and_settings(new_gate: NewGate) -> None:
     """A key that was never seen is fetched. Where applications are tenants, a group opens one of them. A client without a secret
-    signs in too. Without the settings there is neither button nor way in, and whoever was in is out.
+    signs in too. Who signs out here does so at the provider, where it offers that. Without the settings there is neither button
+    nor way in, and whoever was in is out.
     """
     with new_gate(is_serving=False) as gate:
         back = f"http://127.0.0.1:{gate.port}/sign-in/openid/callback"
-        with openid_provider(back, secret="", methods=("none",)) as provider:
+        home = f"http://127.0.0.1:{gate.port}/"
+        with openid_provider(back, secret="", methods=("none",), signed_out_uri=home) as provider:
             gate.settings |= settings_for(gate, provider) | {
                 "CALLGATE_DASHBOARD_OIDC_NAME_CLAIM": "preferred_username",
                 "CALLGATE_DASHBOARD_OIDC_ROLES_CLAIM": "realm_access.roles",
@@ -307,6 +309,7 @@ def test_rotation_tenants_and_settings(new_gate: NewGate) -> None:
                 if shared:
                     assert (browser.who(), browser.open("health").status) == ("eva admin", shared)
             provider.person = person | {"tenant": "house"}
+            sign_out_there(gate, provider)
             browser = Browser(gate)
             browser.sign_in()
             gate.stop()
@@ -319,3 +322,29 @@ def test_rotation_tenants_and_settings(new_gate: NewGate) -> None:
         start(gate)  # the provider is gone
         page = Browser(gate).open("sign-in/openid")
         assert (page.status, "does not answer" in page.text, "API token" in page.text) == (503, True, True)
+
+
+def sign_out_there(gate: Any, provider: OpenIdProvider) -> None:
+    """The session here ends, then the one there in which its token was given. Whose token is too long to travel is asked."""
+    browser = Browser(gate)
+    before = len(provider.sessions)
+    browser.sign_in()
+    log = browser.open("audit.json").text
+    assert "sealed_id_token" in log and "eyJ" not in log
+    page = browser.post("sign-out")
+    url = leads_to(page)
+    assert page.status == 200 and browser.who() == "" and len(provider.sessions) == before + 1
+    assert set(parse_qs(urlsplit(url).query)) == {"client_id", "post_logout_redirect_uri", "id_token_hint"}
+    back = browser.open(url)
+    assert (back.status, back.location) == (302, provider.signed_out_uri)
+    assert len(provider.sessions) == before
+    provider.person |= {"padding": "x" * 4_000}
+    browser.sign_in()
+    assert browser.open(leads_to(browser.post("sign-out"))).text == "Do you want to sign out?"
+    assert browser.who() == ""
+    del provider.person["padding"]
+
+
+def leads_to(page: Answer) -> str:
+    """Where a page leads on to by itself."""
+    return unescape(re.search(r'content="0; url=([^"]+)"', page.text)[1])  # type: ignore[index]

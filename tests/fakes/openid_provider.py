@@ -1,5 +1,6 @@
 """An OpenID Connect provider on real HTTP, as strict as a good one: it knows one client, where that may be sent back to, and
-takes each code once, from whoever can show the verifier of the challenge. What it then says of somebody, tests change.
+takes each code once, from whoever can show the verifier of the challenge. What it then says of somebody, tests change. People
+stay signed in there until they sign out.
 """
 
 import base64
@@ -30,11 +31,19 @@ class Code(NamedTuple):
 
 
 class OpenIdProvider:
-    """`person` are claims of whoever signs in, `told_later` those that only `/userinfo` has; `wrong` overrides a token's."""
+    """`person` are claims of whoever signs in, `told_later` those that only `/userinfo` has; `wrong` overrides a token's. With
+    `signed_out_uri` it offers to sign people out, and sends them back there and nowhere else; `sessions` are those that last.
+    """
 
     def __init__(
-        self, redirect_uri: str, secret: str = SECRET, methods: tuple[str, ...] = ("client_secret_basic",)
+        self,
+        redirect_uri: str,
+        secret: str = SECRET,
+        methods: tuple[str, ...] = ("client_secret_basic",),
+        signed_out_uri: str = "",
     ) -> None:
+        self.signed_out_uri = signed_out_uri
+        self.sessions: set[str] = set()
         self.client, self.secret, self.redirect_uri, self.methods = CLIENT, secret, redirect_uri, methods
         self.keys = KeySet([_key("one")])
         self.person: dict[str, Any] = {}
@@ -85,6 +94,8 @@ class OpenIdProvider:
             return _send(request, 500, b"<html>", "text/html")
         if path == "/authorize":
             return self._authorize(request, query)
+        if path == "/logout" and self.signed_out_uri:
+            return self._sign_out(request, query)
         documents = {
             "/.well-known/openid-configuration": self._discovery,
             "/keys": lambda: (200, self.keys.as_dict(private=False)),
@@ -101,6 +112,8 @@ class OpenIdProvider:
             "userinfo_endpoint": "userinfo",
             "jwks_uri": "keys",
         }
+        if self.signed_out_uri:
+            places["end_session_endpoint"] = "logout"
         return 200, {
             "issuer": self.url,
             **{name: f"{self.url}/{path}" for name, path in places.items()},
@@ -131,6 +144,22 @@ class OpenIdProvider:
         )
         return _send(request, 200, page.encode(), "text/html")
 
+    def _sign_out(self, request: http.server.BaseHTTPRequestHandler, query: dict[str, str]) -> None:
+        """A session ends by the token that was given in it. Whom it does not know it asks, and sends nowhere."""
+        if query.get("client_id") != self.client or query.get("post_logout_redirect_uri") != self.signed_out_uri:
+            return _send(request, 400, b"unknown client or post_logout_redirect_uri", "text/plain")
+        if "id_token_hint" not in query:
+            return _send(request, 200, b"Do you want to sign out?", "text/plain")
+        claims = jwt.decode(query["id_token_hint"], self.keys, algorithms=["ES256"]).claims
+        if claims["iss"] != self.url or claims["aud"] != self.client or claims["sid"] not in self.sessions:
+            return _send(request, 400, b"no session of that token", "text/plain")
+        self.sessions.remove(claims["sid"])
+        request.send_response(302)
+        request.send_header("location", self.signed_out_uri)
+        request.send_header("content-length", "0")
+        request.end_headers()
+        return None
+
     def _token(self, form: dict[str, str], authorization: str) -> tuple[int, dict[str, Any]]:
         if not self._is_client(form, authorization):
             return 401, {"error": "invalid_client"}
@@ -141,7 +170,16 @@ class OpenIdProvider:
         if code is None or not is_known or form.get("grant_type") != "authorization_code":
             return 400, {"error": "invalid_grant"}
         now = int(time.time())
-        claims = {"iss": self.url, "aud": self.client, "sub": "5f1c", "iat": now, "exp": now + 300, "nonce": code.nonce}
+        claims: dict[str, Any] = {
+            "iss": self.url,
+            "aud": self.client,
+            "sub": "5f1c",
+            "iat": now,
+            "exp": now + 300,
+            "nonce": code.nonce,
+        }
+        claims["sid"] = secrets.token_urlsafe(8)
+        self.sessions.add(claims["sid"])
         claims = {name: value for name, value in (claims | self.person | self.wrong).items() if value is not None}
         key = self.signing or self.keys.keys[0]
         bearer = secrets.token_urlsafe(24)

@@ -13,10 +13,25 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from aiohttp import web
+from desk_visit import Visit, migrated, visiting
+
+
+@pytest.fixture(scope="session")
+def empty_gate(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A database with nothing in it."""
+    return migrated(tmp_path_factory.mktemp("empty") / "gate.db")
+
+
+@pytest.fixture
+def visit(empty_gate: bytes, tmp_path: Path) -> Visit:
+    """Run steps against a dashboard that is served for them."""
+    return visiting(empty_gate, tmp_path / "gate.db")
+
 
 REST_KEY, REST_SECRET = "669E367E-6BBA-48AB-AF15-266871C28135", "BeIukql3pTKJ8RGL5zo0DA=="
 REFERENCE = "38188074-abcd-56ab-ab64-daf82fada8e8"

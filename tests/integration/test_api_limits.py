@@ -104,3 +104,55 @@ def test_the_kill_switch(platform: Any) -> None:
             assert (await ask("GET", "/api/v1/accounts/alice")).json()["status"] == "suspended"
 
     asyncio.run(scenario())
+
+
+def test_how_near_limits_are() -> None:
+    """What live calls hold counts as used; money is written as amounts, counts as numbers; of one account and of all."""
+
+    async def scenario() -> None:
+        async with api() as (ask, store):
+            await place_call(store, "c1")
+            limits = {"concurrent_calls": 1, "spend_per_day": "10.00"}
+            await ask("PUT", "/api/v1/accounts/alice/limits", json=limits)
+            await ask("POST", "/api/v1/accounts", json={"id": "bob", "currency": "USD"})
+            alice = (await ask("GET", "/api/v1/accounts/alice/nearness")).json()
+            used = {each["limit"]: each for each in alice["limits"]}
+            assert list(used) == ["concurrent_calls", "spend_per_day"]
+            assert (alice["nearest"], alice["currency"], alice["blocked_until"]) == ("concurrent_calls", "USD", None)
+            one = {"used": "1", "most": "1", "held": None, "about": "", "percent": 100, "is_near": True}
+            assert used["concurrent_calls"] == {"limit": "concurrent_calls"} | one
+            held = (await ask("GET", "/api/v1/accounts/alice")).json()["held"]
+            spent = used["spend_per_day"]
+            assert (spent["used"], spent["held"], spent["most"]) == (held, held, "10.00") and held != "0.00"
+            first = (await ask("GET", "/api/v1/nearness?limit=1")).json()
+            assert first["items"] == [alice]
+            second = (await ask("GET", f"/api/v1/nearness?cursor={first['next']}")).json()
+            assert [(each["id"], each["nearest"]) for each in second["items"]] == [("bob", "spend_per_day")]
+            assert second["next"] is None
+            await ask("PUT", f"{BOB}/block", json={"minutes": 30})
+            assert (await ask("GET", f"{BOB}/nearness")).json()["blocked_until"] is not None
+            assert (await ask("GET", "/api/v1/accounts/eve/nearness")).status_code == 404
+
+    asyncio.run(scenario())
+
+
+def test_a_call_is_judged_again() -> None:
+    """By what is in force now, beside what was recorded; a call that is not there, or has no question, is a 404 that says so."""
+
+    async def scenario() -> None:
+        async with api() as (ask, store):
+            await place_call(store, "c1")
+            same = (await ask("GET", "/api/v1/calls/c1/replay")).json()
+            assert (same["first_then"], same["first_now"]) == (None, None)
+            assert same["recorded"]["outcome"] == same["then"]["outcome"] == same["now"]["outcome"] == "connect"
+            rule = (
+                '[[rule]]\nname = "no-sweden"\ncondition = \'country == "SE"\'\neffect = "refuse"\nmode = "binding"\n'
+            )
+            assert (await ask("PUT", "/api/v1/rules", json={"document": rule})).status_code == 200
+            again = (await ask("GET", "/api/v1/calls/c1/replay")).json()
+            assert (again["first_then"], again["now"]["rule"]) == ("rules", "no-sweden")
+            assert [step["step"] for step in again["steps"] if step["differs"]] == ["rules"]
+            assert (await ask("GET", "/api/v1/calls/c1")).json()["decision"]["outcome"] == "connect"
+            assert (await ask("GET", "/api/v1/calls/nosuch/replay")).status_code == 404
+
+    asyncio.run(scenario())

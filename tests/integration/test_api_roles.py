@@ -31,6 +31,8 @@ OPERATIONS = {
     ("GET", "/applications/{key}/limits"): VIEWER,
     ("PUT", "/applications/{key}/limits"): ADMIN,
     ("GET", "/blocks"): VIEWER,
+    ("GET", "/nearness"): VIEWER,
+    ("GET", "/accounts/{account}/nearness"): VIEWER,
     ("PUT", "/accounts/{account}/block"): OPERATOR,
     ("DELETE", "/accounts/{account}/block"): OPERATOR,
     ("PUT", "/accounts/{account}/verification"): ADMIN,
@@ -61,6 +63,7 @@ OPERATIONS = {
     # calls and their records
     ("GET", "/calls"): VIEWER,
     ("GET", "/calls/{call_id}"): VIEWER,
+    ("GET", "/calls/{call_id}/replay"): VIEWER,
     ("POST", "/calls/{call_id}/hangup"): OPERATOR,
     ("POST", "/calls/{call_id}/refunds"): OPERATOR,
     ("GET", "/cdrs"): VIEWER,

@@ -42,7 +42,8 @@ DAMAGES = [
     ("3: call done (app) ended and has 0 records, not one", "DELETE FROM records"),
     (
         "3: call done (app) ended and has 2 records, not one",
-        "INSERT INTO records SELECT 'x', application, call_id, account, 9, ended_at, corrects, record FROM records",
+        """INSERT INTO records (record_id, application, call_id, account, sequence, ended_at, corrects, record)
+        SELECT 'x', application, call_id, account, 9, ended_at, corrects, record FROM records""",
     ),
     (
         "3: call done (app) ended and was charged 0.02, but 0.019999 moved",

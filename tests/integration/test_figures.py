@@ -1,6 +1,7 @@
 """Figures are what the books say: counted beside the callbacks, hour by hour, and once more while ends may come."""
 
 import asyncio
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,12 +10,12 @@ import msgspec
 
 from callgate.policy.limits import UNLIMITED
 from callgate.protocol import sinch
-from callgate.protocol.call import CallArrived, CallEnded, CallKey, CallResult, Endpoint, EndpointKind, Origin
+from callgate.protocol.call import CallArrived, CallEnded, CallKey, CallResult, Endpoint, EndpointKind, Origin, Price
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
 from callgate.service.add_application import AddApplication
 from callgate.service.authorize import Authorize
-from callgate.service.figures import HOUR, Figures
+from callgate.service.figures import HOUR, Figures, Hour
 from callgate.service.open_account import OpenAccount
 from callgate.service.settle import Settle
 from callgate.service.top_up import TopUp
@@ -33,10 +34,11 @@ RATE = Rate(
 
 
 def test_hours_are_counted_and_counted_again(tmp_path: Path) -> None:
-    """Refused, let through, what was paid and what the carrier asked for it."""
+    """Refused, let through, what was paid and what the carrier asked for it; the same of records that are read one by one."""
 
     async def steps() -> None:
-        store, now = SqliteStore(str(tmp_path / "gate.db")), START
+        path = tmp_path / "gate.db"
+        store, now = SqliteStore(str(path)), START
         await store.migrate()
         await store.open()
         application = await store.perform(
@@ -66,7 +68,13 @@ def test_hours_are_counted_and_counted_again(tmp_path: Path) -> None:
             await store.perform(job)
 
         async def end(call_id: str) -> None:
-            ended = CallEnded(key=CallKey("app", call_id), name="dice", result=CallResult.ANSWERED, duration_s=65)
+            ended = CallEnded(
+                key=CallKey("app", call_id),
+                name="dice",
+                result=CallResult.ANSWERED,
+                duration_s=65,
+                debit=Price(Decimal("0.0123"), "USD"),
+            )
             await store.perform(Settle(ended=ended, body=b"{}", provider=sinch, now=now))
 
         figures = Figures(store, lambda: now)
@@ -88,6 +96,30 @@ def test_hours_are_counted_and_counted_again(tmp_path: Path) -> None:
         figures.since(now - HOUR, None)
         await figures.counted()
         assert figures.since(now - HOUR, None)[0][-1].revenue == {"USD": Decimal("0.08")}
+        summed = await counted(figures_of(store, now), now)
+        assert summed.cost == {"USD": Decimal("0.0246")} and summed.margin == {"USD": Decimal("0.0554")}
+        forget_what_is_summed(path)
+        assert await store.sums(START - HOUR, now + HOUR) is None
+        assert await counted(figures_of(store, now), now) == summed
         await store.close()
 
     asyncio.run(steps())
+
+
+def figures_of(store: SqliteStore, now: datetime) -> Figures:
+    """Figures that nobody has counted yet."""
+    return Figures(store, lambda: now)
+
+
+async def counted(figures: Figures, now: datetime) -> Hour:
+    figures.since(now, None)
+    await figures.counted()
+    return figures.since(now, None)[0][-1]
+
+
+def forget_what_is_summed(path: Path) -> None:
+    """Make the records what they are in a database of an earlier version."""
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TRIGGER records_are_never_updated")
+        db.execute("UPDATE records SET currency = NULL, charge_micros = NULL, duration_s = NULL, cost_nanos = NULL")
+    db.close()

@@ -112,7 +112,8 @@ ENDS_AT = "at + CASE kind WHEN 'talked' THEN 8 + talked_s ELSE 30 END * 1000000"
 RECORDS = (
     SAW
     + f"""
-    INSERT INTO records (record_id, application, call_id, account, sequence, ended_at, record)
+    INSERT INTO records (record_id, application, call_id, account, sequence, ended_at, record, duration_s, charge_micros,
+        currency, cost_nanos, cost_currency)
     SELECT application || '/' || call_id, application, call_id, account, i + 1, {ENDS_AT},
         CAST('{{"record_id":"' || application || '/' || call_id || '","key":["' || application || '","' || call_id
         || '"],"account":"' || account || '","caller":"' || caller || '","destination":"' || destination
@@ -124,7 +125,9 @@ RECORDS = (
             || '","cost_currency":"USD","result":"answered"'
             ELSE '","duration_s":0,"billed_s":0,"charge_micros":0,"currency":"USD","cost":null,"cost_currency":null,'
             || '"result":"no_answer"' END
-        || ',"reason":"callerhangup","settled_by":"disconnect","sequence":' || (i + 1) || ',"corrects":null}}' AS BLOB)
+        || ',"reason":"callerhangup","settled_by":"disconnect","sequence":' || (i + 1) || ',"corrects":null}}' AS BLOB),
+        CASE kind WHEN 'talked' THEN talked_s ELSE 0 END, CASE kind WHEN 'talked' THEN talked_s / 60 * 20000 ELSE 0 END, 'USD',
+        CASE kind WHEN 'talked' THEN talked_s / 60 * 9500000 END, CASE kind WHEN 'talked' THEN 'USD' END
     FROM call{ENDED}
     """
 )

@@ -1,7 +1,8 @@
 """The authorization code flow with PKCE, against the operator's OpenID Connect provider: where a browser is sent, and what the
 provider then says of whoever comes back with a code.
 
-Sources: OpenID Connect Core 1.0, sections 3.1.2 to 3.1.3 and 5.3; RFC 7636; RFC 9207; RFC 6749, section 2.3.1.
+Sources: OpenID Connect Core 1.0, sections 3.1.2 to 3.1.3 and 5.3; OpenID Connect RP-Initiated Logout 1.0; RFC 7636; RFC 9207;
+RFC 6749, section 2.3.1.
 """
 
 import hmac
@@ -21,10 +22,20 @@ MAX_CODE = 4_096
 
 
 class OpenIdSignIn:
-    """One provider, at which this server is a client. `redirect_url` is where browsers come back to, as the provider knows it."""
+    """One provider, at which this server is a client. `redirect_url` is where browsers come back to, as the provider knows it,
+    and `signed_out_url` where they do after they signed out there.
+    """
 
     def __init__(  # noqa: PLR0913 - what a client of a provider is made of
-        self, issuer: Issuer, terms: Terms, *, client_id: str, client_secret: str, scopes: str, redirect_url: str
+        self,
+        issuer: Issuer,
+        terms: Terms,
+        *,
+        client_id: str,
+        client_secret: str,
+        scopes: str,
+        redirect_url: str,
+        signed_out_url: str,
     ) -> None:
         self._issuer = issuer
         self._terms = terms
@@ -32,6 +43,7 @@ class OpenIdSignIn:
         self._client_secret = client_secret
         self._scopes = scopes
         self._redirect_url = redirect_url
+        self._signed_out_url = signed_out_url
         self.name = urlsplit(issuer.url).hostname or issuer.url
 
     async def url_for(self, begun: Begun) -> str:
@@ -50,6 +62,20 @@ class OpenIdSignIn:
             }
         )
         return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{asked}"
+
+    async def sign_out_url(self, id_token: str) -> str | None:
+        """Return where to send a browser to end the provider's own session, which is the one that `id_token` was given in; empty
+        where that is not known, so that the provider asks. None for a provider that offers no such thing.
+
+        Raises `OpenIdUnreachable`.
+        """
+        said = await self._issuer.said()
+        if said.get("end_session_endpoint") is None:
+            return None
+        endpoint = _endpoint(said, "end_session_endpoint")
+        asked = {"client_id": self._client_id, "post_logout_redirect_uri": self._signed_out_url}
+        asked |= {"id_token_hint": id_token} if id_token else {}
+        return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(asked)}"
 
     async def person(self, begun: Begun, code: str, issuer: str | None) -> Person:
         """Return who came back with this code. `issuer` is the one that the answer names, None where it names none.
@@ -71,7 +97,7 @@ class OpenIdSignIn:
         except FAULTS as error:
             log.warning("openid.unreachable", issuer=self._issuer.url, error=type(error).__name__)
             raise OpenIdUnreachable("the OpenID Connect provider does not answer as it should") from error
-        return person_of(claims, self._terms)
+        return msgspec.structs.replace(person_of(claims, self._terms), id_token=told["id_token"])
 
     async def _redeem(
         self, session: aiohttp.ClientSession, said: Mapping[str, Any], begun: Begun, code: str

@@ -79,13 +79,17 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody who may come in. `sub` is the provider's own id of them, which never becomes another's; `application` is the one
-    that they see, None for all.
+    that they see, None for all; `id_token` is what the provider said, word for word.
     """
 
     name: str
     sub: str
     role: Role
     application: str | None
+    id_token: str = ""
+
+    def __repr__(self) -> str:
+        return f"Person({self.name})"
 
 
 def person_of(claims: Mapping[str, Any], terms: Terms) -> Person:

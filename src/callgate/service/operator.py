@@ -3,7 +3,7 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -17,6 +17,9 @@ from callgate.service.token import Role
 
 SESSION_LASTS = timedelta(hours=12)
 """How long a sign-in holds: a working day."""
+
+MAX_ID_TOKEN = 4_096
+"""Longest token of a provider that is kept to sign out there: it travels in an address, which servers cut off above 8 KB."""
 
 SEEN_EVERY = timedelta(minutes=5)
 """How far behind the time may be at which a session was last seen."""
@@ -40,10 +43,19 @@ class Granted(Protocol):
     def application(self) -> str | None: ...
     @property
     def sub(self) -> str: ...
+    @property
+    def id_token(self) -> str: ...
 
 
-def new_session(kind: SessionKind, subject: str, now: datetime, granted: Granted | None = None) -> tuple[Session, str]:
+def new_session(
+    kind: SessionKind,
+    subject: str,
+    now: datetime,
+    granted: Granted | None = None,
+    seal: Callable[[str], bytes] | None = None,
+) -> tuple[Session, str]:
     """A session for a browser that has just proven itself: what is kept of it, and what the browser's cookie holds."""
+    id_token = "" if granted is None or len(granted.id_token) > MAX_ID_TOKEN else granted.id_token
     clear = secrets.token_urlsafe(32)
     kept = Session(
         digest=session_digest(clear),
@@ -55,6 +67,7 @@ def new_session(kind: SessionKind, subject: str, now: datetime, granted: Granted
         role=None if granted is None else granted.role,
         application=None if granted is None else granted.application,
         sub=None if granted is None else granted.sub,
+        sealed_id_token=seal(id_token) if seal is not None and id_token else None,
     )
     return kept, clear
 

@@ -33,7 +33,8 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A browser that is signed in: `subject` is an operator's name, or the digest of a token, or what an OpenID Connect provider
     calls somebody. `digest` is that of its cookie. Of these last it holds all that is known: what they may do, the one
-    application that they see, None for all, and `sub`, the provider's own id of them.
+    application that they see, None for all, `sub`, the provider's own id of them, and encrypted the token that it gave of them,
+    by which it knows which session of its own ends with this one; None where that is too long.
     """
 
     digest: str
@@ -45,6 +46,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     role: Role | None = None
     application: str | None = None
     sub: str | None = None
+    sealed_id_token: bytes | None = None
 
     @property
     def hint(self) -> str:

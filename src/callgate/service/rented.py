@@ -85,7 +85,7 @@ def read_did(  # noqa: PLR0913 - what is said of a rented number
     route: Endpoint | None = parse_route(to) if to else None
     tree: MenuTree | None = read_menu(menu, source) if menu else None
     if (route is None) is (tree is None):
-        raise Invalid("to", "a route and a menu" if route is not None else "no route", "one of them")
+        raise Invalid("to", "a route and a menu" if route is not None else "nothing", "one of them: a route, or a menu")
     price: Tariff | None = read_price(receive, "receive") if receive else None
     return Did(
         application=application, number=read_number(number), account=account, route=route, menu=tree, receive=price

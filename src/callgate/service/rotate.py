@@ -59,7 +59,9 @@ class RotateSecret:
             raise NotFound(f"there is no application {self.key}")
         current = row.sealed_secrets[0]
         if self.unseal(current.sealed) == self.secret:
-            raise Conflict(f"this is the secret of application {self.key} already")
+            raise Conflict(
+                f"this is the secret of application {self.key} already; give the new one that the platform shows"
+            )
         old = (SealedSecret(sealed=current.sealed, until=self.until),) if self.until > self.now else ()
         row = msgspec.structs.replace(row, sealed_secrets=(SealedSecret(sealed=self.seal(self.secret)), *old))
         books.applications.put(self.key, row)

@@ -1,5 +1,6 @@
 """An account's statement: its transfers, newest first, each with the balance after it. Never writes."""
 
+import asyncio
 from typing import NamedTuple
 
 import msgspec
@@ -8,6 +9,7 @@ from callgate.ledger import accounts
 from callgate.ledger.transfer import Transfer
 from callgate.money import format_micros
 from callgate.service.books import AccountKey
+from callgate.service.look_through import LOOKED_AT, PORTION
 from callgate.service.ports import Store
 from callgate.service.reports import MAX_LIST, RECENT, rfc3339
 
@@ -60,6 +62,32 @@ async def statement_page(
         lines.append(_line(transfer, place, wallet.account))
         place = _before(transfer, place, wallet.account)
     return lines, place if len(transfers) > limit else None
+
+
+async def lines_of_kind(
+    store: Store, key: AccountKey, kind: str, *, limit: int, behind: StatementPosition | None = None
+) -> tuple[list[StatementLine], StatementPosition | None, bool] | None:
+    """Return the lines of one kind as `statement_page` does, and whether it stopped for having looked through enough of them.
+
+    Each is read, since what stands after a line is what stood before those that came later.
+    """
+    place, lines = behind, list[StatementLine]()
+    for _ in range(LOOKED_AT // PORTION):
+        found = await store.transfers(key, PORTION, behind=None if place is None else place.transfer_id)
+        if found is None:
+            return None
+        wallet, transfers = found
+        place = place or StatementPosition("", wallet.posted_micros, wallet.owed_micros)
+        for transfer in transfers:
+            if transfer.kind == kind:
+                lines.append(_line(transfer, place, wallet.account))
+            place = _before(transfer, place, wallet.account)
+            if len(lines) == limit:
+                return lines, place, False
+        if len(transfers) < PORTION:
+            return lines, None, False
+        await asyncio.sleep(0)
+    return lines, place, True
 
 
 def _line(transfer: Transfer, after: StatementPosition, account: str) -> StatementLine:

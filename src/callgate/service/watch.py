@@ -39,6 +39,20 @@ class Tally(NamedTuple):
     calls: int
 
 
+class Sums(NamedTuple):
+    """What calls of one application came to that ended within a time: those that were charged in one currency and cost something
+    in another, None for those whose cost is not known. What corrections changed stands by itself, with the charge alone.
+    """
+
+    application: str
+    currency: str
+    cost_currency: str | None
+    connected: int
+    talked_s: int
+    charge_micros: int
+    cost_nanos: int
+
+
 class CallFilter(NamedTuple):
     """Which calls are searched for. `fragment` is part of a number or a name on either side. `outcome` is the name of a
     refusal, or `connected`, `refused`, `live`, `flagged`; empty for any. `since` and `until` are times of decisions.
@@ -83,6 +97,11 @@ class Watched(Protocol):
 
     async def decided(self, since: datetime, until: datetime) -> Sequence[tuple[str, str | None, int]]:
         """Decisions of this time by application and refusal, None for those that were let through; and how many."""
+
+    async def sums(self, since: datetime, until: datetime) -> Sequence[Sums] | None:
+        """What calls came to that ended within this time; None where some of their records were written before what is summed
+        was kept apart, so that they have to be read one by one.
+        """
 
     async def search_calls(self, wanted: CallFilter, *, before: datetime | None, limit: int) -> Found:
         """Calls that were decided before that time, newest first: at most `limit`, or as many as were found in a bounded

@@ -7,7 +7,18 @@ from callgate.storage.rows import Row, from_us, to_us
 OPERATOR_KEY = ("name",)
 OPERATOR = (*OPERATOR_KEY, "role", "password_hash", "sealed_totp", "totp_step", "created_at", "signed_in_at")
 SESSION_KEY = ("digest",)
-SESSION = (*SESSION_KEY, "kind", "subject", "created_at", "expires_at", "seen_at", "role", "application", "sub")
+SESSION = (
+    *SESSION_KEY,
+    "kind",
+    "subject",
+    "created_at",
+    "expires_at",
+    "seen_at",
+    "role",
+    "application",
+    "sub",
+    "sealed_id_token",
+)
 
 
 def from_operator(operator: Operator) -> Row:
@@ -46,11 +57,12 @@ def from_session(session: Session) -> Row:
         None if session.role is None else str(session.role),
         session.application,
         session.sub,
+        session.sealed_id_token,
     )
 
 
 def to_session(row: Row) -> Session:
-    digest, kind, subject, created_at, expires_at, seen_at, role, application, sub = row
+    digest, kind, subject, created_at, expires_at, seen_at, role, application, sub, sealed_id_token = row
     return Session(
         digest=digest,
         kind=SessionKind(kind),
@@ -61,4 +73,5 @@ def to_session(row: Row) -> Session:
         role=None if role is None else Role(role),
         application=application,
         sub=sub,
+        sealed_id_token=sealed_id_token,
     )

@@ -35,6 +35,7 @@ from callgate.storage import deck_rows, did_rows, list_rows, rows, rule_rows, si
 from callgate.storage.audit_rows import AUDIT, to_audit_entry
 from callgate.storage.deck_rows import add_page, to_rates
 from callgate.storage.export_rows import EXPORT, to_export
+from callgate.storage.figure_reads import FigureReads
 from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, to_operator, to_session
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_named, select_one
@@ -48,7 +49,7 @@ _AT_LIMIT = """SELECT c.application, c.call_id FROM calls AS c CROSS JOIN usages
     ORDER BY c.ask_at LIMIT ?"""
 
 
-class Reads(WatchReads, ABC):
+class Reads(WatchReads, FigureReads, ABC):
     """The half of `service.ports.Store` that never writes."""
 
     order_written: str

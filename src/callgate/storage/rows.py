@@ -29,6 +29,7 @@ from callgate.service.records import Call, Callback, CallRecord, Flag, SettledBy
 from callgate.service.reply import Reply
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Role, Token
+from callgate.storage.summed_rows import SUMMED, summed
 
 Row = tuple[Any, ...]
 
@@ -392,7 +393,7 @@ HOUSE_KEY = ("application", "currency", "name")
 HOUSE = (*HOUSE_KEY, "posted_micros")
 
 
-RECORD = ("record_id", *CALL_KEY, "account", "sequence", "ended_at", "corrects", "record")
+RECORD = ("record_id", *CALL_KEY, "account", "sequence", "ended_at", "corrects", "record", *SUMMED)
 
 
 def from_record(record: CallRecord) -> Row:
@@ -404,6 +405,7 @@ def from_record(record: CallRecord) -> Row:
         to_us(record.ended_at),
         record.corrects,
         _encode(record),
+        *summed(record),
     )
 
 

@@ -83,11 +83,6 @@ class WatchReads(ABC):
         found = await self.fetch(statement, rows.to_us(since), *named)
         return [Tally(second, refusal and Refusal(refusal), count) for second, refusal, count in found]
 
-    async def decided(self, since: datetime, until: datetime) -> Sequence[tuple[str, str | None, int]]:
-        statement = """SELECT application, refusal, count(*) FROM calls
-            WHERE decided_at >= ? AND decided_at < ? AND state <> 'parked' GROUP BY application, refusal"""
-        return [tuple(row) for row in await self.fetch(statement, rows.to_us(since), rows.to_us(until))]
-
     async def search_calls(self, wanted: CallFilter, *, before: datetime | None, limit: int) -> Found:
         if wanted.account is None or wanted.application is not None:
             return await self._search(wanted, before, limit)

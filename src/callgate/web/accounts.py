@@ -10,6 +10,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from callgate.errors import Error, NotFound, StorageUnavailable
+from callgate.ledger.transfer import TransferKind
 from callgate.money import CURRENCIES, format_micros, parse_micros
 from callgate.policy.account import Status
 from callgate.policy.permissions import INHERITED
@@ -17,13 +18,14 @@ from callgate.policy.permissions import NAMES as PERMISSIONS
 from callgate.service.adjust import Adjust
 from callgate.service.books import AccountKey
 from callgate.service.hang_up import HungUp, hang_up_account
+from callgate.service.look_through import Looked, look_through
 from callgate.service.nearness import Standing, standings
-from callgate.service.open_account import OpenAccount
+from callgate.service.open_account import OpenAccount, OpenedAccount
 from callgate.service.reports import AccountReport, account_report, report_account, report_call
 from callgate.service.set_account import SetAccount
 from callgate.service.set_limits import SetAccountLimits
 from callgate.service.set_status import SetAccountStatus
-from callgate.service.statement import StatementPosition, account_statement, statement_page
+from callgate.service.statement import StatementPosition, account_statement, lines_of_kind, statement_page
 from callgate.service.token import Role
 from callgate.service.top_up import TopUp
 from callgate.service.watch import CallFilter
@@ -34,6 +36,7 @@ from callgate.web.forms import Filled
 from callgate.web.limit_bars import bars_of, nearest_of
 from callgate.web.limit_fields import changed_words, to_fill, to_show
 from callgate.web.lists import Listed, as_file, form_of, given, paths, query
+from callgate.web.search import fragment_of, holds
 from callgate.web.view import view_line
 
 SHOWN = 50
@@ -52,37 +55,56 @@ CHARTED_CALLS = 200
 
 @get(paths("/accounts"))
 async def list_accounts(desk: AtDesk, request: AnyRequest) -> Response[Any]:
-    """Accounts by id. `find` is the beginning of an id."""
+    """Accounts by id. `find` is the beginning of an id; `number` a part of a number or name that one answers to; `status`."""
     desk.who()
-    filters = given(request, ("app", "find", "after"))
+    filters = given(request, ("app", "find", "number", "status", "after"))
     if not desk.applications:
-        return desk.page("accounts.html", request, listed=Listed((), None, filters), app="", applications=())
+        nothing: dict[str, Any] = {"listed": Listed((), None, filters), "app": "", "applications": (), "statuses": ()}
+        form = form_of(request)
+        return as_file(form, (), None, "accounts") if form else await desk.page("accounts.html", request, **nothing)
     app = desk.application(filters["app"])
-    after = max(filters["after"], _before(filters["find"]))
-    found = await desk.store.accounts(app, after=after, limit=SHOWN + 1)
-    found = [each for each in found if each.account.id.startswith(filters["find"])]
-    items = [report_account(*each) for each in found[:SHOWN]]
-    following = query(request, after=items[-1].id) if len(found) > SHOWN else None
+    found = await _found(desk, app, filters)
+    items = [report_account(*each) for each in found.items]
+    following = None if found.last is None else query(request, after=found.last.account.id)
     if form := form_of(request):
         return as_file(form, items, following, "accounts")
-    del filters["after"]
-    listed = Listed(items, following, filters)
+    del filters["after"], filters["app"]
+    listed = Listed(items, following, filters, is_cut=found.is_cut)
     standings = await _standings(desk, app, [item.id for item in items])
-    return desk.page(
+    return await desk.page(
         "accounts.html",
         request,
         listed=listed,
         app=app,
         applications=tuple(desk.applications),
+        statuses=tuple(status.value for status in Status),
+        same=query(request, after=None),
         nearest={item.id: nearest_of(standings.get(item.id), item.currency) for item in items},
     )
+
+
+async def _found(desk: Desk, app: str, filters: Mapping[str, str]) -> Looked[OpenedAccount]:
+    """Those whose ids begin so are together; for what they answer to and how they are, they are looked through."""
+    find, fragment, status = filters["find"], fragment_of(filters["number"]), filters["status"]
+    first = max(filters["after"], _before(find))
+
+    async def read(last: OpenedAccount | None, limit: int) -> Sequence[OpenedAccount]:
+        after = first if last is None else last.account.id
+        found = await desk.store.accounts(app, after=after, limit=limit)
+        return [each for each in found if each.account.id.startswith(find)]
+
+    def is_wanted(opened: OpenedAccount) -> bool:
+        named = (identity.partition(":")[2] for identity in opened.identities)
+        return status in ("", opened.account.status) and (not fragment or holds(fragment, *named))
+
+    return await look_through(read, SHOWN, is_wanted if fragment or status else None)
 
 
 @get("/accounts/new")
 async def ask_account(desk: AtDesk, request: AnyRequest) -> Response[str]:
     """The form of a new account."""
     desk.at_least(Role.ADMIN)
-    return _new_account_page(desk, request, Filled(currency="USD", deck="standard", credit_limit="0"))
+    return await _new_account_page(desk, request, Filled(currency="USD", deck="standard", credit_limit="0"))
 
 
 @post("/accounts/new")
@@ -104,12 +126,14 @@ async def open_account(desk: AtDesk, request: AnyRequest, data: Form) -> Respons
         raise
     except Error as error:
         places = {"account id": "id", "currency": "currency", "credit_limit": "credit_limit", "identity": "identities"}
-        return _new_account_page(desk, request, form.blame(error, places, "deck" if "deck" in str(error) else "id"))
+        return await _new_account_page(
+            desk, request, form.blame(error, places, "deck" if "deck" in str(error) else "id")
+        )
     return desk.done(request, _path(job.application, job.account), f"Account {job.account} is open.")
 
 
-def _new_account_page(desk: Desk, request: AnyRequest, form: Filled) -> Response[str]:
-    return desk.page(
+async def _new_account_page(desk: Desk, request: AnyRequest, form: Filled) -> Response[str]:
+    return await desk.page(
         "account_new.html",
         request,
         form=form,
@@ -129,20 +153,30 @@ async def show_account(desk: AtDesk, request: AnyRequest, account: FromPath[str]
 
 @get(paths("/accounts/{account:str}/statement"))
 async def show_statement(desk: AtDesk, request: AnyRequest, account: FromPath[str]) -> Response[Any]:
-    """What moved on an account, newest first."""
+    """What moved on an account, newest first; of one `kind`, or of all."""
     desk.who()
-    key = _key(desk, request, account)
-    form, place = form_of(request), _place(request.query_params.get("before") or "")
-    found = await statement_page(desk.store, key, limit=FILED if form else STATEMENT_PAGE, behind=place)
+    key, form = _key(desk, request, account), form_of(request)
+    filters = given(request, ("kind", "before"))
+    kind, place, limit = filters["kind"], _place(filters.pop("before")), FILED if form else STATEMENT_PAGE
+    if kind in set(TransferKind):
+        found = await lines_of_kind(desk.store, key, kind, limit=limit, behind=place)
+    else:
+        page = await statement_page(desk.store, key, limit=limit, behind=place)
+        found = None if page is None else (*page, False)
     if found is None:
         raise NotFound(f"there is no account {account} in application {key.application}")
-    lines, behind = found
+    lines, behind, is_cut = found
     following = None if behind is None else query(request, before=_mark(behind))
     if form:
         return as_file(form, lines, following, f"statement-{account}")
-    listed = Listed(lines, following, {})
-    shown = {"id": account, "application": key.application}
-    return desk.page("statement.html", request, account=shown, listed=listed, same=query(request, before=None))
+    return await desk.page(
+        "statement.html",
+        request,
+        account={"id": account, "application": key.application},
+        listed=Listed(lines, following, filters, is_cut=is_cut),
+        kinds=tuple(kind.value for kind in TransferKind),
+        same=query(request, before=None),
+    )
 
 
 def _mark(place: StatementPosition) -> str:
@@ -293,7 +327,7 @@ async def _account_page(desk: Desk, request: AnyRequest, account: str, faulty: M
     found = await desk.store.search_calls(wanted, before=None, limit=CHARTED_CALLS)
     calls = [report_call(call, now) for call in found.calls[:CALLS_SHOWN]]
     standing = (await _standings(desk, key.application, [account])).get(account)
-    return desk.page(
+    return await desk.page(
         "account.html",
         request,
         account=report,

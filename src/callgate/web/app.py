@@ -30,10 +30,12 @@ from callgate.web.deck_upload import deck_upload_routes
 from callgate.web.deliveries import delivery_routes
 from callgate.web.desk import Desk, ForeignForm, OpenIdProvider, SignedOut
 from callgate.web.endpoints import endpoint_routes
+from callgate.web.faults import list_faults
 from callgate.web.figures import show_figures
 from callgate.web.health import show_health
 from callgate.web.live import LiveDesks, live_routes
 from callgate.web.number_lists import number_list_routes
+from callgate.web.numbers import number_routes
 from callgate.web.openid import openid_routes
 from callgate.web.rates import rate_routes
 from callgate.web.rules import rule_routes
@@ -92,6 +94,8 @@ def build_dashboard(  # noqa: PLR0913 - all that pages are about
             *delivery_routes,
             *endpoint_routes,
             *application_routes,
+            list_faults,
+            *number_routes,
             list_audit,
             show_figures,
             show_health,

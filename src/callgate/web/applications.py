@@ -29,9 +29,12 @@ from callgate.service.token import Role
 from callgate.web.desk import AnyRequest, AtDesk, Desk, Form
 from callgate.web.forms import Filled
 from callgate.web.limit_fields import changed_words, to_fill
-from callgate.web.lists import Listed, as_file, form_of, paths
+from callgate.web.lists import Listed, as_file, form_of, given, paths, query
+from callgate.web.search import holds
 
 FAULTS_SHOWN = 12
+
+NO_FILTERS: Mapping[str, str] = {"find": "", "status": ""}
 
 OVERLAPS = (("24", "a day"), ("1", "an hour"), ("168", "a week"), ("0", "not at all"))
 """For how many hours an old secret stays valid."""
@@ -50,20 +53,35 @@ class ApplicationLine(msgspec.Struct, frozen=True, kw_only=True):
 
 @get(paths("/applications"))
 async def list_applications(desk: AtDesk, request: AnyRequest) -> Response[Any]:
-    """The applications whose callbacks are answered, and those that failed their signature lately."""
+    """The applications whose callbacks are answered, in one `status`, with `find` in name or key; and callbacks that were not
+    genuine lately.
+    """
     desk.who()
-    now = desk.clock()
-    items = [_line(application, now) for application in desk.applications.values()]
+    filters = given(request, ("find", "status"))
+    items = [each for each in _lines(desk) if _is_wanted(each, filters)]
     if form := form_of(request):
         return as_file(form, items, None, "applications")
-    return await _list(desk, request, items, Filled())
+    return await _list(desk, request, items, filters, Filled())
 
 
-async def _list(desk: Desk, request: AnyRequest, items: list[ApplicationLine], form: Filled) -> Response[str]:
-    return desk.page(
+def _lines(desk: Desk) -> list[ApplicationLine]:
+    now = desk.clock()
+    return [_line(application, now) for application in desk.applications.values()]
+
+
+def _is_wanted(application: ApplicationLine, filters: Mapping[str, str]) -> bool:
+    return holds(filters["find"], application.name, application.key) and filters["status"] in ("", application.status)
+
+
+async def _list(
+    desk: Desk, request: AnyRequest, items: list[ApplicationLine], filters: Mapping[str, str], form: Filled
+) -> Response[str]:
+    return await desk.page(
         "applications.html",
         request,
-        listed=Listed(items, None, {}),
+        listed=Listed(items, None, filters),
+        statuses=(Status.ACTIVE.value, Status.SUSPENDED.value),
+        same=query(request),
         faults=await fault_reports(desk.store, limit=FAULTS_SHOWN) if desk.bound is None else [],
         form=form,
         providers=tuple(PROVIDERS),
@@ -91,8 +109,8 @@ async def add_application(desk: AtDesk, request: AnyRequest, data: Form) -> Resp
     except StorageUnavailable:
         raise
     except Error as error:
-        items = [_line(application, now) for application in desk.applications.values()]
-        return await _list(desk, request, items, form.blame(error, {"application secret": "secret"}, "key"))
+        blamed = form.blame(error, {"application secret": "secret"}, "key")
+        return await _list(desk, request, _lines(desk), NO_FILTERS, blamed)
     await desk.catalogs.refresh()
     return desk.done(request, f"applications/{form['key'].strip()}", "Its callbacks are answered from now on.")
 
@@ -122,7 +140,7 @@ async def _page(
         "settings": Filled(words),
         "limits": Filled(to_fill(shown(filled(application.row.limits, APPLICATION_DEFAULTS)))),
     }
-    return desk.page(
+    return await desk.page(
         "application.html",
         request,
         application=_line(application, desk.clock()),
@@ -255,7 +273,7 @@ async def set_status(desk: AtDesk, request: AnyRequest, key: FromPath[str], data
 async def ask_doctor(desk: AtDesk, request: AnyRequest) -> Response[str]:
     """The form of a request that failed."""
     desk.at_least(Role.OPERATOR)
-    return _doctor_page(desk, request, Filled(), None)
+    return await _doctor_page(desk, request, Filled(), None)
 
 
 @post("/applications/doctor")
@@ -266,7 +284,7 @@ async def diagnose(desk: AtDesk, request: AnyRequest, data: Form) -> Response[st
     try:
         captured = read_capture(form["request"].replace("\r\n", "\n").lstrip("\n").encode())
     except Invalid as error:
-        return _doctor_page(desk, request, form.blame(error, {}, "request"), None)
+        return await _doctor_page(desk, request, form.blame(error, {}, "request"), None)
     provider = PROVIDERS[next(iter(PROVIDERS))]
     secrets = {key: application.secrets_at(now) for key, application in desk.applications.items()}
     asked, _, _ = (form["path"].strip() or captured.path).partition("?")
@@ -275,12 +293,14 @@ async def diagnose(desk: AtDesk, request: AnyRequest, data: Form) -> Response[st
     if found.ingredient is not None and came != asked:
         other = provider.diagnose(msgspec.structs.replace(captured, path=came), secrets, now, freshness_s=None)
         found = other if other.ingredient is None else found
-    return _doctor_page(desk, request, form, (found.ingredient, found.explanation))
+    return await _doctor_page(desk, request, form, (found.ingredient, found.explanation))
 
 
-def _doctor_page(desk: Desk, request: AnyRequest, form: Filled, found: tuple[str | None, str] | None) -> Response[str]:
+async def _doctor_page(
+    desk: Desk, request: AnyRequest, form: Filled, found: tuple[str | None, str] | None
+) -> Response[str]:
     status = 422 if form.is_faulty else 200
-    return desk.page("signature_doctor.html", request, form=form, found=found, status_code=status)
+    return await desk.page("signature_doctor.html", request, form=form, found=found, status_code=status)
 
 
 def _settings(settings: ApplicationSettings) -> dict[str, str]:

@@ -1,16 +1,19 @@
 """The audit log: who changed what, by which way, from what to what."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from litestar import Response, get
 
 from callgate.service.audit_entry import AuditEntry
+from callgate.service.look_through import look_through
 from callgate.service.ports import AuditFilter
 from callgate.service.reports import rfc3339
 from callgate.service.token import Role
 from callgate.web.desk import AnyRequest, AtDesk
 from callgate.web.lists import Listed, as_file, form_of, given, paths, query
+from callgate.web.search import fragment_of, holds
 
 SHOWN = 50
 
@@ -31,9 +34,11 @@ class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
 
 @get(paths("/audit"))
 async def list_audit(desk: AtDesk, request: AnyRequest) -> Response[Any]:
-    """Changes, newest first. Filters: `who`, `kind`, `subject`, `app`."""
+    """Changes, newest first. Filters: `who`, `kind`, `subject`, `app`, and `number`: a part of what was changed, or of what
+    it was and is now.
+    """
     desk.at_least(Role.ADMIN)
-    filters = given(request, ("who", "kind", "subject", "app", "before"))
+    filters = given(request, ("number", "who", "kind", "subject", "app", "before"))
     before = filters.pop("before")
     wanted = AuditFilter(
         application=desk.bound or filters["app"] or None,
@@ -42,15 +47,25 @@ async def list_audit(desk: AtDesk, request: AnyRequest) -> Response[Any]:
         subject=filters["subject"] or None,
     )
     last = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None  # noqa: PLR2004 - fits the column
-    found = await desk.store.audit_entries(wanted, before=last, limit=SHOWN + 1)
-    items = [_line(entry) for entry in found[:SHOWN]]
-    following = query(request, before=str(items[-1].id)) if len(found) > SHOWN else None
+    fragment = fragment_of(filters["number"])
+
+    async def read(entry: AuditEntry | None, limit: int) -> Sequence[AuditEntry]:
+        return await desk.store.audit_entries(wanted, before=last if entry is None else entry.id, limit=limit)
+
+    def has_it(entry: AuditEntry) -> bool:
+        sides = (side.decode(errors="replace") for side in (entry.before, entry.after) if side is not None)
+        texts = (entry.subject, *sides)
+        return holds(fragment, *texts) or holds(filters["number"], *texts)
+
+    found = await look_through(read, SHOWN, has_it if fragment else None)
+    items = [_line(entry) for entry in found.items]
+    following = None if found.last is None else query(request, before=str(found.last.id))
     if form := form_of(request):
         return as_file(form, items, following, "audit")
-    return desk.page(
+    return await desk.page(
         "audit.html",
         request,
-        listed=Listed(items, following, filters),
+        listed=Listed(items, following, filters, is_cut=found.is_cut),
         applications=tuple(desk.applications),
         same=query(request, before=None),
     )

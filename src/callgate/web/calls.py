@@ -28,6 +28,7 @@ from callgate.web.forms import Filled, sentence_of
 from callgate.web.ladder import ladder_of
 from callgate.web.lists import Listed, as_file, form_of, given, paths, query
 from callgate.web.replay import replayed
+from callgate.web.search import fragment_of
 from callgate.web.view import view_line
 
 SHOWN = 50
@@ -53,19 +54,21 @@ async def list_calls(desk: AtDesk, request: AnyRequest) -> Response[Any]:
         before = read_time(filters["before"], "before", now)
     except Invalid as error:
         form.blame(error, {"since": "since", "until": "until"}, "since")
-        return _calls_page(desk, request, form, Found((), None), None)
+        return await _calls_page(desk, request, form, Found((), None), None)
     found = await desk.store.search_calls(wanted, before=before, limit=SHOWN)
     following = query(request, before=found.looked_until.isoformat()) if found.looked_until is not None else None
     if kind := form_of(request):
         return as_file(kind, [report_call(call, now) for call in found.calls], following, "calls")
-    return _calls_page(desk, request, form, found, following)
+    return await _calls_page(desk, request, form, found, following)
 
 
-def _calls_page(desk: Desk, request: AnyRequest, form: Filled, found: Found, following: str | None) -> Response[str]:
+async def _calls_page(
+    desk: Desk, request: AnyRequest, form: Filled, found: Found, following: str | None
+) -> Response[str]:
     now = desk.clock()
     lines = [view_line(report_call(call, now)) for call in found.calls]
     names = ("number", "account", "outcome", "since", "until", "app")
-    return desk.page(
+    return await desk.page(
         "calls.html",
         request,
         listed=Listed(lines, following, {name: form[name] for name in names}),
@@ -89,15 +92,6 @@ def _wanted(filters: Mapping[str, str], bound: str | None, now: datetime) -> Cal
         since=read_time(filters["since"], "since", now),
         until=read_time(filters["until"], "until", now),
     )
-
-
-def fragment_of(text: str) -> str:
-    """What is looked for of a number as somebody wrote it: without the blanks and punctuation between its digits."""
-    bare = text.translate(_PUNCTUATION)
-    return bare if bare.removeprefix("+").isdigit() else text
-
-
-_PUNCTUATION = str.maketrans("", "", " -().\u00a0")
 
 
 def read_time(text: str, where: str, now: datetime) -> datetime | None:
@@ -129,7 +123,7 @@ async def show_call(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     now = desk.clock()
     report = report_call(call, now)
     records = await desk.store.records_of_call(key)
-    return desk.page(
+    return await desk.page(
         "call.html",
         request,
         call=report,

@@ -25,7 +25,7 @@ from callgate.service.import_deck import DeckImport, PreparedDeck, import_file
 from callgate.service.import_report import ImportReport, report_import
 from callgate.service.token import Role
 from callgate.web.desk import AnyRequest, AtDesk, Desk, Form, name_of
-from callgate.web.forms import Filled
+from callgate.web.forms import Filled, told_first
 from callgate.web.rates import MODES, faulty_upload
 
 MAX_UPLOAD_BYTES = 16 * 1024 * 1024
@@ -121,7 +121,7 @@ async def check_deck(desk: AtDesk, request: AnyRequest, data: MultipartBody[dict
     except RateDeckInvalid as error:
         asks = any(fault.expected.startswith(QUESTION) for fault in error.faults)
         if is_typed and not asks:
-            form.faults["rows"] = f"{name} cannot be imported; nothing was changed."
+            form.faults["rows"] = told_first(f"{name} cannot be imported; nothing was changed", error.faults)
             return await faulty_upload(desk, request, form, error.faults)
         return await _check_page(desk, request, Filled(said), None, error.faults)
     except (Invalid, Conflict) as error:
@@ -233,7 +233,7 @@ async def _check_page(
     if report is None:
         mapping = await asyncio.to_thread(_outline, desk, form)
     wrong = [fault for fault in faults if not fault.expected.startswith(QUESTION)]
-    return desk.page(
+    return await desk.page(
         "rates_check.html",
         request,
         form=form,

@@ -1,14 +1,17 @@
 """Deliveries: records on their way to their receivers, what went wrong with them, and sending them again."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from litestar import Response, get, post
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from callgate.errors import Conflict, Invalid
 from callgate.logs import log
-from callgate.service.delivery import DeliveryState
+from callgate.service.delivery import Delivery, DeliveryState
+from callgate.service.look_through import Looked, look_through
 from callgate.service.reports import endpoint_reports, report_delivery
 from callgate.service.resend import resend_one, resend_since
 from callgate.service.token import Role
@@ -17,39 +20,50 @@ from callgate.web.desk import AnyRequest, AtDesk, Desk, Form
 from callgate.web.forms import Filled, sentence_of
 from callgate.web.ladder import indented
 from callgate.web.lists import Listed, as_file, form_of, given, paths, query
+from callgate.web.search import fragment_of, holds
 
 SHOWN = 50
 
 
+class Sides(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is called by whom in what a record says, where it says that."""
+
+    caller: str = ""
+    destination: str = ""
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True):
+    """As much of a record's body as is searched."""
+
+    data: Sides = Sides()
+
+
+_decode = msgspec.json.Decoder(Body).decode
+
+
 @get(paths("/deliveries"))
 async def list_deliveries(desk: AtDesk, request: AnyRequest) -> Response[Any]:
-    """Deliveries, those queued last first: in one `state`, to one `endpoint`, of one `app`, or in any; and the endpoints
-    that they go to.
+    """Deliveries, those queued last first: in one `state`, to one `endpoint`, of one `app`, or in any; with a part of a
+    `number` on either side of the call; and the endpoints that they go to.
     """
     desk.over_all()
     return await _list(desk, request, Filled(since="24h"))
 
 
 async def _list(desk: Desk, request: AnyRequest, recover: Filled) -> Response[Any]:
-    filters = given(request, ("state", "endpoint", "app", "before"))
+    filters = given(request, ("number", "state", "endpoint", "app", "before"))
     if filters["state"] not in ("", *DeliveryState):
         filters["state"] = ""
-    state = DeliveryState(filters["state"]) if filters["state"] else None
-    found = await desk.store.deliveries(
-        state,
-        SHOWN + 1,
-        endpoint=filters["endpoint"] or None,
-        application=filters["app"] or None,
-        behind=filters.pop("before") or None,
-    )
-    items = [report_delivery(delivery) for delivery in found[:SHOWN]]
-    following = query(request, before=items[-1].id) if len(found) > SHOWN else None
+    found = await _found(desk, filters, filters.pop("before"))
+    items = [report_delivery(delivery) for delivery in found.items]
+    following = None if found.last is None else query(request, before=found.last.id)
     if form := form_of(request):
         return as_file(form, items, following, "deliveries")
-    return desk.page(
+    return await desk.page(
         "deliveries.html",
         request,
-        listed=Listed(items, following, filters),
+        listed=Listed(items, following, filters, is_cut=found.is_cut),
+        sides=[_decode(delivery.body).data for delivery in found.items],
         endpoints=await endpoint_reports(desk.store),
         applications=tuple(desk.applications),
         states=tuple(state.value for state in DeliveryState),
@@ -59,6 +73,24 @@ async def _list(desk: Desk, request: AnyRequest, recover: Filled) -> Response[An
     )
 
 
+async def _found(desk: Desk, filters: dict[str, str], before: str) -> Looked[Delivery]:
+    async def read(last: Delivery | None, limit: int) -> Sequence[Delivery]:
+        return await desk.store.deliveries(
+            DeliveryState(filters["state"]) if filters["state"] else None,
+            limit,
+            endpoint=filters["endpoint"] or None,
+            application=filters["app"] or None,
+            behind=(before or None) if last is None else last.id,
+        )
+
+    def has_it(delivery: Delivery) -> bool:
+        sides = _decode(delivery.body).data
+        return holds(fragment, sides.caller, sides.destination)
+
+    fragment = fragment_of(filters["number"])
+    return await look_through(read, SHOWN, has_it if fragment else None)
+
+
 @get("/deliveries/{delivery:str}")
 async def show_delivery(desk: AtDesk, request: AnyRequest, delivery: FromPath[str]) -> Response[str]:
     """One delivery: what it says, how often it was tried, and what was answered."""
@@ -66,7 +98,7 @@ async def show_delivery(desk: AtDesk, request: AnyRequest, delivery: FromPath[st
     found = await desk.store.delivery(delivery)
     if found is None:
         raise NotFoundException(detail="There is no such delivery, or it was delivered long ago and forgotten.")
-    return desk.page("delivery.html", request, delivery=report_delivery(found), body=indented(found.body))
+    return await desk.page("delivery.html", request, delivery=report_delivery(found), body=indented(found.body))
 
 
 @post("/deliveries/recover")

@@ -38,10 +38,12 @@ from callgate.service.endpoint import (
     EndpointState,
     RecordType,
 )
-from callgate.service.reports import report_delivery, report_endpoint
+from callgate.service.reports import EndpointReport, report_delivery, report_endpoint
 from callgate.service.token import Role
 from callgate.web.desk import AnyRequest, AtDesk, Desk, Form
 from callgate.web.forms import Filled, sentence_of
+from callgate.web.lists import Listed, as_file, form_of, given, paths, query
+from callgate.web.search import holds
 
 DELIVERIES_SHOWN = 10
 
@@ -55,13 +57,45 @@ EVENT = "event:"
 
 _NEW_ID = re.compile(rf"{ID_PREFIX}[0-9a-f]{{16}}")
 
+FAILING = "failing"
+STATES = (("active", "active"), ("disabled", "paused"), (FAILING, "failing"))
+"""What the list can be limited to, and how that is called."""
+
+
+@get(paths("/endpoints"))
+async def list_endpoints(desk: AtDesk, request: AnyRequest) -> Response[Any]:
+    """Receivers, in the order in which they were added: of one `kind`, in one `state`, with `find` in their URL or id."""
+    desk.over_all()
+    filters = given(request, ("find", "kind", "state"))
+    every = await desk.store.endpoints()
+    items = [report for report in map(report_endpoint, every) if _is_wanted(report, filters)]
+    if form := form_of(request):
+        return as_file(form, items, None, "endpoints")
+    return await desk.page(
+        "endpoints.html",
+        request,
+        listed=Listed(items, None, filters),
+        kinds=sorted({endpoint.kind for endpoint in every}),
+        states=STATES,
+        same=query(request),
+    )
+
+
+def _is_wanted(endpoint: EndpointReport, filters: Mapping[str, str]) -> bool:
+    state = FAILING if endpoint.failing_since and endpoint.state == EndpointState.ACTIVE else endpoint.state
+    return (
+        holds(filters["find"], endpoint.url, endpoint.id)
+        and filters["kind"] in ("", endpoint.kind)
+        and filters["state"] in ("", state)
+    )
+
 
 @get("/endpoints/new")
 async def ask_endpoint(desk: AtDesk, request: AnyRequest) -> Response[str]:
     """The form of a new endpoint."""
     desk.over_all(Role.ADMIN)
     first = {"kind": WEBHOOK, "signing": HMAC, "id": f"{ID_PREFIX}{randomness.token_hex(8)}"}
-    return _new_page(desk, request, Filled(first))
+    return await _new_page(desk, request, Filled(first))
 
 
 @post("/endpoints/new")
@@ -101,14 +135,14 @@ async def add_endpoint(desk: AtDesk, request: AnyRequest, data: Form) -> Respons
     except StorageUnavailable:
         raise
     except (Invalid, Conflict) as error:
-        return _new_page(desk, request, _blamed(form, error))
+        return await _new_page(desk, request, _blamed(form, error))
     await desk.catalogs.refresh()
     log.info("endpoint.added", endpoint=endpoint.id, kind=kind, who=who.name)
     if secret or not shown:
         return desk.done(
             request, f"endpoints/{endpoint.id}", "It is added. Send it a test event to see whether it works."
         )
-    return _secret_page(desk, request, endpoint, shown, "is added")
+    return await _secret_page(desk, request, endpoint, shown, "is added")
 
 
 @get("/endpoints/{endpoint:str}")
@@ -146,10 +180,10 @@ async def change_endpoint(desk: AtDesk, request: AnyRequest, endpoint: FromPath[
 
 @post("/endpoints/{endpoint:str}/state")
 async def set_endpoint_state(desk: AtDesk, request: AnyRequest, endpoint: FromPath[str], data: Form) -> Response[Any]:
-    """Stop sending to an endpoint, or start again. `back` is `deliveries` for the list, else it leads to the endpoint."""
+    """Stop sending to an endpoint, or start again. `back` is the list that it was done on, else it leads to the endpoint."""
     desk.over_all(Role.ADMIN)
     state = EndpointState.DISABLED if data.get("state") == EndpointState.DISABLED else EndpointState.ACTIVE
-    back = "deliveries" if data.get("back") == "deliveries" else f"endpoints/{endpoint}"
+    back = data["back"] if data.get("back") in ("deliveries", "endpoints") else f"endpoints/{endpoint}"
     try:
         await desk.store.perform(SetEndpointState(id=endpoint, state=state))
     except (NotFound, StorageUnavailable):
@@ -200,7 +234,7 @@ async def rotate(desk: AtDesk, request: AnyRequest, endpoint: FromPath[str], dat
     log.info("endpoint.rotated", endpoint=endpoint, who=who.name)
     if credentials is not None:
         return desk.done(request, f"endpoints/{endpoint}", "It goes by the new credentials from now on.")
-    return _secret_page(desk, request, rotated, shown, "has a new secret")
+    return await _secret_page(desk, request, rotated, shown, "has a new secret")
 
 
 @post("/endpoints/{endpoint:str}/remove")
@@ -220,9 +254,9 @@ async def remove(desk: AtDesk, request: AnyRequest, endpoint: FromPath[str], dat
 # -- the pages ---------------------------------------------------------------------------------------------------------
 
 
-def _new_page(desk: Desk, request: AnyRequest, form: Filled) -> Response[str]:
+async def _new_page(desk: Desk, request: AnyRequest, form: Filled) -> Response[str]:
     connectors = tuple((name, f"CRM: {name}") for name in desk.tools.connectors())
-    return desk.page(
+    return await desk.page(
         "endpoint_new.html",
         request,
         form=form,
@@ -241,7 +275,7 @@ async def _page(desk: Desk, request: AnyRequest, endpoint: Endpoint, faulty: Map
     """The page of an endpoint, with the forms that were filled in wrongly as they were sent."""
     types = OF_CONNECTORS if endpoint.kind not in {WEBHOOK, EMAIL} else tuple(RecordType)
     found = await desk.store.deliveries(None, DELIVERIES_SHOWN, endpoint=endpoint.id)
-    return desk.page(
+    return await desk.page(
         "endpoint.html",
         request,
         endpoint=report_endpoint(endpoint),
@@ -258,9 +292,9 @@ async def _page(desk: Desk, request: AnyRequest, endpoint: Endpoint, faulty: Map
     )
 
 
-def _secret_page(desk: Desk, request: AnyRequest, endpoint: Endpoint, secret: str, what: str) -> Response[str]:
+async def _secret_page(desk: Desk, request: AnyRequest, endpoint: Endpoint, secret: str, what: str) -> Response[str]:
     """The one time that a secret is shown."""
-    return desk.page(
+    return await desk.page(
         "endpoint_secret.html",
         request,
         endpoint=report_endpoint(endpoint),
@@ -327,5 +361,5 @@ def _blamed(form: Filled, error: Error) -> Filled:
 
 
 endpoint_routes = (
-    ask_endpoint, add_endpoint, show_endpoint, change_endpoint, set_endpoint_state, try_endpoint, rotate, remove,
+    list_endpoints, ask_endpoint, add_endpoint, show_endpoint, change_endpoint, set_endpoint_state, try_endpoint, rotate, remove,
 )  # fmt: skip

@@ -1,8 +1,8 @@
 """What was typed into a form, kept while it is being put right, with a sentence beside each field that will not do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from callgate.errors import Error, Invalid
+from callgate.errors import Error, Invalid, NotFound
 
 
 class Filled:
@@ -32,10 +32,19 @@ class Filled:
         return self
 
 
+def told_first(what: str, faults: Sequence[object]) -> str:
+    """Say what cannot be done, and its first fault, which says what would do: a list of all of them stands below."""
+    return f"{what}: {faults[0]}." if faults else f"{what}."
+
+
 def sentence_of(error: Error) -> str:
     """Say what is wrong, and what would do."""
     if not isinstance(error, Invalid):
         text = str(error)
+        if isinstance(error, NotFound) and "account" in text:
+            text += "; open it first, or name another"
+        elif text.endswith("exists already"):
+            text += "; choose another"
         return f"{text[:1].upper()}{text[1:]}."
     if error.found in ("''", '""', "nothing"):
         return f"Nothing was entered. What would do: {error.expected}."

@@ -2,8 +2,9 @@
 
 import asyncio
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any
 
+import msgspec
 from litestar import Response, get
 
 from callgate.errors import StorageUnavailable
@@ -12,13 +13,14 @@ from callgate.service.endpoint import EndpointState
 from callgate.service.probe import SLOW_COMMIT_S, behind_by, commit_s
 from callgate.service.reports import fault_reports
 from callgate.web.desk import AnyRequest, AtDesk, Desk
+from callgate.web.lists import Listed, as_file, form_of, paths
 
 LATELY = timedelta(hours=1)
 MANY = 1_000
 READY_WITHIN_S = 2.0
 
 
-class Finding(NamedTuple):
+class Finding(msgspec.Struct, frozen=True):
     """One thing that was looked at. `advice` is what to do, empty when all is well; `path` is where more of it is seen."""
 
     about: str
@@ -28,8 +30,8 @@ class Finding(NamedTuple):
     path: str = ""
 
 
-@get("/health")
-async def show_health(desk: AtDesk, request: AnyRequest) -> Response[str]:
+@get(paths("/health"))
+async def show_health(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     """What a decision needs, and what waits or has failed."""
     desk.over_all()
     findings = [
@@ -41,7 +43,10 @@ async def show_health(desk: AtDesk, request: AnyRequest) -> Response[str]:
         await _endpoints(desk),
         _public_url(desk),
     ]
-    return desk.page("health.html", request, findings=findings, is_well=all(finding.is_well for finding in findings))
+    if form := form_of(request):
+        return as_file(form, findings, None, "health")
+    is_well = all(finding.is_well for finding in findings)
+    return await desk.page("health.html", request, listed=Listed(findings, None, {}), is_well=is_well)
 
 
 async def _database(desk: Desk) -> Finding:

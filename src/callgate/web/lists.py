@@ -57,11 +57,14 @@ def query(request: AnyRequest, **changes: str | None) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Listed:
-    """A page of a list: its items, the query of the next page if there is one, and the filters that it was made with."""
+    """A page of a list: its items, the query of the next page if there is one, and the filters that it was made with. `is_cut`:
+    it was looked so far for what is wanted, and goes on there.
+    """
 
     items: Sequence[Any]
     following: str | None
     filters: Mapping[str, str]
+    is_cut: bool = False
 
     @property
     def is_filtered(self) -> bool:

@@ -1,22 +1,31 @@
 """The first page: calls that are up and calls that were, as they change."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from html import unescape
 from typing import Any
 
 from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.exceptions import NotAuthorizedException, ServiceUnavailableException
+from litestar.exceptions import NotAuthorizedException, NotFoundException, ServiceUnavailableException
 from litestar.response import Stream
 
+from callgate.errors import Invalid
 from callgate.protocol.call import CallKey
 from callgate.service.records import Call
 from callgate.service.reports import CallReport, report_call
-from callgate.service.watch import LiveCall, Tally
+from callgate.service.watch import CallFilter, LiveCall, Tally
+from callgate.web.calls import read_time
 from callgate.web.desk import AnyRequest, AtDesk, Desk
 from callgate.web.feed import Feed, Part
+from callgate.web.lists import as_file, form_of, given, query
+from callgate.web.search import fragment_of, holds
 from callgate.web.turns import Turns
 from callgate.web.view import SHOWN_LIVE, SHOWN_RECENT, WINDOW, Line, counters_of, live_line, recent_lines
+
+FILED = 1_000
+"""Calls in a file, which says where the next ones are."""
 
 FIRST_ROWS = 100
 """Rows that the page has before its stream brings all of them."""
@@ -146,11 +155,29 @@ AtLive = NamedDependency[LiveDesks]
 
 @get("/")
 async def show_live(desk: AtDesk, live: AtLive, request: AnyRequest) -> Response[str]:
-    """Calls that are up, and those that were."""
+    """Calls that are up, and those that were: with a part of a `number`, a name or an account, or all."""
     desk.who()
+    number = given(request, ("number",))["number"]
     parts = await live.of(desk.bound).feed.parts()
-    rows = {name: list(part.values())[:FIRST_ROWS] for name, part in parts.items() if isinstance(part, dict)}
-    return desk.page("live.html", request, counters=parts["counters"], rows=rows)
+    rows = {
+        name: [row for row in part.values() if _has_it(row, fragment_of(number))][:FIRST_ROWS]
+        for name, part in parts.items()
+        if isinstance(part, dict)
+    }
+    return await desk.page(
+        "live.html", request, counters=parts["counters"], rows=rows, number=number, same=query(request)
+    )
+
+
+def _has_it(row: str, fragment: str) -> bool:
+    """Whether a row that is drawn is wanted. It says itself what it is found by, for the browser too."""
+    if not fragment:
+        return True
+    found = _FIND.search(row)
+    return found is not None and holds(fragment, unescape(found[1]))
+
+
+_FIND = re.compile(r'data-find="([^"]*)"')
 
 
 @get("/live")
@@ -168,4 +195,24 @@ async def stream_live(desk: AtDesk, live: AtLive, request: AnyRequest) -> Respon
     return Stream(feed.watch(is_welcome), media_type="text/event-stream")
 
 
-live_routes = (show_live, stream_live)
+@get(["/live.json", "/live.csv"])
+async def list_live(desk: AtDesk, request: AnyRequest) -> Response[Any]:
+    """Calls that are up, newest first, for programs: with a part of a `number` on either side, of one `account` or `app`."""
+    desk.who()
+    filters, now = given(request, ("number", "account", "app", "before")), desk.clock()
+    wanted = CallFilter(
+        application=desk.bound or filters["app"] or None,
+        account=filters["account"] or None,
+        fragment=fragment_of(filters["number"]),
+        outcome="live",
+    )
+    try:
+        before = read_time(filters["before"], "before", now)
+    except Invalid as error:
+        raise NotFoundException(detail="There is no such page of this list.") from error
+    found = await desk.store.search_calls(wanted, before=before, limit=FILED)
+    following = query(request, before=found.looked_until.isoformat()) if found.looked_until is not None else None
+    return as_file(form_of(request), [report_call(call, now) for call in found.calls], following, "live")
+
+
+live_routes = (show_live, stream_live, list_live)

@@ -50,7 +50,9 @@ _GROUPS: tuple[tuple[str, tuple[Place, ...]], ...] = (
         "Connections",
         (
             Place("applications", "Applications", "M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM16.5 13.5v6M13.5 16.5h6"),
+            Place("numbers", "Numbers", "M9 4 7 20M17 4l-2 16M4 9h17M3 15h17"),
             Place("deliveries", "Deliveries", "M3 11.5 21 4l-5 16-4.5-6.5zM11.5 13.5 21 4"),
+            Place("endpoints", "Endpoints", "M12 12h.01M8.5 8.5a5 5 0 0 0 0 7M15.5 8.5a5 5 0 0 1 0 7M5.5 5.5a9 9 0 0 0 0 13"),
         ),
     ),
     (
@@ -64,7 +66,7 @@ _GROUPS: tuple[tuple[str, tuple[Place, ...]], ...] = (
 )  # fmt: skip
 
 
-SHARED = frozenset({"rates", "deliveries", "health"})
+SHARED = frozenset({"rates", "deliveries", "endpoints", "health"})
 """Paths of what all applications share, which a token that is bound to one may not see."""
 
 

@@ -19,7 +19,7 @@ from callgate.errors import IdTokenInvalid, OpenIdRefused, OpenIdUnreachable, Se
 from callgate.logs import log
 from callgate.service.openid import BEGUN_LASTS, Begun, begin
 from callgate.service.operator import SESSION_LASTS, SignIn, new_session
-from callgate.service.operator_rows import SessionKind
+from callgate.service.operator_rows import Session, SessionKind
 from callgate.web.desk import AnyRequest, Desk, OpenIdProvider, strict_cookie
 from callgate.web.session import COOKIE
 
@@ -67,14 +67,26 @@ async def finish_openid(house: NamedDependency[Desk], request: AnyRequest) -> Re
         return _stopped(house, request, 403, str(error), "no_role")
     except OpenIdUnreachable as error:
         return _stopped(house, request, 503, DOWN, str(error))
-    session, clear = new_session(SessionKind.OPENID, person.name, house.clock(), person)
+    session, clear = new_session(SessionKind.OPENID, person.name, house.clock(), person, house.vault.seal)
     await house.store_of(f"openid:{person.name}").perform(SignIn(session=session))
     house.openid_tries.forgive(address)
     log.info("sign_in.done", by="openid", role=person.role, application=person.application)
-    response = house.page("signed_in.html", request)
+    response = await house.page("signed_in.html", request)
     response.set_cookie(strict_cookie(request, COOKIE, clear, int(SESSION_LASTS.total_seconds())))
     response.set_cookie(_begun_cookie(request, "", 0))
     return response
+
+
+async def sign_out_at_provider(desk: Desk, session: Session | None) -> str | None:
+    """Where the browser ends the session that it has at the provider, None where there is nothing to end or nobody to ask."""
+    if desk.openid is None or session is None or session.kind is not SessionKind.OPENID:
+        return None
+    try:
+        token = "" if session.sealed_id_token is None else desk.vault.unseal(session.sealed_id_token)
+        return await desk.openid.sign_out_url(token)
+    except (OpenIdUnreachable, SettingsInvalid) as error:
+        log.warning("sign_out.only_here", by="openid", reason=str(error))
+        return None
 
 
 def _provider(desk: Desk) -> OpenIdProvider:

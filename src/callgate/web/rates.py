@@ -10,9 +10,11 @@ from callgate.errors import DeckFault, Invalid, NotFound
 from callgate.rating.deck_change import ImportMode
 from callgate.service.books import AccountKey, DeckHead
 from callgate.service.quote import MAX_SECONDS, QuoteReport, quote_call
+from callgate.web.deck import show_deck
 from callgate.web.desk import AnyRequest, AtDesk, Desk
 from callgate.web.forms import Filled
-from callgate.web.lists import Listed, as_file, form_of, given, paths
+from callgate.web.lists import Listed, as_file, form_of, given, paths, query
+from callgate.web.search import holds
 
 FAULTS_SHOWN = 30
 
@@ -25,14 +27,17 @@ MODES = (
 
 @get(paths("/rates"))
 async def list_decks(desk: AtDesk, request: AnyRequest) -> Response[Any]:
-    """The decks, and what a call would cost: `destination`, `seconds`, and `account` or `deck`."""
+    """The decks, those with `find` in name or file; and what a call would cost: `destination`, `seconds`, and `account` or
+    `deck`.
+    """
     desk.over_all()
-    heads = list(await desk.store.deck_heads())
+    find = given(request, ("find",))["find"]
+    heads = [head for head in await desk.store.deck_heads() if holds(find, head.name, head.file)]
     if form := form_of(request):
         return as_file(form, heads, None, "decks")
     asked = Filled(given(request, ("destination", "seconds", "account", "deck", "app")))
     quote, upload = await _quote(desk, asked), Filled(deck="standard", mode=ImportMode.REPLACE.value)
-    return _page(desk, request, heads, asked, quote, upload, ())
+    return await _page(desk, request, heads, asked, quote, upload, ())
 
 
 async def _quote(desk: Desk, asked: Filled) -> QuoteReport | None:
@@ -63,7 +68,7 @@ def _seconds(text: str) -> int:
     return int(text[:9])
 
 
-def _page(  # noqa: PLR0913, PLR0917 - the three parts of the page
+async def _page(  # noqa: PLR0913, PLR0917 - the three parts of the page
     desk: Desk,
     request: Request[Any, Any, State],
     heads: Sequence[DeckHead],
@@ -72,10 +77,12 @@ def _page(  # noqa: PLR0913, PLR0917 - the three parts of the page
     upload: Filled,
     faults: Sequence[DeckFault],
 ) -> Response[str]:
-    return desk.page(
+    return await desk.page(
         "rates.html",
         request,
-        listed=Listed(heads, None, {}),
+        listed=Listed(heads, None, {"find": (request.query_params.get("find") or "").strip()}),
+        deck_names=sorted(desk.decks),
+        same=query(request),
         asked=asked,
         quote=quote,
         upload=upload,
@@ -92,7 +99,7 @@ async def faulty_upload(
 ) -> Response[str]:
     """The page with the form of a deck that cannot be imported, as it was sent."""
     heads = list(await desk.store.deck_heads())
-    return _page(desk, request, heads, Filled(), None, form, faults)
+    return await _page(desk, request, heads, Filled(), None, form, faults)
 
 
-rate_routes = (list_decks,)
+rate_routes = (list_decks, show_deck)

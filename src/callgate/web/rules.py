@@ -1,6 +1,6 @@
 """Rules: the operator's own, what each would have done in shadow, and their document in force."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,10 +16,13 @@ from callgate.service.rules import binding_anew, rules_report
 from callgate.service.shadow import RuleResult, rule_results
 from callgate.service.token import Role
 from callgate.web.desk import AnyRequest, AtDesk, Desk, Form, name_of
-from callgate.web.forms import Filled, sentence_of
-from callgate.web.lists import Listed, as_file, form_of, given, paths
+from callgate.web.forms import Filled, sentence_of, told_first
+from callgate.web.lists import Listed, as_file, form_of, given, paths, query
+from callgate.web.search import holds
 
 VERSIONS_SHOWN = 8
+
+NO_FILTERS: Mapping[str, str] = {"mode": "", "find": ""}
 
 EXAMPLE = """\
 time_zone = "Europe/Stockholm"
@@ -50,24 +53,35 @@ class RuleLine(msgspec.Struct, frozen=True, kw_only=True):
 
 @get(paths("/rules"))
 async def list_rules(desk: AtDesk, request: AnyRequest) -> Response[Any]:
-    """The rules in force, or those of an earlier `version`."""
+    """The rules in force, or those of an earlier `version`: in one `mode`, with `find` in name or condition."""
     desk.who()
-    filters = given(request, ("app", "version"))
-    return await _page(desk, request, desk.application(filters["app"]), Filled(), (), filters["version"])
+    filters = given(request, ("app", "version", "mode", "find"))
+    app, version = desk.application(filters.pop("app")), filters.pop("version")
+    return await _page(desk, request, app, Filled(), (), version, filters)
 
 
 async def _page(  # noqa: PLR0913, PLR0917 - what the page shows
-    desk: Desk, request: AnyRequest, app: str, form: Filled, faults: Sequence[RuleFault], version: str = ""
+    desk: Desk,
+    request: AnyRequest,
+    app: str,
+    form: Filled,
+    faults: Sequence[RuleFault],
+    version: str = "",
+    filters: Mapping[str, str] = NO_FILTERS,
 ) -> Response[Any]:
     report = await rules_report(desk.store, app, int(version) if version.isdigit() and len(version) < 10 else None)  # noqa: PLR2004 - keeps int() small
     looked_at, results = await rule_results(desk.store, app)
-    lines = [_line(rule, results.get(rule.name, RuleResult())) for rule in report.rules]
+    lines = [
+        _line(rule, results.get(rule.name, RuleResult()))
+        for rule in report.rules
+        if filters["mode"] in ("", rule.mode) and holds(filters["find"], rule.name, rule.condition)
+    ]
     if kind := form_of(request):
         return as_file(kind, lines, None, "rules")
     in_force = report if not version else await rules_report(desk.store, app)
     versions = await desk.store.rules_versions(app, limit=VERSIONS_SHOWN)
     first = Filled(document=report.document or EXAMPLE, base=str(in_force.version))
-    return desk.page(
+    return await desk.page(
         "rules.html",
         request,
         app=app,
@@ -75,7 +89,9 @@ async def _page(  # noqa: PLR0913, PLR0917 - what the page shows
         report=report,
         looked_at=looked_at,
         is_in_force=report.version == in_force.version,
-        listed=Listed(lines, None, {}),
+        listed=Listed(lines, None, filters),
+        modes=tuple(mode.value for mode in Mode),
+        same=query(request),
         versions=[(each.version, rfc3339(each.applied_at), each.applied_by) for each in versions],
         form=form if form.is_faulty else first,
         faults=faults,
@@ -98,7 +114,7 @@ async def apply_rules(desk: AtDesk, request: AnyRequest, data: Form) -> Response
             ApplyRules(application=app, document=document, who=name_of(who), now=desk.clock(), base=base)
         )
     except RulesInvalid as error:
-        form.faults["document"] = "The document cannot be used; nothing was changed."
+        form.faults["document"] = told_first("The document cannot be used; nothing was changed", error.faults)
         return await _page(desk, request, app, form, error.faults)
     except Conflict as error:
         form.faults["document"] = sentence_of(error)

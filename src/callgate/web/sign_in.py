@@ -14,9 +14,12 @@ from callgate.service.operator_rows import SessionKind
 from callgate.service.token import digest_of
 from callgate.service.totp import matching_step
 from callgate.web.desk import AnyRequest, AtDesk, Desk, Form, strict_cookie
+from callgate.web.openid import sign_out_at_provider
 from callgate.web.session import COOKIE
 
-WRONG_TOKEN = "This is not a token of this server. The first one was printed by: callgate init"  # noqa: S105 - a sentence
+WRONG_TOKEN = (
+    "This is not a token of this server. What would do: one that callgate init or callgate token create printed."  # noqa: S105 - a sentence
+)
 WRONG_PASSWORD = "Name, password or code are not right."  # noqa: S105 - a sentence
 
 Proven = tuple[str, SignIn | None, str, str]
@@ -75,8 +78,18 @@ async def _by_password(desk: Desk, name: str, data: dict[str, str]) -> Proven:
 
 @post("/sign-out", status_code=303)
 async def sign_out(desk: AtDesk, request: AnyRequest) -> Response[Any]:
-    """End the session and forget the cookie."""
-    clear = request.cookies.get(COOKIE, "")
+    """End the session and forget the cookie. Whoever came in by way of a provider signs out there too, if it offers that: by a
+    page that leads on, since a form may not lead to another site.
+    """
+    clear, url = request.cookies.get(COOKIE, ""), None
     if clear:
-        await desk.store.perform(EndSessions(digests=(session_digest(clear),)))
-    return Redirect("./", status_code=303, cookies=[strict_cookie(request, COOKIE, "", 0)])
+        digest = session_digest(clear)
+        url = await sign_out_at_provider(desk, await desk.store.session(digest))
+        await desk.store.perform(EndSessions(digests=(digest,)))
+    forgotten = strict_cookie(request, COOKIE, "", 0)
+    if url is None or desk.openid is None:
+        return Redirect("./", status_code=303, cookies=[forgotten])
+    request.scope["auth"] = None
+    response = await desk.page("signed_out.html", request, url=url, provider=desk.openid.name)
+    response.set_cookie(forgotten)
+    return response

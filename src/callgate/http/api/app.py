@@ -13,7 +13,7 @@ from litestar.types import Message, Scope
 
 from callgate import __version__
 from callgate.errors import Error
-from callgate.http.api import limits
+from callgate.http.api import limits, nearness
 from callgate.http.api.accounts import change_account, create_account, list_accounts, show_account, top_up_account
 from callgate.http.api.applications import add_application, change_application, list_applications, show_application
 from callgate.http.api.audit import list_audit
@@ -46,6 +46,7 @@ from callgate.http.api.lists import (
 from callgate.http.api.money import adjust_account, refund_call, show_statement
 from callgate.http.api.quotes import show_quote
 from callgate.http.api.reference import describe_api, methods_of, page_of, policy_of_page
+from callgate.http.api.replays import show_replay
 from callgate.http.api.rules import ROUTES as RULES
 from callgate.http.api.tokens import create_token, list_tokens, revoke_token
 from callgate.http.api.users import add_user, list_users, remove_user, set_password
@@ -116,7 +117,7 @@ def build_api(desk: Desk) -> Litestar:
             top_up_account, adjust_account, refund_call, show_statement,
             list_decks, show_deck, list_rates, put_deck,
             show_quote,
-            list_calls, show_call, hang_up, stream_events,
+            list_calls, show_call, show_replay, hang_up, stream_events,
             place_callout,
             list_records,
             list_dids, add_did, remove_did,
@@ -127,7 +128,7 @@ def build_api(desk: Desk) -> Litestar:
             *RULES,
             list_users, add_user, set_password, remove_user,
             list_audit,
-            *limits.ROUTES,
+            *limits.ROUTES, *nearness.ROUTES,
             show_openapi, show_asyncapi,
         ],
         security=[{"token": []}],

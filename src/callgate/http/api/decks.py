@@ -14,14 +14,14 @@ from callgate.errors import Invalid, NotFound, RateDeckInvalid
 from callgate.http.api.access import may_configure, may_look
 from callgate.http.api.desk import ApiRequest, TheDesk
 from callgate.http.api.paging import Cursor, Limit, Page, page, read_cursor
-from callgate.money import format_micros, format_nanos, parse_currency
+from callgate.money import parse_currency
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_options import read_columns, read_options
-from callgate.rating.rate import Rate
 from callgate.service.books import DeckHead
 from callgate.service.import_alone import prepare_by_size
 from callgate.service.import_deck import DeckImport, check_deck_name, import_file
 from callgate.service.import_report import ImportReport, report_faults, report_import
+from callgate.service.rate_report import RateReport, report_rate
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 """Largest file in a body: some three million rows."""
@@ -37,27 +37,6 @@ class DeckReport(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     imported_at: datetime | None
     imported_by: str
-
-
-class RateReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of a deck, and the line of the file that it is from."""
-
-    prefix: str
-    destination: str
-    rate_per_minute: str
-    connect_fee: str
-    increments: str
-    minimum_charge: str
-    grace_s: int
-    included_s: int
-    blocked: bool
-    origin: str
-    number_length: int
-    hours: str
-    effective_from: datetime
-    effective_to: datetime | None
-    file: str
-    line: int
 
 
 @get("/decks", guards=[may_look])
@@ -94,7 +73,7 @@ async def list_rates(
     start, end = deck.rows_under(prefix)
     start = max(start, int(position or 0))
     found = [(row, deck.rates[row]) for row in range(start, min(end, start + limit + 1))]
-    return page(found, limit, lambda each: str(each[0] + 1), lambda each: _report_rate(each[1]))
+    return page(found, limit, lambda each: str(each[0] + 1), lambda each: report_rate(each[1]))
 
 
 @put("/decks/{name:str}", guards=[may_configure], request_max_body_size=MAX_FILE_BYTES)
@@ -184,25 +163,4 @@ def _report(head: DeckHead) -> DeckReport:
         file=head.file,
         imported_at=head.imported_at,
         imported_by=head.imported_by,
-    )
-
-
-def _report_rate(rate: Rate) -> RateReport:
-    return RateReport(
-        prefix=rate.prefix,
-        destination=rate.destination,
-        rate_per_minute=format_nanos(rate.rate_nanos_per_min),
-        connect_fee=format_micros(rate.connect_fee_micros),
-        increments=f"{rate.first_increment_s}/{rate.increment_s}",
-        minimum_charge=format_micros(rate.minimum_charge_micros),
-        grace_s=rate.grace_s,
-        included_s=rate.included_s,
-        blocked=rate.is_blocked,
-        origin=rate.origin,
-        number_length=rate.number_length,
-        hours=rate.hours,
-        effective_from=rate.effective_from,
-        effective_to=rate.effective_to,
-        file=rate.file,
-        line=rate.line,
     )

@@ -89,7 +89,9 @@ async def apply_rules(
     job = ApplyRules(
         application=application, document=text, who=f"token:{request.auth.name}", now=desk.clock(), base=base
     )
-    return await desk.do(request, job, lambda head: applied(head.version), status=200)
+    done = await desk.do(request, job, lambda head: applied(head.version), status=200)
+    await desk.refresh()
+    return done
 
 
 @get("/rules/explain", guards=[may_look])

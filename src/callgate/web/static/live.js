@@ -9,6 +9,8 @@ const STEP = 200; // rows that a table shows at first, and so many more whenever
 const tables = ["recent", "live"].map((id) => document.getElementById(id));
 const counters = document.getElementById("counters");
 const lists = new Map(tables.map((table) => [table, listOf(table)]));
+const field = document.querySelector("#number");
+let needle = fragmentOf(field.value); // what rows are limited to, empty for all
 const waiting = []; // changes that come while somebody points at a button: nothing may move under the hand
 let isHeld = false;
 
@@ -122,10 +124,12 @@ function apply(table, { all, gone = [], put = [] }) {
 // Bring the page to what the list has, touching only what differs, so that focus, selection and scrolling stay.
 function show(table, changed, isNews) {
   const list = lists.get(table);
-  const wanted = list.order.slice(0, list.most);
+  const all = needle ? list.order.filter((key) => isWanted(list, key)) : list.order;
+  const wanted = all.slice(0, list.most);
   const kept = new Set(wanted);
   for (const [key, row] of list.rows) {
     if (kept.has(key)) continue;
+    if (!list.html.has(key)) list.html.set(key, row.outerHTML);
     list.rows.delete(key);
     leave(row);
   }
@@ -147,11 +151,11 @@ function show(table, changed, isNews) {
     if (row === next) next = next.nextElementSibling;
     else table.insertBefore(row, next);
   }
-  table.dataset.count = list.order.length;
+  table.dataset.count = all.length;
   const more = table.closest(".table").querySelector(".more-rows");
   if (more) {
-    more.hidden = list.order.length <= list.most;
-    more.textContent = `Show more of the ${(list.order.length - wanted.length).toLocaleString()} below`;
+    more.hidden = all.length <= list.most;
+    more.textContent = `Show more of the ${(all.length - wanted.length).toLocaleString()} below`;
   }
   countDown();
 }
@@ -165,6 +169,48 @@ for (const more of document.querySelectorAll(".more-rows")) {
   more.addEventListener("click", grow);
   new IntersectionObserver(([end]) => end.isIntersecting && !more.hidden && grow(), { root: more.closest(".tall") }).observe(more);
 }
+
+// -- what is looked for -----------------------------------------------------------------------------------------------
+
+// As the server reads it: of a number without the blanks and punctuation between its digits.
+function fragmentOf(text) {
+  const bare = text.trim().replace(/[ ().\u00a0-]/g, "");
+  return (/^\+?\d+$/.test(bare) ? bare : text.trim()).toLowerCase();
+}
+
+// A row says itself what it is found by; of one that does not stand in the page, as its markup has it.
+function isWanted(list, key) {
+  const row = list.rows.get(key);
+  const text = row?.dataset.find ?? unescaped(/data-find="([^"]*)"/.exec(list.html.get(key))[1]);
+  return text.includes(needle);
+}
+
+function unescaped(markup) {
+  if (!markup.includes("&")) return markup;
+  const sent = document.createElement("template");
+  sent.innerHTML = markup;
+  return sent.content.textContent;
+}
+
+function find() {
+  needle = fragmentOf(field.value);
+  const address = new URL(location.href);
+  if (field.value.trim()) address.searchParams.set("number", field.value.trim());
+  else address.searchParams.delete("number");
+  history.replaceState(null, "", address);
+  for (const link of document.querySelectorAll("#find .forms a")) link.search = address.search;
+  for (const empty of document.querySelectorAll("[data-filtered]")) {
+    empty.dataset.plain ??= "No call is up.";
+    empty.textContent = needle ? empty.dataset.filtered : empty.dataset.plain;
+  }
+  for (const table of tables) show(table, new Set(), false);
+}
+
+field.addEventListener("input", find);
+field.form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  find();
+});
 
 // The row stays, and with it what has the focus in it; only cells that are others by now are filled anew.
 function refill(row, sent) {

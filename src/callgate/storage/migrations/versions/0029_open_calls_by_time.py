@@ -4,13 +4,13 @@ By their accounts each new one stood somewhere else in the index: a page more to
 so that those of one account are found by looking through all of them, in the index alone; and the due ones of accounts at their
 limit by looking through all that are due, so that nothing finds such accounts by an index any more.
 
-Revision 0026, after 0025.
+Revision 0029, after 0028.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0026"
-down_revision = "0025"
+revision = "0029"
+down_revision = "0028"
 
 STATEMENTS = (
     "DROP INDEX IF EXISTS calls_open",
