@@ -14,6 +14,7 @@ from callgate.ledger.transfer import Transfer
 from callgate.ledger.wallet import Wallet
 from callgate.protocol.call import CallKey
 from callgate.rating.rates import Rates
+from callgate.rating.supplier_mapping import SupplierMapping
 from callgate.service.application import ApplicationRow
 from callgate.service.audit_entry import AuditEntry
 from callgate.service.books import AccountKey, DeckHead, UserKey
@@ -31,7 +32,7 @@ from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
 from callgate.service.user import User
-from callgate.storage import deck_rows, did_rows, list_rows, rows, rule_rows, sign_in_rows
+from callgate.storage import deck_rows, did_rows, list_rows, mapping_rows, rows, rule_rows, sign_in_rows
 from callgate.storage.audit_rows import AUDIT, to_audit_entry
 from callgate.storage.deck_rows import add_page, to_rates
 from callgate.storage.export_rows import EXPORT, to_export
@@ -43,6 +44,9 @@ from callgate.storage.watch_reads import NAMED_AT_ONCE, WatchReads, owned_by
 
 AT_LIMIT_FOR = timedelta(minutes=10)
 """How long after a call was refused for too many at once those of its account are asked about before all others."""
+
+MAX_MAPPINGS = 1_000
+"""Headers of suppliers that are looked at, at most."""
 
 _AT_LIMIT = """SELECT c.application, c.call_id FROM calls AS c CROSS JOIN usages AS u
     WHERE c.ask_at <= ? AND u.application = c.application AND u.account = c.account AND u.at_limit_at > ?
@@ -125,6 +129,12 @@ class Reads(WatchReads, FigureReads, ABC):
             WHERE application = ?{condition} ORDER BY version DESC LIMIT ?"""
         found = await self.fetch(statement, application, *values, limit)
         return [rule_rows.to_rules_version(row) for row in found]
+
+    async def supplier_mappings(self, supplier: str | None = None) -> Sequence[SupplierMapping]:
+        condition, values = ("", ()) if supplier is None else (" WHERE supplier = ?", (supplier,))
+        statement = f"{select('supplier_mappings', mapping_rows.MAPPING)}{condition} ORDER BY id LIMIT ?"
+        found = await self.fetch(statement, *values, MAX_MAPPINGS)
+        return [mapping_rows.to_mapping(row) for row in found]
 
     async def dids(self) -> Sequence[Did]:
         statement = f"{select('dids', did_rows.DID)} ORDER BY application, number"

@@ -128,7 +128,8 @@ async def _trial(desk: Desk, form: Filled, app: str) -> Trial:
         if not form["deck"]:
             raise Invalid("deck", "nothing", "the deck that these rows stand for")
         rows = {form["deck"]: ("the rows", form["rows"].encode())}
-        decks = await asyncio.to_thread(read_trial_decks, desk.catalogs.now, rows, desk.clock())
+        mappings = await desk.store.supplier_mappings(form["deck"])
+        decks = await asyncio.to_thread(read_trial_decks, desk.catalogs.now, rows, desk.clock(), mappings)
     lists: list[NumberList] = []
     if form["entries"].strip():
         entries = read_entries(form["entries"].split(), "the list")

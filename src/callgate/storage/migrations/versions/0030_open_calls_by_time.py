@@ -4,13 +4,13 @@ By their accounts each new one stood somewhere else in the index: a page more to
 so that those of one account are found by looking through all of them, in the index alone; and the due ones of accounts at their
 limit by looking through all that are due, so that nothing finds such accounts by an index any more.
 
-Revision 0029, after 0028.
+Revision 0030, after 0029.
 """
 
 from callgate.storage.dialect import apply
 
-revision = "0029"
-down_revision = "0028"
+revision = "0030"
+down_revision = "0029"
 
 STATEMENTS = (
     "DROP INDEX IF EXISTS calls_open",
