@@ -133,6 +133,7 @@ def test_every_setting_of_an_application_and_every_limit_is_documented() -> None
             "pricing": list(PRICING),
             "permissions": list(PERMISSIONS),
             "texts": ["text.REFUSAL"],
+            "redirects": ["redirect.REFUSAL"],
         }.get(field, [field])
     ]
     assert first_cells(page, "Limits") == list(KINDS)

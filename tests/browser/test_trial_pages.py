@@ -132,6 +132,41 @@ def test_a_carriers_deck_is_read_after_what_it_leaves_open_was_said(
     expect(card(page, "Decks")).to_contain_text("carrier.csv")
 
 
+def test_how_a_carriers_deck_is_read_is_remembered(page: Page, visitor: Visitor, site: Site, tmp_path: Path) -> None:
+    """The next file of it raises no question; it is said where from, can be changed, a column be taken for nothing, and all of it
+    be forgotten.
+    """
+    file = tmp_path / "december.csv"
+    file.write_text(CARRIER.replace("0,0500", "0,0700"), encoding="utf-8")
+    page.goto(f"{site.url}rates")
+    page.get_by_label("File").set_input_files(file)
+    page.get_by_role("button", name="Show what would change").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("What deck standard would change")
+    expect(card(page, "How the file is read")).to_contain_text("Read as carrier.csv of standard was on")
+    expect(page.get_by_label("1/60 means")).to_have_value("next-first")
+    where, setup = (
+        page.get_by_label("Column Where to is taken for"),
+        page.get_by_label("Column Effective Date is taken for"),
+    )
+    expect(where).to_have_value("destination")
+    visitor.is_usable()
+    where.select_option("nothing")
+    setup.select_option("nothing")
+    page.get_by_role("button", name="Read it again").click()
+    expect(where).to_have_value("")
+    expect(setup).to_have_value("")
+    expect(card(page, "What calls then cost")).not_to_contain_text("Sweden mobile")
+    page.get_by_label("Column New Rate (USD) is taken for").select_option("nothing")
+    page.get_by_label("Column Old is taken for").select_option("nothing")
+    page.get_by_role("button", name="Read it again").click()
+    expect(page.get_by_role("alert")).to_contain_text("beside one with codes and one with prices")
+    expect(page.get_by_label("Column New Rate (USD) is taken for")).to_have_value("rate_per_min")
+    visitor.is_usable()
+    page.get_by_role("button", name="Forget it").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("december.csv cannot be read yet")
+    expect(card(page, "How the file is read")).not_to_contain_text("Read as")
+
+
 def test_faults_of_a_file_are_listed_by_line_and_column(
     page: Page, visitor: Visitor, site: Site, tmp_path: Path
 ) -> None:

@@ -24,7 +24,9 @@ from callgate.policy.limits import UNLIMITED
 from callgate.policy.number_list import ListKind
 from callgate.protocol.call import CallKey
 from callgate.rating.deck_change import DeckComparison, ImportMode
+from callgate.rating.deck_options import Said
 from callgate.rating.rate import Rate
+from callgate.rating.supplier_mapping import SupplierMapping, id_of
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.apply_rules import ApplyRules
 from callgate.service.books import AccountKey, Books, DeckHead, Job, Keys
@@ -32,6 +34,7 @@ from callgate.service.decided_call import DecidedCall
 from callgate.service.deliver import Conclude, Concluded
 from callgate.service.delivery import DeliveryState
 from callgate.service.endpoint import Endpoint, RecordType
+from callgate.service.forget_mapping import ForgetMapping
 from callgate.service.import_deck import PublishDeck, import_deck
 from callgate.service.load_deck import load_deck
 from callgate.service.number_list import ListKey
@@ -531,6 +534,34 @@ def test_the_configuration_version_moves_with_applications_and_decks(engine: Eng
         with pytest.raises(Conflict):
             await store.perform(PublishDeck(head=head, base=None))
         assert await store.configuration_version() == before
+
+    work(engine, steps)
+
+
+def test_how_a_supplier_is_read_is_remembered_with_its_deck_and_forgotten(engine: Engine) -> None:
+    """In the transaction of the deck, or not at all; another header beside it, the same one over it."""
+
+    async def steps(store: Store) -> None:
+        def mapping(*header: str, **answers: str) -> SupplierMapping:
+            return SupplierMapping(
+                id=id_of("acme", header), supplier="acme", header=header, said=Said(answers=answers, ignored=("Old",)),
+                file="a.csv", remembered_at=NOW, remembered_by="eva",
+            )  # fmt: skip
+
+        base, kept = None, {}
+        for version, each in enumerate((mapping("A", "B"), mapping("C", dates="dmy"), mapping("A", "B", tz="CET"))):
+            head = DeckHead(name="standard", currency="USD", version=version)
+            await store.perform(PublishDeck(head=head, base=base, mapping=each))
+            base, kept[each.id] = head, each
+        with pytest.raises(Conflict):
+            await store.perform(PublishDeck(head=head, base=None, mapping=mapping("D")))
+        assert {each.id: each for each in await store.supplier_mappings("acme")} == kept
+        assert await store.supplier_mappings("other") == []
+        version_before = await store.configuration_version()
+        for each in kept.values():
+            assert await store.perform(ForgetMapping(id=each.id)) == each
+        assert await store.supplier_mappings() == []
+        assert await store.configuration_version() == version_before
 
     work(engine, steps)
 

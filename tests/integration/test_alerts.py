@@ -24,6 +24,7 @@ from callgate.rating.deck_csv import read_deck
 from callgate.server import Gate
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.add_endpoint import Wanted, add_endpoint
+from callgate.service.apply_rules import ApplyRules
 from callgate.service.authorize import Authorize
 from callgate.service.endpoint import OF_EMAIL, RecordType
 from callgate.service.import_deck import import_deck
@@ -41,6 +42,12 @@ SECRET = "BeIukql3pTKJ8RGL5zo0DA=="
 DECK = b"""prefix,destination,rate_per_min,connect_fee,first_s,next_s,effective_from
 4670,Sweden,0.02,0,60,60,2020-01-01
 """
+BAD_RULE = """[[rule]]
+name = "bad"
+condition = 'account == "clumsy" && int(custom) > 5'
+effect = "refuse"
+mode = "binding"
+"""
 SWEDEN, GERMANY = "+46701740605", "+4930123456"
 WITHIN_S = 20.0
 
@@ -51,6 +58,7 @@ SUBJECTS = {
     RecordType.LIMIT_REACHED: "busy: limit concurrent_calls reached",
     RecordType.ACCOUNT_BLOCKED: "stolen: blocked",
     RecordType.CALL_EMERGENCY: "danger: the emergency number 112 was dialled",
+    RecordType.RULE_FAILED: "clumsy: rule bad could not be judged",
     RecordType.OVERRUN: "long: a call cost more than was held",
     RecordType.CALL_SETTLED_BY_ESTIMATE: "lost: a call was settled by estimate",
 }
@@ -85,6 +93,7 @@ class Desk:
         await self.store.perform(
             SetApplication(key=KEY, words=(f"platform={platform_url}", "lost_dice=post_full", "emergency_numbers=112"))
         )
+        await self.store.perform(ApplyRules(application=KEY, document=BAD_RULE, who="test", now=now))
         rates = list(read_deck(DECK, "deck", now).rows)
         await import_deck(self.store, "standard", "USD", rates, mode=ImportMode.REPLACE, is_dry_run=False, now=now)
         of_hook = ("webhook", hook, tuple(map(str, ALERTS)))
@@ -168,6 +177,7 @@ def test_every_alert_arrives_as_an_event_and_as_a_mail(platform: Any, database: 
                 await desk.account("busy", "1", "concurrent_calls=1", "max_seconds=60")
                 await desk.account("stolen", "1", "countries=SE", "block_after=2")
                 await desk.account("danger", "0")
+                await desk.account("clumsy", "1")
                 await desk.account("long", "1", "max_seconds=60")
                 await desk.account("lost", "1", "max_seconds=60")
                 await desk.lose("c-lost", "lost")
@@ -209,6 +219,8 @@ async def happen(gate: Gate) -> None:
         await hear(arrived(f"c-{user}", user))
         await hear(ended(f"c-{user}", user, seconds))
     await hear(arrived("c-danger", "danger", "112"))
+    for number in range(2):
+        await hear(arrived(f"c-clumsy-{number}", "clumsy"))
     for number in range(3):
         await hear(arrived(f"c-busy-{number}", "busy"))
         await hear(arrived(f"c-stolen-{number}", "stolen", GERMANY))

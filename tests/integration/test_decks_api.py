@@ -47,7 +47,7 @@ async def api() -> AsyncIterator[Any]:
             headers = {"authorization": f"Bearer {token}"}
             reply = await client.request(method, f"/api/v1{path}", headers=headers, content=content, params=query)
             await catalogs.refresh()
-            return reply.status_code, reply.json()
+            return reply.status_code, reply.json() if reply.content else None
 
         yield ask
     await store.close()
@@ -141,6 +141,55 @@ def test_a_question_is_answered_in_the_query() -> None:
             assert (await ask("PUT", "/decks/standard", file, map="colour=Price"))[0] == 400
             assert (await ask("PUT", "/decks/standard", file, increment_order="any"))[0] == 400
             assert (await ask("PUT", "/decks/none", CARRIER))[0] == 400
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_is_remembered_for_the_suppliers_next_file() -> None:
+    """Of an import, not of a dry run; it is said where from, can be overridden and forgotten, and is no other supplier's."""
+
+    async def scenario() -> None:
+        async with api() as ask:
+            file = CARRIER.replace("60/60", "1/60")
+            said = {"increment_order": "next-first", "ignore": "Note", "supplier": "acme"}
+            noted = file.replace("Increment\n", "Increment,Note\n").replace("1/60\n", "1/60,Blocked\n")
+            assert (await ask("PUT", "/decks/a", noted, dry_run=True, **said))[0] == 200
+            assert (await ask("PUT", "/decks/a", noted, supplier="acme"))[0] == 422
+            assert (await ask("PUT", "/decks/a", noted, **said, allow_free="true"))[1]["recalled"] is None
+            status, report = await ask(
+                "PUT", "/decks/b", noted.replace("0.02", "0.04"), supplier="acme", file="dec.csv"
+            )
+            assert (status, report["preview"][0]["charge_1_s"], report["blocked"]) == (200, "0.04", 0)
+            assert (report["recalled"]["supplier"], report["recalled"]["file"], report["recalled"]["said"]) == (
+                "acme", "a.csv", ["--increment-order next-first", '--ignore "Note"'],
+            )  # fmt: skip
+            for query in ({}, {"supplier": "other"}, {"supplier": "acme", "afresh": True}):
+                assert (await ask("PUT", "/decks/b", noted, **query))[0] == 422
+            assert (await ask("PUT", "/decks/b", noted, supplier="two words"))[0] == 400
+            turned = {"supplier": "acme", "increment_order": "first-next", "map": "comment=Note"}
+            status, report = await ask("PUT", "/decks/b", noted, **turned, dry_run=True)
+            assert (report["preview"][0]["increments"], report["blocked"]) == ("60/1", 1)
+            assert (await ask("GET", "/supplier-mappings", supplier="other"))[1]["items"] == []
+            (mapping,) = (await ask("GET", "/supplier-mappings"))[1]["items"]
+            assert (mapping["file"], mapping["remembered_by"], mapping["header"][-1]) == ("dec.csv", "test", "Note")
+            path = f"/supplier-mappings/{mapping['id']}"
+            assert (await ask("GET", "/audit", kind="supplier_mapping"))[1]["items"][0]["subject"] == mapping["id"]
+            assert (await ask("DELETE", path))[0] == 204
+            assert (await ask("DELETE", path))[0] == 404
+            assert (await ask("PUT", "/decks/b", noted, supplier="acme"))[0] == 422
+
+    asyncio.run(scenario())
+
+
+def test_a_remembered_currency_prices_the_next_file_too() -> None:
+    """Where that says none itself."""
+
+    async def scenario() -> None:
+        async with api() as ask:
+            file = CARRIER.replace(" (USD)", "")
+            assert (await ask("PUT", "/decks/a", file, currency="EUR"))[1]["currency"] == "EUR"
+            assert (await ask("PUT", "/decks/a", file))[1]["currency"] == "EUR"
+            assert (await ask("PUT", "/decks/a", file, afresh=True, dry_run=True))[1]["currency"] == "USD"
 
     asyncio.run(scenario())
 

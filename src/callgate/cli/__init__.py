@@ -64,6 +64,8 @@ COMMANDS = {
     "user remove": "Let a user sign in no more.",
     "rates import": "Import a rate deck, and say what changes in price.",
     "rates quote": "Say what a call would cost.",
+    "rates mappings": "List what is remembered of suppliers' files.",
+    "rates forget": "Forget how files of a supplier are read.",
     "did add": "Say where calls to a rented number go; a number that is there gets the new route.",
     "did list": "List the rented numbers with their routes.",
     "did remove": "Refuse calls to a rented number from now on.",

@@ -16,6 +16,7 @@ from callgate.cli.desk import (
     read_settings,
     say,
     say_json,
+    table,
     the_application,
     who,
 )
@@ -47,6 +48,9 @@ async def import_(
     allow_free: bool = False,
     effective: str | None = None,
     columns: Annotated[list[str], Parameter(name="--map", negative=())] = [],  # noqa: B006 - never changed
+    ignored: Annotated[list[str], Parameter(name="--ignore", negative=())] = [],  # noqa: B006 - never changed
+    supplier: str = "",
+    afresh: bool = False,
     yes: bool = False,
     config: Config = None,
     json: AsJson = False,
@@ -88,12 +92,19 @@ async def import_(
         When rows without a date take effect; now unless given.
     columns
         FIELD=COLUMN: take this column of the file for that field. May be repeated.
+    ignored
+        Read nothing from this column of the file. May be repeated.
+    supplier
+        Who sent the file, where the deck has files of several; the deck's name unless given. What you say of a file is
+        remembered for the next one of this supplier with the same header.
+    afresh
+        Read the file as if it were the first of its supplier.
     yes
         Import without asking whether the file is read rightly. Without a terminal nothing is asked.
     """
     from callgate.app import clock
     from callgate.money import parse_currency
-    from callgate.rating.deck_options import read_columns, read_options
+    from callgate.rating.deck_options import Said, read_columns
     from callgate.service.import_deck import DeckImport, PreparedDeck, import_file
     from callgate.service.import_report import report_faults, report_import
 
@@ -110,17 +121,24 @@ async def import_(
         mode=mode,
         currency=asked,
         default_currency=read_settings(config).default_currency,
-        options=read_options(words, read_columns(columns)),
+        said=Said(
+            answers={option: word for option, word in words.items() if word is not None},
+            columns=read_columns(columns),
+            ignored=tuple(ignored),
+        ),
         now=clock(),
+        supplier=supplier,
     )
+    order.said.options()  # what is wrong with it is said before the file is read
 
     def approve(prepared: PreparedDeck) -> None:
         if prepared.read.mapping is None or json:
             return
         for line in _reading(report_import(deck, prepared, is_dry_run=dry_run), file):
             say(line)
+        is_known = prepared.recalled is not None and not order.said
         if (
-            not (dry_run or yes)
+            not (dry_run or yes or is_known)
             and sys.stdin.isatty()
             and input("Import it so? [y/N] ").strip().lower() not in ("y", "yes")
         ):
@@ -128,7 +146,9 @@ async def import_(
 
     async with open_books(config) as store:
         try:
-            prepared = await import_file(store, order, is_dry_run=dry_run, who=who(), approve=approve)
+            prepared = await import_file(
+                store, order, is_dry_run=dry_run, who=who(), approve=approve, recalls=not afresh
+            )
         except RateDeckInvalid as invalid:
             if json:
                 say_json(report_faults(deck, asked or order.default_currency, invalid, is_dry_run=dry_run))
@@ -149,6 +169,10 @@ def _reading(report: "ImportReport", file: Path) -> Iterator[str]:
     header = f"header on line {mapping.header_line}" if mapping.header_line else "no header"
     skipped = f", {mapping.skipped} lines that are no prices" if mapping.skipped else ""
     yield f"{file} is read as {mapping.encoding}, {mapping.delimiter}, {header}{skipped}:"
+    if (recalled := report.recalled) is not None:
+        day = f"{recalled.remembered_at:%Y-%m-%d}"
+        said = f", with {' '.join(recalled.said)}" if recalled.said else ""
+        yield f"  as {recalled.file} of {recalled.supplier} was on {day}{said}; --afresh reads it without"
     for column in mapping.columns:
         yield f"  {column.column or '(unnamed)':24} {column.field or '-':16} {', '.join(column.samples)}"
     for name, value in mapping.assumed.items():
@@ -177,6 +201,48 @@ def _changes(report: "ImportReport") -> Iterator[str]:
         yield f"  {report.newly_blocked} prefixes had a price and are blocked now"
     if report.free:
         yield f"  {report.free} prefixes cost nothing"
+
+
+async def mappings(*, supplier: str | None = None, config: Config = None, json: AsJson = False) -> int:
+    """List what is remembered of suppliers' files.
+
+    Parameters
+    ----------
+    supplier
+        Of this one alone.
+    """
+    from callgate.service.forget_mapping import report_mapping
+
+    async with open_books(config) as store:
+        reports = [report_mapping(each) for each in await store.supplier_mappings(supplier)]
+    if json:
+        say_json(reports)
+        return 0
+    lines = [
+        (each.id, each.supplier, each.file, f"{each.remembered_at:%Y-%m-%d}", each.remembered_by, " ".join(each.said))
+        for each in reports
+    ]
+    table(("id", "supplier", "last file", "on", "by", "said"), lines)
+    return 0
+
+
+async def forget(id: str, *, config: Config = None, json: AsJson = False) -> int:  # noqa: A002 - the column's own name
+    """Forget how files of a supplier are read.
+
+    Parameters
+    ----------
+    id
+        As rates mappings lists it.
+    """
+    from callgate.service.forget_mapping import ForgetMapping, report_mapping
+
+    async with open_books(config) as store:
+        report = report_mapping(await store.perform(ForgetMapping(id=id)))
+    if json:
+        say_json(report)
+    else:
+        say(f"The next file of {report.supplier} with that header is read by what it tells itself.")
+    return 0
 
 
 async def quote(

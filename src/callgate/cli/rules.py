@@ -149,7 +149,7 @@ async def backtest(
     until
         Up to when; now unless given.
     deck
-        NAME=FILE: price by this CSV file the calls of accounts on the deck of that name. May be given several times.
+        NAME=FILE: price by this file the calls of accounts on the deck of that name. May be given several times.
     lists
         NAME=FILE: the numbers and prefixes of this file in place of what is on the list of that name; NAME:deny=FILE and
         NAME:allow=FILE for a list that is not there yet. May be given several times.
@@ -176,7 +176,7 @@ async def backtest(
             application,
             Trial(
                 rules=document,
-                decks=read_trial_decks(catalogs.now, named, now),
+                decks=read_trial_decks(catalogs.now, named, now, await store.supplier_mappings()),
                 lists=[trial_list(catalogs.now, application, name, kind, entries) for name, kind, entries in listed],
             ),
             since=parse_since(since, "--since", now),

@@ -15,7 +15,7 @@ from callgate.policy.refusal import Refusal
 class Alerts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`count` numbers the events of an account. `threshold_micros` is below which its balance is low, as of its last call:
     its own or its application's. `depleted_micros` is the balance that it was told to be depleted at, None for not. `limits`
-    are those it was told to have reached, each with the window in which that was.
+    are those it was told to have reached, and rules that could not be judged, each with the window in which that was.
     """
 
     count: int = 0
@@ -55,4 +55,9 @@ _WINDOWS = {"minute": "%Y-%m-%dT%H:%MZ", "hour": "%Y-%m-%dT%HZ", "day": "%Y-%m-%
 def limit_of(refusal: Refusal, now: datetime) -> tuple[str, str] | None:
     """The limit that this refusal tells of, and the window that `now`, in UTC, is in; None where it tells of none."""
     known = LIMITS.get(refusal)
-    return None if known is None else (known[0], now.strftime(_WINDOWS[known[1]]))
+    return None if known is None else (known[0], window_of(known[1], now))
+
+
+def window_of(kind: str, now: datetime) -> str:
+    """The minute, hour or day that `now`, in UTC, is in."""
+    return now.strftime(_WINDOWS[kind])

@@ -13,9 +13,9 @@ class Refusal(StrEnum):
     ACCOUNT_CLOSED = "account_closed"
     DESTINATION_INVALID = "destination_invalid"
     NO_ROUTE = "no_route"
+    BLOCKED = "blocked"
     DESTINATION_BLOCKED = "destination_blocked"
     DESTINATION_NOT_ALLOWED = "destination_not_allowed"
-    BLOCKED = "blocked"
     COUNTRY_BLOCKED = "country_blocked"
     NUMBER_TYPE_BLOCKED = "number_type_blocked"
     CALLER_ID_NOT_ALLOWED = "caller_id_not_allowed"
@@ -41,9 +41,9 @@ SENTENCES: dict[Refusal, str] = {
     Refusal.ACCOUNT_CLOSED: "The account is closed.",
     Refusal.DESTINATION_INVALID: "What was dialled is not a valid phone number.",
     Refusal.NO_ROUTE: "Nothing says what to do with calls to this kind of destination.",
+    Refusal.BLOCKED: "The account is blocked for a while.",
     Refusal.DESTINATION_BLOCKED: "The number is on a deny list.",
     Refusal.DESTINATION_NOT_ALLOWED: "There are allow lists, and the number is on none of them.",
-    Refusal.BLOCKED: "The account is blocked for a while.",
     Refusal.COUNTRY_BLOCKED: "Calls to this country are not allowed.",
     Refusal.NUMBER_TYPE_BLOCKED: "Calls to this kind of number are not allowed.",
     Refusal.CALLER_ID_NOT_ALLOWED: "The account may not show the number that the call asks to show.",

@@ -4,7 +4,7 @@ Sixteen senders' headers were collected; their words are below. What is unknown 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -104,30 +104,40 @@ def plain(cell: str) -> tuple[str, str | None]:
     return (" ".join(rest), coded[0]) if coded and rest else (" ".join(words), currency)
 
 
-def find_header(lines: Sequence[tuple[int, Sequence[str]]], map_: Mapping[str, str]) -> Header | None:
+def find_header(
+    lines: Sequence[tuple[int, Sequence[str]]], map_: Mapping[str, str], ignored: Sequence[str] = ()
+) -> Header | None:
     """Find the line that names the columns: of the first ones, that with the most columns we know. None: no such line.
 
-    `map_` says by our names which column to take, spelled as in the file; the rest is found as always. Raises `Invalid` for a
-    name that is not ours, or not the file's.
+    `map_` says by our names which column to take, spelled as in the file, `ignored` which columns to take for nothing; the rest
+    is found as always. Raises `Invalid` for a name that is not ours, or not the file's, and where nothing is left to go by.
     """
     for field in map_:
         if field not in FIELDS:
             raise Invalid("map", repr(field[:40]), f"one of {', '.join(FIELDS)}")
     best: Header | None = None
     for line, cells in lines[:HEADER_WITHIN]:
-        header = _read(line, cells, map_)
+        header = _read(line, cells, map_, frozenset(map(_folded, ignored)))
         if header is not None and (best is None or len(header.places) > len(best.places)):
             best = header
-    for name in map_.values():
-        if best is not None and name.strip().lower() not in {cell.strip().lower() for cell in best.names}:
-            raise Invalid("map", repr(name[:60]), f"a column of the file: {', '.join(best.names)}")
+    if best is None and ignored and find_header(lines, map_) is not None:
+        raise Invalid("ignore", ", ".join(ignored)[:60], "columns beside one with codes and one with prices")
+    for option, names in (("map", map_.values()), ("ignore", ignored)):
+        for name in names:
+            if best is not None and _folded(name) not in set(map(_folded, best.names)):
+                raise Invalid(option, repr(name[:60]), f"a column of the file: {', '.join(best.names)}")
     return best
 
 
-def _read(line: int, cells: Sequence[str], map_: Mapping[str, str]) -> Header | None:
+def _folded(name: str) -> str:
+    return name.strip().lower()
+
+
+def _read(line: int, cells: Sequence[str], map_: Mapping[str, str], ignored: Collection[str]) -> Header | None:
     """Read a line as a header. None where it cannot be one: without a code or without a price."""
     words = [plain(cell) for cell in cells]
-    places = _as_told(cells, _recognised(words), map_)
+    wanted = [("", None) if _folded(cell) in ignored else word for cell, word in zip(cells, words, strict=True)]
+    places = _as_told(cells, _recognised(wanted), map_)
     if "prefix" not in places:  # the one column that can be it: whether it is, its cells say
         instead = next((field for field in ("country_code", "destination") if field in places), None)
         if instead is None:
@@ -170,7 +180,7 @@ def _as_told(cells: Sequence[str], places: dict[str, int], map_: Mapping[str, st
     """The columns that a person named, by the file's words, before those that were recognised."""
     for field, name in map_.items():
         for place, cell in enumerate(cells):
-            if cell.strip().lower() == name.strip().lower():
+            if _folded(cell) == _folded(name):
                 places = {other: at for other, at in places.items() if at != place} | {field: place}
     return places
 

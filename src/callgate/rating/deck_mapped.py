@@ -90,7 +90,7 @@ def _is_ours(data: bytes) -> bool:
 
 
 def _score(records: Sequence[Record], options: ReadOptions) -> int:
-    header = find_header(records, options.map)
+    header = find_header(records, options.map, options.ignored)
     if header is None:
         return 1 if records and without_header(records[0][1]) is not None else 0
     return 1 + len(header.places)
@@ -137,7 +137,7 @@ class _Reader:
 
     def read(self) -> DeckFile:
         records = list(islice(self._text.records([]), HEADER_WITHIN))
-        header = find_header(records, self._options.map)
+        header = find_header(records, self._options.map, self._options.ignored)
         if header is None and records:
             header = without_header(records[0][1])
         if header is None:

@@ -1,7 +1,7 @@
 """What a person says of a file that is imported, in words: the options of the command and of the API alike."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,8 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the person who imports says of the file. What is None or empty is told by the file, or asked.
 
     `rate_unit` is how many seconds a price is for, 0 for an increment. `increments` are for files that have none. `map`
-    says which column is which, by our names. `currency` only tells which dollars a dollar sign means.
+    says which column is which, by our names, `ignored` which columns are nothing. `currency` only tells which dollars a dollar
+    sign means.
     """
 
     dates: DateOrder | None = None
@@ -34,12 +35,63 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     effective: datetime | None = None
     currency: str | None = None
     map: dict[str, str] = {}
+    ignored: tuple[str, ...] = ()
 
 
-def read_options(words: Mapping[str, str | None], columns: Mapping[str, str] | None = None) -> ReadOptions:
+class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a person says of a file, in words: answers by the names of `OPTIONS`, which column is which by our names, and the
+    columns that nothing is to be read from.
+    """
+
+    answers: dict[str, str] = {}
+    columns: dict[str, str] = {}
+    ignored: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.answers or self.columns or self.ignored)
+
+    def options(self) -> ReadOptions:
+        """Raises `Invalid`."""
+        return read_options(self.answers, self.columns, self.ignored)
+
+    def over(self, before: "Said") -> "Said":
+        """What was said before, and this where it says something else of the same."""
+        named = {_folded(name) for name in (*self.columns.values(), *self.ignored)}
+        columns = {
+            field: name
+            for field, name in before.columns.items()
+            if field not in self.columns and _folded(name) not in named
+        }
+        ignored = tuple(name for name in before.ignored if _folded(name) not in named)
+        return Said(
+            answers=before.answers | self.answers, columns=columns | self.columns, ignored=(*ignored, *self.ignored)
+        )
+
+    def lasting(self) -> "Said":
+        """What holds for the next file too: not when this one takes effect, nor that its zeros are meant."""
+        answers = {name: word for name, word in self.answers.items() if name not in _OF_ONE_FILE}
+        return msgspec.structs.replace(self, answers=answers)
+
+    def shown(self) -> list[str]:
+        """As a command would say it again."""
+        answers = [f"--{name.replace('_', '-')} {word}" for name, word in self.answers.items()]
+        columns = [f'--map {field}="{name}"' for field, name in self.columns.items()]
+        return [*answers, *columns, *(f'--ignore "{name}"' for name in self.ignored)]
+
+
+_OF_ONE_FILE = frozenset({"effective", "allow_free"})
+
+
+def _folded(name: str) -> str:
+    return name.strip().lower()
+
+
+def read_options(
+    words: Mapping[str, str | None], columns: Mapping[str, str] | None = None, ignored: Sequence[str] = ()
+) -> ReadOptions:
     """Return the options that the words say; None and missing ones are left to the file. Raises `Invalid`.
 
-    `columns` are the columns of the file by our names for them.
+    `columns` are the columns of the file by our names for them, `ignored` those to read nothing from.
     """
     for field in columns or ():
         if field not in FIELDS:
@@ -51,7 +103,10 @@ def read_options(words: Mapping[str, str | None], columns: Mapping[str, str] | N
             given["effective"] = read_moment(words["effective"] or "", DateOrder.YMD, zone)
         except CellInvalid as fault:
             raise Invalid("effective", repr(words["effective"]), str(fault)) from None
-    return ReadOptions(**given, map=dict(columns or {}))  # type: ignore[arg-type]  # each is what its reader gives
+    for name in ignored:
+        if not name.strip():
+            raise Invalid("ignore", "nothing", "a column of the file")
+    return ReadOptions(**given, map=dict(columns or {}), ignored=tuple(ignored))  # type: ignore[arg-type]  # each is what its reader gives
 
 
 def read_columns(words: list[str]) -> dict[str, str]:

@@ -3,6 +3,8 @@
 For a person who is to say what the file does not: whether it can be read as a whole is another question.
 """
 
+from collections.abc import Sequence
+
 from callgate.rating.deck_csv import DeckMapping, MappedColumn
 from callgate.rating.deck_header import HEADER_WITHIN, Header, find_header, without_header
 from callgate.rating.deck_text import Record, open_text, unpack
@@ -12,12 +14,13 @@ LOOKED_AT = 200
 """Rows below the header from which samples are taken."""
 
 
-def outline_deck(data: bytes, columns: dict[str, str]) -> DeckMapping | None:
-    """The columns of a file, `columns` being those that a person has named. None where no line names a code and a price, or the
-    file is no table at all. Raises `Invalid` for a column that the file does not have.
+def outline_deck(data: bytes, columns: dict[str, str], ignored: Sequence[str] = ()) -> DeckMapping | None:
+    """The columns of a file, `columns` being those that a person has named, `ignored` those that are nothing. None where no line
+    names a code and a price, or the file is no table at all. Raises `Invalid` for a column that the file does not have, and where
+    nothing is left to go by.
     """
     try:
-        text = open_text(unpack(data), lambda records: _score(records, columns))
+        text = open_text(unpack(data), lambda records: _score(records, columns, ignored))
     except ValueError:
         return None
     first: list[Record] = []
@@ -28,7 +31,7 @@ def outline_deck(data: bytes, columns: dict[str, str]) -> DeckMapping | None:
             first.append((line, record))
             if len(first) < HEADER_WITHIN:
                 continue
-            if (header := _header(first, columns)) is None:
+            if (header := _header(first, columns, ignored)) is None:
                 return None
             samples = _sampled(header, first)
         elif line > header.line + LOOKED_AT:
@@ -36,7 +39,7 @@ def outline_deck(data: bytes, columns: dict[str, str]) -> DeckMapping | None:
         else:
             _see(samples, record)
     if header is None:
-        if (header := _header(first, columns)) is None:
+        if (header := _header(first, columns, ignored)) is None:
             return None
         samples = _sampled(header, first)
     fields = {place: field for field, place in header.places.items()}
@@ -54,13 +57,13 @@ def outline_deck(data: bytes, columns: dict[str, str]) -> DeckMapping | None:
     )
 
 
-def _score(records: list[Record], columns: dict[str, str]) -> int:
-    header = _header(records, columns)
+def _score(records: list[Record], columns: dict[str, str], ignored: Sequence[str]) -> int:
+    header = _header(records, columns, ignored)
     return 0 if header is None else 1 + len(header.places)
 
 
-def _header(records: list[Record], columns: dict[str, str]) -> Header | None:
-    header = find_header(records, columns)
+def _header(records: list[Record], columns: dict[str, str], ignored: Sequence[str]) -> Header | None:
+    header = find_header(records, columns, ignored)
     return without_header(records[0][1]) if header is None and records else header
 
 

@@ -13,8 +13,9 @@ import msgspec
 from callgate.ledger.wallet import Wallet
 from callgate.money import format_micros
 from callgate.policy.account import Account
-from callgate.policy.alerts import Alerts, is_newly_depleted, is_newly_low, limit_of
+from callgate.policy.alerts import Alerts, is_newly_depleted, is_newly_low, limit_of, window_of
 from callgate.policy.refusal import SENTENCES, Refusal
+from callgate.policy.rules.judge import Match
 from callgate.policy.usage import Usage, begins_block, blocked_until, suspicions_in_hour
 from callgate.service.books import AccountKey, Books
 from callgate.service.delivery import Lane
@@ -82,6 +83,19 @@ class EmergencyReport(EventReport, frozen=True, kw_only=True):
     outcome: str
 
 
+class RuleFailedReport(EventReport, frozen=True, kw_only=True):
+    """A binding rule could not be judged, so that a call was refused. `window` is the hour by the UTC clock in which nothing more
+    is told of this rule and account.
+    """
+
+    call_id: str
+    caller: str
+    destination: str
+    rule: str
+    error: str
+    window: str
+
+
 REPORTS: dict[RecordType, type[EventReport]] = {
     RecordType.BALANCE_LOW: BalanceReport,
     RecordType.BALANCE_DEPLETED: BalanceReport,
@@ -89,6 +103,7 @@ REPORTS: dict[RecordType, type[EventReport]] = {
     RecordType.CALL_REFUSED: RefusedReport,
     RecordType.ACCOUNT_BLOCKED: BlockedReport,
     RecordType.CALL_EMERGENCY: EmergencyReport,
+    RecordType.RULE_FAILED: RuleFailedReport,
 }
 """What the data of each type is."""
 
@@ -152,6 +167,21 @@ def tell_if_blocked(  # noqa: PLR0913, PLR0917 - the facts of an attempt
     tell_blocked(
         books, account, why=why, until=rfc3339(until), call_id=call.key.call_id, endpoints=endpoints, now=now
     )  # fmt: skip
+
+
+def tell_rule_failed(  # noqa: PLR0913, PLR0917 - the facts of a refusal
+    books: Books, account: Account, call: Call, failed: Match, endpoints: Sequence[Endpoint], now: datetime
+) -> None:
+    """A rule could not be judged, and refused the call: tell it once an hour."""
+    name, window = f"rule {failed.rule}", window_of("hour", now)
+    if _state(books, account).limits.get(name) == window:
+        return
+    limits = {**_state(books, account).limits, name: window}
+    said = {
+        "call_id": call.key.call_id, "caller": call.caller, "destination": call.destination,
+        "rule": failed.rule, "error": failed.error, "window": window,
+    }  # fmt: skip
+    tell(books, account, RecordType.RULE_FAILED, said, endpoints, now, limits=limits)
 
 
 def tell_blocked(  # noqa: PLR0913 - the facts of a block

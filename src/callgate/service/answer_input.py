@@ -23,7 +23,7 @@ from callgate.protocol import Provider
 from callgate.protocol.call import CallArrived, CallInput, Decision, Endpoint, GoOn, HangUp
 from callgate.protocol.life import LIVE
 from callgate.rating.deck import Deck
-from callgate.service.account_events import tell_choice_refused, tell_if_blocked
+from callgate.service.account_events import tell_choice_refused, tell_if_blocked, tell_rule_failed
 from callgate.service.application import ApplicationRow
 from callgate.service.books import AccountKey, Books, Keys
 from callgate.service.decide import Facts, Redirected, Step, Verdict, decide
@@ -35,10 +35,13 @@ from callgate.service.endpoint import Endpoint as Receiver
 from callgate.service.inputs import Answered, InputKey
 from callgate.service.outcome import Outcome
 from callgate.service.records import Call, Callback, Flag
+from callgate.service.redirect import is_redirected, rest_s
 from callgate.service.say_refusal import say_refusal
 
 STEP = "input"
 """What the trace calls a choice."""
+
+_MARK = f'"step":"{STEP}"'.encode()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +87,15 @@ class AnswerInput:
             books.calls.put(call.key, _traced(call, (step,)))
             return self._say(HangUp()), ""
         facts = self._facts(books, call, place, did, rule)
+        if is_redirected(call):
+            facts = msgspec.structs.replace(facts, longest_s=rest_s(self.application.settings, facts.elapsed_s))
         verdict = decide(facts)
         again = next(number for number, each in enumerate(verdict.trace) if each.step == "destination")
         call = _traced(call, (step, *verdict.trace[again:]))
         if verdict.usage is not None:
             books.usages.put(AccountKey(call.key.application, verdict.usage.account), verdict.usage)
+        if verdict.failed is not None:
+            call = call.flagged(Flag.RULE_FAILED)
         if verdict.refusal is not None:
             books.calls.put(call.key, call)  # what was held for the menu stays held: the caller is still there
             self._tell(books, facts, call, verdict, verdict.refusal)
@@ -139,6 +146,8 @@ class AnswerInput:
         assert facts.account is not None, "a live call has a payer"
         account, wanted, now = facts.account, (verdict.destination or facts.call.destination).address, self.now
         tell_choice_refused(books, account, call, wanted, refusal, self.endpoints, now)
+        if verdict.failed is not None:
+            tell_rule_failed(books, account, call, verdict.failed, self.endpoints, now)
         if verdict.usage is not None:
             tell_if_blocked(books, account, facts.usage, verdict.usage, call, refusal, self.endpoints, now)
 
@@ -179,6 +188,11 @@ class AnswerInput:
 
     def _key(self) -> InputKey:
         return InputKey(*self.chosen.key, self.chosen.fingerprint)
+
+
+def has_chosen(call: Call) -> bool:
+    """Whether its caller was in a menu of ours, and chose something there."""
+    return _MARK in call.trace
 
 
 def _traced(call: Call, steps: Sequence[Step]) -> Call:

@@ -16,6 +16,8 @@ from callgate.policy.permissions import ALL_INHERITED, Permissions
 from callgate.policy.permissions import NAMES as PERMISSIONS
 from callgate.policy.pricing import NAMES as PRICING
 from callgate.policy.pricing import NOTHING_SAID, Pricing
+from callgate.policy.redirects import DEFAULT_REDIRECT_S, NO_REDIRECTS, Redirects, read_redirect_seconds
+from callgate.policy.redirects import SETTING as REDIRECT
 from callgate.policy.texts import DEFAULT_LOCALE, MAX_SPOKEN, NO_TEXTS, SETTING, Texts, read_locale
 from callgate.protocol.base_url import is_url, read_base_url
 from callgate.rating.tariff import FREE, Tariff, read_fee, read_price
@@ -60,7 +62,7 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     is not there, refuses. `low_balance` is in micros of whatever currency an account has: below that it is told that
     its balance is low; 0 for never. Calls to emergency numbers of the
     `home_country`, and to `emergency_numbers` beside them, connect whatever else is set. `texts` are what callers hear when
-    they are refused.
+    they are refused, `redirects` where they are led then instead, for `redirect_seconds` at most.
     """
 
     trust: tuple[str, ...] = ()
@@ -78,6 +80,8 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     pricing: Pricing = NOTHING_SAID
     permissions: Permissions = ALL_INHERITED
     texts: Texts = NO_TEXTS
+    redirects: Redirects = NO_REDIRECTS
+    redirect_seconds: int = DEFAULT_REDIRECT_S
     fallback: Fallback = Fallback.HANGUP
 
     def changed(self, words: list[str]) -> "ApplicationSettings":
@@ -93,10 +97,13 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
             elif equals and name.startswith(f"{SETTING}."):
                 texts = settings.texts.changed(name.removeprefix(f"{SETTING}."), value)
                 settings = msgspec.structs.replace(settings, texts=texts)
+            elif equals and name.startswith(f"{REDIRECT}."):
+                redirects = settings.redirects.changed(name.removeprefix(f"{REDIRECT}."), value)
+                settings = msgspec.structs.replace(settings, redirects=redirects)
             elif equals and name in _READ:
                 settings = msgspec.structs.replace(settings, **{name: _READ[name](value)})
             else:
-                names = ", ".join([*_READ, *PRICING, *PERMISSIONS, f"{SETTING}.REFUSAL"])
+                names = ", ".join([*_READ, *PRICING, *PERMISSIONS, f"{SETTING}.REFUSAL", f"{REDIRECT}.REFUSAL"])
                 raise Invalid("application setting", repr(word), f"NAME=VALUE with one of these names: {names}")
         return settings
 
@@ -116,8 +123,10 @@ class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
             "low_balance": format_micros(self.low_balance) if self.low_balance else "none",
             "home_country": self.home_country or "none",
             "emergency_numbers": ",".join(self.emergency_numbers) or "none",
+            "redirect_seconds": str(self.redirect_seconds),
         }
-        return given | self.pricing.shown() | self.permissions.shown() | self.texts.shown()
+        said = self.texts.shown() | self.redirects.shown()
+        return given | self.pricing.shown() | self.permissions.shown() | said
 
 
 def _trust(value: str) -> tuple[str, ...]:
@@ -209,6 +218,7 @@ _READ: dict[str, Callable[[str], object]] = {
     "low_balance": read_low_balance,
     "home_country": read_home_country,
     "emergency_numbers": read_emergency_numbers,
+    "redirect_seconds": read_redirect_seconds,
 }
 
 

@@ -22,6 +22,7 @@ ABOUT = {
     RecordType.CALL_REFUSED: "A call of a known account was not let through.",
     RecordType.ACCOUNT_BLOCKED: "The account was blocked because its calls look like fraud.",
     RecordType.CALL_EMERGENCY: "Somebody dials an emergency number.",
+    RecordType.RULE_FAILED: "A rule of the operator could not be judged, so that calls are refused.",
     RecordType.ENDPOINT_DISABLED: "Another endpoint is sent nothing any more: it was gone, or has failed for days.",
 }
 """What each type says; the reference has the same."""

@@ -27,7 +27,12 @@ BESIDE = frozenset({"calls", "replies", "leases", "refunded", "open_holds", "del
 LISTED = ("rules_versions",)
 """Journals that are audited; transfers are on a shelf too."""
 
-NAMES = {"moved": "transfer", "identities": "identity", "rules_versions": "rules_version"}
+NAMES = {
+    "moved": "transfer",
+    "identities": "identity",
+    "rules_versions": "rules_version",
+    "mappings": "supplier_mapping",
+}
 """What a row is called, where that is not the name of its shelf without an s."""
 
 MOST = 100

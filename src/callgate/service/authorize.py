@@ -18,7 +18,7 @@ from callgate.protocol import Provider
 from callgate.protocol.call import CallArrived, HangUp, Origin
 from callgate.protocol.life import CallState
 from callgate.rating.deck import Deck
-from callgate.service.account_events import tell_if_blocked, tell_refused
+from callgate.service.account_events import tell_if_blocked, tell_refused, tell_rule_failed
 from callgate.service.application import NUMBER, ApplicationRow
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys, TicketKey
 from callgate.service.decide import Facts, Verdict, decide
@@ -37,6 +37,7 @@ from callgate.service.emergency import (
 from callgate.service.endpoint import Endpoint
 from callgate.service.outcome import Decided, Outcome
 from callgate.service.records import Call, Callback, Flag
+from callgate.service.redirect import Redirections, call_to, owner_of, redirected_by, traced
 from callgate.service.say_refusal import say_refusal
 from callgate.service.settle import Ending, read_ending, settle
 from callgate.service.ticket import Presented, UsedTicket
@@ -63,15 +64,16 @@ class Authorize:
     hooks: Mapping[str, Value] | None = None  # what hooks said of the call
     did: Did | None = None  # of the rented number that is called
     rented: Mapping[str, Collection[AccountKey]] = field(default_factory=dict)
+    redirections: Redirections = field(default_factory=dict)  # where a refused caller is led, whoever pays there
 
     def keys(self) -> Keys:
         calls = (self.call.key,)
         identities = tuple(key for key in (self._user(), self._number()) if key is not None)
         callers = (caller_of(self.call),) if self._is_emergency() else ()
-        if self.presented is None and self.payer is None and self.did is None:
+        if self.presented is None and self.payer is None and self.did is None and not self.redirections:
             return Keys(calls=calls, identities=identities, emergencies=callers)
-        owner = None if self.did is None else AccountKey(self.did.application, self.did.account)
-        payers = [each for each in (self.payer, owner) if each is not None]
+        dids = self.redirections.values() if self.did is None else (self.did,)
+        payers = [*filter(None, (self.payer,)), *dict.fromkeys(map(owner_of, dids))]
         ticket = None if self.presented is None else self.presented.ticket
         if ticket is None:
             return Keys(calls=calls, identities=identities, accounts=tuple(payers), emergencies=callers)
@@ -103,7 +105,7 @@ class Authorize:
         """Its end overtook it. Decide as usual; where it would have connected, the end applies at once."""
         assert parked.parked is not None, "a parked call keeps its end"
         whole = ElasticTerms(slice_s=self.elastic.max_s, max_s=self.elastic.max_s)  # there is no time left to grow in
-        call = self.authorized(books, whole)
+        call = self.authorized(books, whole, is_over=True)
         if call.hold is not None:
             call = settle(books, call, parked.parked, ended_at=parked.decided_at, endpoints=self.endpoints)
         elif read_ending(parked.parked) is not Ending.UNANSWERED:
@@ -112,8 +114,10 @@ class Authorize:
         books.calls.put(call.key, msgspec.structs.replace(call, answer=hang_up))
         return self._answer(books, hang_up, note="its end came first")
 
-    def authorized(self, books: Books, elastic: ElasticTerms) -> Call:
-        """Decide, and return the call's row; the hold of one that is let through is placed."""
+    def authorized(self, books: Books, elastic: ElasticTerms, *, is_over: bool = False) -> Call:
+        """Decide, and return the call's row; the hold of one that is let through is placed. Who is refused is led on where the
+        operator said so, unless the call `is_over`.
+        """
         facts = self._facts(books, elastic)
         verdict = decide(facts)
         if facts.emergencies_up is not None:
@@ -122,7 +126,7 @@ class Authorize:
         if verdict.usage is not None and verdict.usage is not facts.usage:
             books.usages.put(AccountKey(verdict.usage.application, verdict.usage.account), verdict.usage)
         call = self._row(facts, verdict)
-        if verdict.is_rule_failed:
+        if verdict.failed is not None:
             call = call.flagged(Flag.RULE_FAILED)
         if facts.account is not None:
             self._note_threshold(books, facts.account)
@@ -130,11 +134,49 @@ class Authorize:
             if facts.account is not None and facts.wallet is not None:
                 account, before, after = facts.account, facts.usage, verdict.usage
                 tell_refused(books, account, facts.wallet, call, self.endpoints, self.now)
+                if verdict.failed is not None:
+                    tell_rule_failed(books, account, call, verdict.failed, self.endpoints, self.now)
                 if after is not None:
                     refusal = verdict.refusal
                     tell_if_blocked(books, account, before, after, call, refusal, self.endpoints, self.now)
+            did = self.redirections.get(verdict.refusal)
+            if did is not None and self.did is None and not is_over:
+                return self._redirected(books, call, facts, verdict, did)
             return msgspec.structs.replace(call, answer=self._refused(facts, verdict))
         return self._connected(books, call, facts, verdict)
+
+    def _redirected(self, books: Books, call: Call, facts: Facts, refused: Verdict, did: Did) -> Call:
+        """Judge the call anew as one to that rented number, and hold for it by its owner; where that is refused too, the first
+        refusal stands. Whatever became of it, the refusal was told of the caller's account.
+        """
+        owner, refusal = owner_of(did), refused.refusal
+        assert refusal is not None, "the caller has asked"
+        account = books.accounts.get(owner)
+        led = msgspec.structs.replace(
+            facts,
+            call=call_to(self.call, did),
+            account=account,
+            wallet=books.wallets.get(owner),
+            usage=books.usages.get(owner),
+            deck=None if account is None else self.decks.get(account.deck),
+            shown=did.number,
+            longest_s=self.application.settings.redirect_seconds,
+            ticket="",
+            redirected=redirected_by(refusal),
+            did=did,
+        )
+        verdict = decide(led)
+        call = msgspec.structs.replace(call, trace=msgspec.json.encode(traced(refused, did, verdict)))
+        if verdict.refusal is not None:
+            return msgspec.structs.replace(call, answer=self._refused(facts, refused))
+        assert account is not None, "nothing is granted without an account"
+        if verdict.usage is not None and verdict.usage is not led.usage:
+            books.usages.put(owner, verdict.usage)
+        self._note_threshold(books, account)
+        led_on = msgspec.structs.replace(
+            call, account=account.id, currency=account.currency, destination=did.number, refusal=None
+        )
+        return self._connected(books, led_on, led, verdict)
 
     def _row(self, facts: Facts, verdict: Verdict) -> Call:
         """The call as it stands before anything is held for it."""

@@ -15,8 +15,10 @@ from callgate.policy.rules.judge import RuleSet, compile_rules
 from callgate.policy.rules.rule import Mode
 from callgate.protocol import PROVIDERS, Provider
 from callgate.rating.deck import Deck
-from callgate.rating.deck_csv import read_deck
+from callgate.rating.deck_mapped import read_deck_file
+from callgate.rating.deck_options import ReadOptions
 from callgate.rating.rates import sorted_rates
+from callgate.rating.supplier_mapping import SupplierMapping, find_mapping
 from callgate.service.catalog import Catalog
 from callgate.service.decided_call import DecidedCall
 from callgate.service.ports import CallPosition, Store
@@ -26,6 +28,7 @@ from callgate.service.rejudge import (
     asked,
     charge_of,
     judge_again,
+    judges_in_force,
     recorded_outcome,
 )
 from callgate.service.reports import rfc3339
@@ -134,12 +137,11 @@ async def backtest(  # noqa: PLR0913 - what is tried, on which calls
     known = catalog.applications.get(application)
     if known is None:
         raise NotFound(f"there is no application {application}")
-    lists = catalog.lists.get(application, ())
-    in_force = Judges(known.row, catalog.rules.get(application), catalog.decks, lists)
+    in_force = judges_in_force(catalog, application)
     tried = in_force._replace(
         rules=in_force.rules if trial.rules is None else _all_binding(trial.rules),
         decks={**catalog.decks, **trial.decks},
-        lists=_tried_lists(lists, trial.lists),
+        lists=_tried_lists(in_force.lists, trial.lists),
         new_decks=frozenset(trial.decks),
     )
     tally = _Tally(PROVIDERS[known.row.provider], in_force, tried, listed)
@@ -159,8 +161,11 @@ async def backtest(  # noqa: PLR0913 - what is tried, on which calls
     return tally.report(application, reached, until, is_complete=False)
 
 
-def read_trial_decks(catalog: Catalog, files: Mapping[str, tuple[str, bytes]], now: datetime) -> dict[str, Deck]:
-    """Decks to try, from CSV by the names of those that they stand for; each with the name of its source.
+def read_trial_decks(
+    catalog: Catalog, files: Mapping[str, tuple[str, bytes]], now: datetime, mappings: Sequence[SupplierMapping]
+) -> dict[str, Deck]:
+    """Decks to try, from files by the names of those that they stand for; each with the name of its source. A carrier's file is
+    read as it would be imported: by what is remembered of the supplier with the name of the deck.
 
     Raises `NotFound` for a deck that is not in force, `RateDeckInvalid`, and `Conflict` for another currency.
     """
@@ -168,7 +173,9 @@ def read_trial_decks(catalog: Catalog, files: Mapping[str, tuple[str, bytes]], n
     for name, (source, content) in files.items():
         if (known := catalog.decks.get(name)) is None:
             raise NotFound(f"there is no deck {name}; there are: {', '.join(catalog.decks) or 'none'}")
-        read = read_deck(content, source, now)
+        recalled = find_mapping(content, [each for each in mappings if each.supplier == name])
+        options = ReadOptions() if recalled is None else recalled.said.options()
+        read = read_deck_file(content, source, now, options)
         if read.currency not in (None, known.currency):
             raise Conflict(f"{source} is priced in {read.currency}, deck {name} in {known.currency}")
         decks[name] = Deck(name=name, currency=known.currency, rows=sorted_rates(read.rows).named(name, source))

@@ -17,6 +17,7 @@ from callgate.policy.account import Account
 from callgate.policy.usage import Usage
 from callgate.protocol.call import CallKey
 from callgate.protocol.life import LIVE
+from callgate.rating.supplier_mapping import SupplierMapping
 from callgate.service.application import ApplicationRow
 from callgate.service.audit_entry import AuditEntry
 from callgate.service.delivery import Delivery
@@ -115,6 +116,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     operators: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    mappings: tuple[str, ...] = ()
 
 
 class Job(Protocol[T_co]):
@@ -250,6 +252,7 @@ class Books:
         self.usages: Shelf[AccountKey, Usage] = Shelf(touched)
         self.applications: Shelf[str, ApplicationRow] = Shelf(touched)
         self.decks: Shelf[str, DeckHead] = Shelf(touched)
+        self.mappings: Shelf[str, SupplierMapping] = Shelf(touched)
         self.moved: Shelf[tuple[str, str], Transfer] = Shelf(touched)  # by application and id; added through `move`
         self.tokens: Shelf[str, Token] = Shelf(touched)
         self.refunded: Shelf[CallKey, int] = Shelf(touched)  # micros given back so far; follows from the transfers

@@ -21,6 +21,7 @@ from callgate.service.load_deck import load_deck
 from callgate.service.number_list import ListHead, ListKey
 from callgate.service.number_lists import apply_changes, load_list
 from callgate.service.ports import Store
+from callgate.service.redirect import Redirections, redirections_of
 from callgate.service.rules import load_rules
 
 REFRESH_S = 0.25
@@ -30,7 +31,8 @@ REFRESH_S = 0.25
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     """One snapshot: applications by key, decks by name, rules and lists by application, rented numbers.
 
-    `receivers` are the active endpoints by id, `endpoints` the same without their secrets, for jobs.
+    `redirections` are where refusals lead, of the applications that lead any; `receivers` are the active endpoints by id,
+    `endpoints` the same without their secrets, for jobs.
     """
 
     version: int = -1
@@ -39,6 +41,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     lists: Mapping[str, Sequence[NumberList]] = {}  # by application
     dids: Mapping[DidKey, Did] = {}
     rented: Mapping[str, Collection[AccountKey]] = {}  # the numbers of all of them, with whose they are
+    redirections: Mapping[str, Redirections] = {}
     rules: Mapping[str, RuleSet] = {}  # of the applications that have any
     receivers: Mapping[str, Receiver] = {}
     endpoints: Sequence[Endpoint] = ()
@@ -95,6 +98,7 @@ class Catalogs:
             lists=await self._lists(),
             dids=dids,
             rented=_owners(dids.values()),
+            redirections=redirections_of(applications, dids),
             rules=await self._rules(),
             receivers=receivers,
             endpoints=tuple(receiver.endpoint for receiver in receivers.values()),

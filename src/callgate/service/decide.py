@@ -37,7 +37,7 @@ from callgate.policy.pricing import loses_money
 from callgate.policy.refusal import Refusal
 from callgate.policy.route import read_place, shown_route
 from callgate.policy.rules.facts import Value
-from callgate.policy.rules.judge import RuleSet, Ruling, judge_rules
+from callgate.policy.rules.judge import Match, RuleSet, Ruling, judge_rules
 from callgate.policy.rules.rule import ELSEWHERE, Effect
 from callgate.policy.spend import Room, Spent, room_left
 from callgate.policy.usage import (
@@ -119,9 +119,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     `slice_s` is above 0 where the hold is for that time alone, and is to grow while the call goes on. `usage` is what the
     payer has used of its limits now that this attempt is counted, None where nobody pays or the attempt does not count.
-    `text` is what a rule has the caller told before the call is refused; `is_rule_failed`: a binding rule could not be
-    judged. `destination` is where a rule has sent the call, None where none did;
-    `dialled` is what the call is connected to.
+    `text` is what a rule has the caller told before the call is refused; `failed` is a binding rule that could not be judged.
+    `destination` is where a rule has sent the call, None where none did; `dialled` is what the call is connected to.
     """
 
     trace: tuple[Step, ...]
@@ -133,7 +132,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     is_near_limit: bool = False
     text: str = ""
-    is_rule_failed: bool = False
+    failed: Match | None = None
     destination: Endpoint | None = None
     dialled: Dialled | None = None
 
@@ -199,6 +198,8 @@ class Ladder:
             yield Step("destination", {"kind": call.destination.kind}, Refusal.NO_ROUTE)
         if facts.ticket:
             asked["ticket"] = facts.ticket
+        if facts.shown is not None:
+            asked["shown"] = facts.shown  # whose numbers are whose changes: a backtest knows it from here
         yield Step("caller", asked, judge_caller(account))
         assert account is not None, "the step before has asked"
         yield Step("account", {"status": account.status}, judge_account(account.status))
@@ -368,7 +369,7 @@ class Ladder:
         verdict = Verdict(trace=trace, refusal=refusal, usage=usage)
         if refusal is not Refusal.RULE:
             return verdict
-        return msgspec.structs.replace(verdict, text=self.ruling.text, is_rule_failed=self.ruling.is_failed)
+        return msgspec.structs.replace(verdict, text=self.ruling.text, failed=self.ruling.failed)
 
     def granted(self, trace: tuple[Step, ...]) -> Verdict:
         """No step refused: the grant, and the hold for it."""

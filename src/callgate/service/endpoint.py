@@ -67,6 +67,7 @@ class RecordType(StrEnum):
     CALL_REFUSED = "call.refused"
     ACCOUNT_BLOCKED = "account.blocked"
     CALL_EMERGENCY = "call.emergency"
+    RULE_FAILED = "rule.failed"
     ENDPOINT_DISABLED = "endpoint.disabled"
 
 
@@ -82,6 +83,7 @@ OF_EMAIL = (
     RecordType.LIMIT_REACHED,
     RecordType.ACCOUNT_BLOCKED,
     RecordType.CALL_EMERGENCY,
+    RecordType.RULE_FAILED,
     RecordType.ENDPOINT_DISABLED,
 )
 """What is sent by mail unless an endpoint says otherwise: what somebody should look at, and not every call."""

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,9 +15,10 @@ from callgate.rating.cgrates import packed
 from callgate.rating.deck_change import DeckComparison, ImportMode, examine_change, merge_decks
 from callgate.rating.deck_csv import DeckFile
 from callgate.rating.deck_mapped import read_deck_file
-from callgate.rating.deck_options import ReadOptions
+from callgate.rating.deck_options import Said
 from callgate.rating.rate import Rate
 from callgate.rating.rates import Rates, sorted_rates
+from callgate.rating.supplier_mapping import SupplierMapping, find_mapping, header_to_remember, id_of
 from callgate.service.books import AccountKey, Books, DeckHead, Keys
 from callgate.service.ports import Store
 from callgate.service.probe import Probe
@@ -30,13 +31,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True)
 class PublishDeck:
-    """Put a staged version in force, if `base` still is what it was made from."""
+    """Put a staged version in force, if `base` still is what it was made from, and remember how its file was read."""
 
     head: DeckHead
     base: DeckHead | None
+    mapping: SupplierMapping | None = None
 
     def keys(self) -> Keys:
-        return Keys(decks=(self.head.name,))
+        return Keys(decks=(self.head.name,), mappings=() if self.mapping is None else (self.mapping.id,))
 
     def run(self, books: Books) -> None:
         """Raises `Conflict` when somebody else imported the same deck meanwhile."""
@@ -45,13 +47,16 @@ class PublishDeck:
                 f"deck {self.head.name} was imported by somebody else meanwhile; nothing was changed, try again"
             )
         books.decks.put(self.head.name, self.head)
+        if self.mapping is not None:
+            books.mappings.put(self.mapping.id, self.mapping)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeckImport:
     """What is asked: a file, under which name to put it, and how to read it.
 
-    `currency` is for a file that names none, and `default_currency` where nobody does.
+    `currency` is for a file that names none, and `default_currency` where nobody does. `supplier` is who sent the file, the
+    deck's name where nobody says; `mappings` are how files of theirs with other headers, or this one, were read before.
     """
 
     path: Path
@@ -60,15 +65,22 @@ class DeckImport:
     mode: ImportMode
     currency: str | None
     default_currency: str
-    options: ReadOptions
+    said: Said
     now: datetime
+    supplier: str = ""
+    mappings: Sequence[SupplierMapping] = ()
 
 
 class PreparedDeck(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of reading a file and laying it over the deck that is there. Nothing is written yet."""
+    """What came of reading a file and laying it over the deck that is there. Nothing is written yet.
+
+    `said` is what the file was read by, `recalled` where a part of that was remembered.
+    """
 
     read: DeckFile
     currency: str
+    said: Said
+    recalled: SupplierMapping | None
     after: Rates
     comparison: DeckComparison
 
@@ -86,16 +98,20 @@ def prepare_deck(asked: DeckImport, before: Rates, currency_before: str | None) 
         data = packed(asked.path) if asked.path.is_dir() else asked.path.read_bytes()
     except OSError as error:
         raise Invalid(asked.file, error.strerror or str(error), "a readable CSV file") from error
-    read = read_deck_file(data, asked.file, asked.now, asked.options)
+    recalled = find_mapping(data, asked.mappings) if asked.mappings else None
+    said, source = asked.said, asked.file
+    if recalled is not None:
+        said, source = said.over(recalled.said), f"{source}, read as {recalled.file} of {recalled.supplier} was,"
+    read = read_deck_file(data, source, asked.now, said.options())
     if asked.currency is not None and read.currency is not None and asked.currency != read.currency:
         raise Invalid(
             "--currency", asked.currency, f"{read.currency}, which {asked.file} says itself, or no --currency"
         )
-    currency = asked.currency or read.currency or asked.default_currency
+    currency = asked.currency or read.currency or said.answers.get("currency") or asked.default_currency
     after, comparison = _lay_over(
         asked.deck, before, currency_before, currency, read.rows, asked.mode, asked.now, asked.file
     )
-    return PreparedDeck(read=read, currency=currency, after=after, comparison=comparison)
+    return PreparedDeck(read=read, currency=currency, said=said, recalled=recalled, after=after, comparison=comparison)
 
 
 async def prepare_in_thread(asked: DeckImport, before: Rates, currency_before: str | None) -> PreparedDeck:
@@ -111,21 +127,48 @@ async def import_file(  # noqa: PLR0913 - a file, and who may say no
     who: str,
     prepare: Prepare = prepare_in_thread,
     approve: Callable[[PreparedDeck], None] = lambda _: None,
+    recalls: bool = True,
 ) -> PreparedDeck:
     """Import a file and return what it says and changes. A dry run changes nothing. `approve` sees it before it applies, and
-    raises what stops it.
+    raises what stops it. `recalls`: what was said of the supplier's last file with this header is said of this one too.
 
     Raises what `prepare_deck` does, `Invalid` for a name, `Conflict` for a currency that is not that of the accounts.
     """
     check_deck_name(asked.deck)
+    asked = replace(asked, supplier=supplier_of(asked.supplier, asked.deck))
+    if recalls:
+        asked = replace(asked, mappings=await store.supplier_mappings(asked.supplier))
     base, before = await _in_force(store, asked.deck)
     prepared = await prepare(asked, before, None if base is None else base.currency)
     await _check_accounts(store, asked.deck, prepared.currency)
     approve(prepared)
     if not is_dry_run:
         head = await _next_head(store, asked.deck, prepared.currency, prepared.after, asked.now, asked.file, who)
-        await _put_in_force(store, head, base, prepared.after)
+        await _put_in_force(store, head, base, prepared.after, _remembered(asked, prepared, who))
     return prepared
+
+
+def supplier_of(supplier: str, deck: str) -> str:
+    """Whose files these are. Raises `Invalid`."""
+    if supplier and not _NAME.fullmatch(supplier):
+        raise Invalid("supplier", repr(supplier[:80]), "1 to 64 of letters, digits and . _ -")
+    return supplier or deck
+
+
+def _remembered(asked: DeckImport, prepared: PreparedDeck, who: str) -> SupplierMapping | None:
+    """How the file was read, for the next one of its supplier. None for a file in our own format, which leaves nothing open."""
+    header = header_to_remember(prepared.read.mapping)
+    if header is None:
+        return None
+    return SupplierMapping(
+        id=id_of(asked.supplier, header),
+        supplier=asked.supplier,
+        header=header,
+        said=prepared.said.lasting(),
+        file=asked.file,
+        remembered_at=asked.now,
+        remembered_by=who,
+    )
 
 
 async def import_deck(  # noqa: PLR0913 - what an import says
@@ -206,10 +249,12 @@ async def _next_head(  # noqa: PLR0913, PLR0917 - what a head says
     )
 
 
-async def _put_in_force(store: Store, head: DeckHead, base: DeckHead | None, after: Rates) -> None:
+async def _put_in_force(
+    store: Store, head: DeckHead, base: DeckHead | None, after: Rates, mapping: SupplierMapping | None = None
+) -> None:
     try:
         await store.stage_deck(head, after)
-        await store.perform(PublishDeck(head=head, base=base))
+        await store.perform(PublishDeck(head=head, base=base, mapping=mapping))
     except BaseException:
         await _drop_unless_in_force(store, head)
         raise

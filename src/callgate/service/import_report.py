@@ -1,6 +1,7 @@
 """What an import says of itself: how the file was read, what it changes, by how much, and what a call then costs."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -11,6 +12,7 @@ from callgate.rating.deck_change import DeckComparison, PriceChange
 from callgate.rating.deck_csv import DeckMapping
 from callgate.rating.rate import Rate
 from callgate.rating.rates import Rates
+from callgate.rating.supplier_mapping import SupplierMapping
 from callgate.service.import_deck import PreparedDeck
 
 PREVIEWED = 5
@@ -54,10 +56,22 @@ class ReportedChange(msgspec.Struct, frozen=True, kw_only=True):
     percent: str | None
 
 
+class RecalledReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What was remembered of the supplier's last file with this header: `said` as a command would say it again."""
+
+    id: str
+    supplier: str
+    file: str
+    said: list[str]
+    remembered_at: datetime
+    remembered_by: str
+
+
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     """The counts are prefixes, each once for each origin, number length and hours that it has a price for.
 
-    `dearer_by` and `cheaper_by` are averages of calls of a minute. A file with `errors` changes nothing.
+    `dearer_by` and `cheaper_by` are averages of calls of a minute. A file with `errors` changes nothing. `recalled` is what of
+    its reading was remembered, null where nothing was.
     """
 
     added: int
@@ -78,6 +92,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     largest: list[ReportedChange] = []
     preview: list[PreviewedPrice] = []
     mapping: DeckMapping | None = None
+    recalled: RecalledReport | None = None
 
 
 def report_import(deck: str, prepared: PreparedDeck, *, is_dry_run: bool) -> ImportReport:
@@ -99,6 +114,18 @@ def report_import(deck: str, prepared: PreparedDeck, *, is_dry_run: bool) -> Imp
         largest=[_change(each) for each in _largest(comparison)],
         preview=list(_preview(prepared.read.rows)),
         mapping=prepared.read.mapping,
+        recalled=None if prepared.recalled is None else _recalled(prepared.recalled),
+    )
+
+
+def _recalled(mapping: SupplierMapping) -> RecalledReport:
+    return RecalledReport(
+        id=mapping.id,
+        supplier=mapping.supplier,
+        file=mapping.file,
+        said=mapping.said.shown(),
+        remembered_at=mapping.remembered_at,
+        remembered_by=mapping.remembered_by,
     )
 
 

@@ -11,6 +11,7 @@ from callgate.protocol.call import CallEnded, CallKey, CallOngoing, PlaceCall
 from callgate.protocol.provider import CallbackUrls
 from callgate.rating.rate import Rate
 from callgate.rating.rates import Rates
+from callgate.rating.supplier_mapping import SupplierMapping
 from callgate.service.application import ApplicationRow
 from callgate.service.audit_entry import AuditEntry
 from callgate.service.books import AccountKey, DeckHead, Job, UserKey
@@ -121,6 +122,9 @@ class Store(Watched, Protocol):
 
     async def deck_rows(self, head: DeckHead) -> Rates:
         """All rows of a version, sorted. Raises `StorageUnavailable` too where somebody is removing them."""
+
+    async def supplier_mappings(self, supplier: str | None = None) -> Sequence[SupplierMapping]:
+        """How files of this supplier, or of all, were read when they were imported, by id; not more than anybody looks at."""
 
     async def next_deck_version(self) -> int:
         """A number that no version of any deck or list had before."""

@@ -4,7 +4,7 @@ Nothing is read and nothing is written here. What cannot be judged again stays a
 refusals that came from counting other calls.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -13,22 +13,26 @@ import msgspec
 from callgate.errors import AmountInvalid, ProtocolError
 from callgate.ledger.wallet import Wallet
 from callgate.money import parse_micros
-from callgate.policy.account import Status
+from callgate.policy.account import Account, Status
 from callgate.policy.number_list import NumberList
 from callgate.policy.refusal import Refusal
 from callgate.policy.rules.judge import Match, RuleSet
 from callgate.protocol import Provider, WireRequest
-from callgate.protocol.call import CallArrived
+from callgate.protocol.call import CallArrived, EndpointKind
 from callgate.rating.charge import charge_micros
 from callgate.rating.deck import Deck
 from callgate.rating.rate import Rate
+from callgate.service.answer_input import has_chosen
 from callgate.service.application import ApplicationRow
+from callgate.service.catalog import Catalog
 from callgate.service.decide import Facts, Verdict, decide
 from callgate.service.decided_call import DecidedCall
-from callgate.service.dialled import OF_RULE
+from callgate.service.dialled import MENU, OF_RULE
+from callgate.service.did import Did, DidKey
 from callgate.service.hooks import hooks_in
 from callgate.service.reason import refused_by
 from callgate.service.records import Call
+from callgate.service.redirect import is_redirected
 
 COUNTED = frozenset(
     {
@@ -59,13 +63,29 @@ UNCOUNTED = dict.fromkeys(
 
 
 class Judges(NamedTuple):
-    """What calls are judged by. `decks` price by their names; a deck in `new_decks` also prices calls whose price is recorded."""
+    """What calls are judged by. `decks` price by their names; a deck in `new_decks` also prices calls whose price is recorded.
+    `dids` are the rented numbers, `rented` those of all applications.
+    """
 
     application: ApplicationRow
     rules: RuleSet | None
     decks: Mapping[str, Deck]
     lists: Sequence[NumberList] = ()
     new_decks: frozenset[str] = frozenset()
+    dids: Mapping[DidKey, Did] = {}
+    rented: Collection[str] = ()
+
+
+def judges_in_force(catalog: Catalog, application: str) -> Judges:
+    """What decides calls of an application now, which is known."""
+    return Judges(
+        catalog.applications[application].row,
+        catalog.rules.get(application),
+        catalog.decks,
+        catalog.lists.get(application, ()),
+        dids=catalog.dids,
+        rented=catalog.rented,
+    )
 
 
 class Outcome(NamedTuple):
@@ -111,9 +131,14 @@ def verdict_again(decided: DecidedCall, call: CallArrived, judges: Judges) -> Ve
 def judge_again(decided: DecidedCall, call: CallArrived, judges: Judges) -> Outcome:
     """Decide a recorded call by these judges."""
     was = decided.call
+    if is_redirected(was):
+        return recorded_outcome(was)  # its payer is not the one who was refused
     verdict = verdict_again(decided, call, judges)
     if verdict.refusal is None and was.refusal is not None and str(was.refusal) in COUNTED:
         return recorded_outcome(was)
+    is_in_menu = verdict.dialled is not None and verdict.dialled.menus is not None
+    if is_in_menu and has_chosen(was) and not was.connected.startswith(f"{MENU}:"):
+        return recorded_outcome(was)  # the caller has gone on from the menu since, and what it chose is not asked again
     trace = msgspec.to_builtins(verdict.trace)
     seen = [step.saw.get("matches", ()) for step in verdict.trace if step.step == "rules"]
     return Outcome(
@@ -150,6 +175,7 @@ def _facts(decided: DecidedCall, call: CallArrived, judges: Judges) -> Facts:
         account = msgspec.structs.replace(account, status=_status(saw, "account", account.status), limits=limits)
         wallet = _wallet_then(wallet, saw)
     application = judges.application
+    did = _did(call, was, judges, account)
     status = _status(saw, "application", application.status)
     limits_of_all = msgspec.structs.replace(application.limits, **UNCOUNTED)
     return Facts(
@@ -159,6 +185,9 @@ def _facts(decided: DecidedCall, call: CallArrived, judges: Judges) -> Facts:
         wallet=wallet,
         deck=None if account is None else _deck_then(judges, account.deck, was, account.currency),
         now=was.decided_at,
+        shown=_shown(call, saw, account, application) if did is None else did.number,
+        did=did,
+        rented=judges.rented,
         emergencies_up=saw.get("emergency", {}).get("up"),  # of any other call None: the step was not asked
         lists=judges.lists,
         rules=judges.rules,
@@ -169,6 +198,25 @@ def _facts(decided: DecidedCall, call: CallArrived, judges: Judges) -> Facts:
 def _saw(call: Call) -> dict[str, dict[str, Any]]:
     """What each step saw; of a step that ran twice, the last time."""
     return {step["step"]: step["saw"] for step in msgspec.json.decode(call.trace)}
+
+
+def _did(call: CallArrived, was: Call, judges: Judges, account: Account | None) -> Did | None:
+    """The rented number that was called, as it is now. What receiving it cost is in a price that is recorded, and not added."""
+    if call.destination.kind is not EndpointKind.DID:
+        return None
+    did = judges.dids.get(DidKey(call.key.application, call.destination.address))
+    is_in_price = was.connected.startswith(_NUMBER) and account is not None and account.deck not in judges.new_decks
+    return msgspec.structs.replace(did, receive=None) if did is not None and is_in_price else did
+
+
+def _shown(
+    call: CallArrived, saw: Mapping[str, Mapping[str, Any]], account: Account | None, application: ApplicationRow
+) -> str | None:
+    """The number that the callee saw, or would by what is permitted now."""
+    shown: str | None = saw.get("caller", {}).get("shown")
+    if shown is not None or call.cli is None or account is None:
+        return shown
+    return call.cli if account.permissions.under(application.settings.permissions).may_show(call.cli) else None
 
 
 def _status(saw: Mapping[str, Mapping[str, Any]], step: str, now: Status) -> Status:
@@ -205,21 +253,26 @@ def _deck_then(judges: Judges, name: str, call: Call, currency: str) -> Deck | N
     deck = judges.decks.get(name)
     if call.rate is None or name in judges.new_decks:
         return deck
-    return _RecordedDeck(deck, call.rate, call.destination, currency)
+    was_priced = call.connected.removeprefix(_NUMBER) if call.connected.startswith(_NUMBER) else call.destination
+    return _RecordedDeck(deck, call.rate, was_priced, currency)
+
+
+_NUMBER = f"{EndpointKind.NUMBER}:"
+"""How a call is stored that is connected to a number: of a rented one that is where its route leads."""
 
 
 class _RecordedDeck(Deck):
     """A deck that prices one destination by what a call was priced by."""
 
-    def __init__(self, deck: Deck | None, rate: Rate, destination: str, currency: str) -> None:
+    def __init__(self, deck: Deck | None, rate: Rate, number: str, currency: str) -> None:
         # No rows of its own, and so nothing to sort.
         self.name = "" if deck is None else deck.name
         self.currency = currency
         self._deck = deck if deck is not None and deck.currency == currency else None
         self._recorded = rate
-        self._destination = destination
+        self._number = number
 
     def rate_for(self, number: str, at: datetime, caller: str | None = None) -> Rate | None:
-        if number == self._destination:
+        if number == self._number:
             return self._recorded
         return None if self._deck is None else self._deck.rate_for(number, at, caller)

@@ -22,7 +22,8 @@ from callgate.service.explain import Explanation, explain_arrival
 from callgate.service.ports import CallPosition, Store
 from callgate.service.reason import reason_of, refused_by
 from callgate.service.records import Call
-from callgate.service.rejudge import COUNTED, Judges, asked, verdict_again
+from callgate.service.redirect import is_redirected
+from callgate.service.rejudge import COUNTED, Judges, asked, judges_in_force, verdict_again
 from callgate.service.ticket import Presented, Ticket
 
 MOMENT = timedelta(microseconds=1)
@@ -82,11 +83,9 @@ async def replay_call(store: Store, catalog: Catalog, key: CallKey, *, now: date
     question = None if decided is None else asked(decided, PROVIDERS[application.row.provider])
     if decided is None or question is None:
         raise NotFound(f"of call {key.call_id} there is no question on record that could be asked again")
-    judges = Judges(
-        application.row, catalog.rules.get(key.application), catalog.decks, catalog.lists.get(key.application, ())
-    )
+    judges = judges_in_force(catalog, key.application)
     recorded: list[dict[str, Any]] = msgspec.json.decode(call.trace)
-    then, then_steps = _judge_then(decided, question, judges)
+    then, then_steps = (None, []) if is_redirected(call) else _judge_then(decided, question, judges)
     explained = await explain_arrival(
         store, catalog, _anew(question), now=now, elastic=elastic, presented=_proof(call, recorded, now)
     )

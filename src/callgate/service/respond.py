@@ -45,6 +45,7 @@ from callgate.service.outcome import Decided, Outcome
 from callgate.service.overrule import Overrule
 from callgate.service.ports import Store
 from callgate.service.record_limited import RecordLimited
+from callgate.service.redirect import NOWHERE
 from callgate.service.settle import Settle
 from callgate.service.signing import Signing, referred
 from callgate.service.ticket import Presented, find_ticket, hide_tickets, read_ticket, without_ticket, without_tickets
@@ -431,4 +432,5 @@ def authorize_job(  # noqa: PLR0913 - a call, and what it is decided by
         lists=catalog.lists.get(call.key.application, ()),
         did=_did(call, catalog),
         rented=catalog.rented,
+        redirections=catalog.redirections.get(call.key.application, NOWHERE),
     )

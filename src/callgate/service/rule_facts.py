@@ -11,7 +11,7 @@ from callgate.ledger.wallet import Wallet
 from callgate.money import MICROS, NANOS_PER_MICRO
 from callgate.policy.account import Account
 from callgate.policy.destination import is_valid_number
-from callgate.policy.numbering import Plan, plan_of
+from callgate.policy.numbering import Plan, plan_of, risk_of
 from callgate.policy.rules.facts import MAX_TEXT, Value
 from callgate.policy.rules.judge import RuleSet
 from callgate.protocol.call import CallArrived, EndpointKind
@@ -28,18 +28,24 @@ _NANOS = MICROS * NANOS_PER_MICRO
 
 
 class Seen:
-    """One call, as its facts are worked out. `local` is its time where the rules say that days begin."""
+    """One call, as its facts are worked out. `local` is its time where the rules say that days begin; `home` is the country
+    that the application has its home in, empty where it said none.
+    """
 
-    __slots__ = ("account", "call", "local", "rate", "wallet")
+    __slots__ = ("account", "call", "home", "local", "rate", "wallet")
 
-    def __init__(self, call: CallArrived, account: Account, wallet: Wallet, rate: Rate | None, local: datetime) -> None:
-        self.call, self.account, self.wallet, self.rate, self.local = call, account, wallet, rate, local
+    def __init__(  # noqa: PLR0913, PLR0917 - what a call is told by
+        self, call: CallArrived, account: Account, wallet: Wallet, rate: Rate | None, local: datetime, home: str
+    ) -> None:
+        self.call, self.account, self.wallet, self.rate = call, account, wallet, rate
+        self.local, self.home = local, home
 
 
 def rule_facts(rules: RuleSet, facts: "Facts", rate: Rate | None) -> dict[str, Value]:
     """The facts that these rules look at. The account is known: rules are asked after who pays."""
     assert facts.account is not None and facts.wallet is not None, "rules are asked after who pays"
-    seen = Seen(facts.call, facts.account, facts.wallet, rate, facts.now.astimezone(rules.zone))
+    home = facts.application.settings.home_country
+    seen = Seen(facts.call, facts.account, facts.wallet, rate, facts.now.astimezone(rules.zone), home)
     told = {name: _FACTS[name](seen) for name in rules.names if name in _FACTS}
     return told | {name: value for name, value in facts.hooks.items() if name in rules.names}
 
@@ -60,6 +66,11 @@ def _country(seen: Seen) -> str:
 def _number_type(seen: Seen) -> str:
     plan = _plan(seen)
     return "" if plan is None else str(plan.kind)
+
+
+def _risk_class(seen: Seen) -> str:
+    plan = _plan(seen)
+    return "" if plan is None else str(risk_of(plan, seen.home))
 
 
 def _headers(seen: Seen) -> dict[str, str]:
@@ -89,6 +100,7 @@ _FACTS: Mapping[str, Callable[[Seen], Value]] = {
     "destination_kind": lambda seen: str(seen.call.destination.kind),
     "country": _country,
     "number_type": _number_type,
+    "risk_class": _risk_class,
     "is_priced": lambda seen: seen.rate is not None,
     "rate_per_minute": lambda seen: 0.0 if seen.rate is None else seen.rate.rate_nanos_per_min / _NANOS,
     "hour": lambda seen: seen.local.hour,

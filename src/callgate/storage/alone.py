@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from callgate.service.books import Books, Keys
-from callgate.storage import did_rows, export_rows, list_rows, rows, rule_rows, sign_in_rows
+from callgate.storage import did_rows, export_rows, list_rows, mapping_rows, rows, rule_rows, sign_in_rows
 from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, to_operator, to_session
 from callgate.storage.rows import Row
 
@@ -41,6 +41,14 @@ class Kind(NamedTuple):
 ALONE = (
     Kind("applications", "applications", "applications", rows.APPLICATION, rows.APPLICATION_KEY, rows.to_application),
     Kind("decks", "decks", "decks", rows.DECK, rows.DECK_KEY, rows.to_deck_head),
+    Kind(
+        "mappings",
+        "mappings",
+        "supplier_mappings",
+        mapping_rows.MAPPING,
+        mapping_rows.MAPPING_KEY,
+        mapping_rows.to_mapping,
+    ),
     Kind("tokens", "tokens", "tokens", rows.TOKEN, rows.TOKEN_KEY, rows.to_token),
     Kind("endpoints", "endpoints", "endpoints", rows.ENDPOINT, rows.ENDPOINT_KEY, rows.to_endpoint),
     Kind("deliveries", "deliveries", "deliveries", rows.DELIVERY, rows.DELIVERY_KEY, rows.to_delivery),

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 from callgate.ledger.accounts import is_of_house
 from callgate.service.books import Books, Shelf
 from callgate.service.delivery import DeliveryState, Lane
-from callgate.storage import did_rows, export_rows, list_rows, rows, rule_rows, sign_in_rows, usage_rows
+from callgate.storage import did_rows, export_rows, list_rows, mapping_rows, rows, rule_rows, sign_in_rows, usage_rows
 from callgate.storage.audit_rows import AUDIT, from_audit_entry
 from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, from_operator, from_session
 from callgate.storage.rows import Row
@@ -52,6 +52,9 @@ def changes_of(books: Books) -> Iterator[Change]:
     yield from _of(books.usages, "usages", usage_rows.USAGE, usage_rows.USAGE_KEY, usage_rows.from_usage)
     yield from _of_identities(books)
     yield from _of(books.decks, "decks", rows.DECK, rows.DECK_KEY, rows.from_deck_head)
+    yield from _of(
+        books.mappings, "supplier_mappings", mapping_rows.MAPPING, mapping_rows.MAPPING_KEY, mapping_rows.from_mapping
+    )
     yield from _of(books.tokens, "tokens", rows.TOKEN, rows.TOKEN_KEY, rows.from_token)
     yield from _of(books.replies, "replies", rows.REPLY, rows.REPLY_KEY, rows.from_reply)
     yield from _of(books.leases, "leases", rows.LEASE, rows.LEASE_KEY, rows.from_lease)
@@ -93,6 +96,7 @@ def changes_of(books: Books) -> Iterator[Change]:
     yield from _removed(books.identities, "identities", rows.IDENTITY_KEY)
     yield from _removed(books.lists, "lists", list_rows.LIST_KEY)
     yield from _removed(books.dids, "dids", did_rows.DID_KEY)
+    yield from _removed(books.mappings, "supplier_mappings", mapping_rows.MAPPING_KEY)
 
 
 def lanes_of(books: Books) -> list[Lane]:

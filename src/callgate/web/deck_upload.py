@@ -18,10 +18,12 @@ from callgate.money import parse_currency
 from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import DeckMapping
 from callgate.rating.deck_header import FIELDS
-from callgate.rating.deck_options import read_options
+from callgate.rating.deck_options import Said
 from callgate.rating.deck_outline import outline_deck
+from callgate.rating.supplier_mapping import find_mapping
+from callgate.service.forget_mapping import ForgetMapping
 from callgate.service.import_alone import prepare_by_size
-from callgate.service.import_deck import DeckImport, PreparedDeck, import_file
+from callgate.service.import_deck import DeckImport, PreparedDeck, import_file, supplier_of
 from callgate.service.import_report import ImportReport, report_import
 from callgate.service.token import Role
 from callgate.web.desk import AnyRequest, AtDesk, Desk, Form, name_of
@@ -75,7 +77,7 @@ TEXTS = ("increments", "tz", "effective")
 """Options that are written, not chosen."""
 
 
-CARRIED = ("upload", "name", "deck", "mode", "currency", "map", *OPTIONS, *TEXTS)
+CARRIED = ("upload", "name", "deck", "supplier", "mode", "currency", "map", "ignored", "recalled", *OPTIONS, *TEXTS)
 """What goes from page to page until an upload is in force."""
 
 
@@ -115,8 +117,10 @@ async def check_deck(desk: AtDesk, request: AnyRequest, data: MultipartBody[dict
         "deck": form["deck"].strip(),
         "mode": form["mode"],
         "currency": form["currency"].strip(),
+        "supplier": form["supplier"].strip(),
     }
     try:
+        said |= await _recalled(desk, said)
         report = await _import(desk, Filled(said), who="", is_dry_run=True)
     except RateDeckInvalid as error:
         asks = any(fault.expected.startswith(QUESTION) for fault in error.faults)
@@ -126,21 +130,55 @@ async def check_deck(desk: AtDesk, request: AnyRequest, data: MultipartBody[dict
         return await _check_page(desk, request, Filled(said), None, error.faults)
     except (Invalid, Conflict) as error:
         otherwise = "deck" if "deck" in str(error) else "currency"
-        return await faulty_upload(
-            desk,
-            request,
-            form.blame(error, {"deck": "deck", "currency": "currency", "--currency": "currency"}, otherwise),
-        )
+        places = {"deck": "deck", "supplier": "supplier", "currency": "currency", "--currency": "currency"}
+        return await faulty_upload(desk, request, form.blame(error, places, otherwise))
     return await _check_page(desk, request, Filled(said), report, ())
+
+
+async def _recalled(desk: Desk, said: Mapping[str, str]) -> dict[str, str]:
+    """What was said of the supplier's last file with the same header, as the form has it: it can be seen there, and changed."""
+    mappings = await desk.store.supplier_mappings(supplier_of(said["supplier"], said["deck"]))
+    path = desk.uploads.path(said["upload"])
+    if not mappings or path is None:
+        return {}
+    content = await asyncio.to_thread(path.read_bytes)
+    found = await asyncio.to_thread(find_mapping, content, mappings)
+    if found is None:
+        return {}
+    answers = {name: word for name, word in found.said.answers.items() if not said.get(name)}
+    shown = f"{found.file} of {found.supplier} was on {found.remembered_at:%Y-%m-%d}"
+    columns = "\n".join(f"{field}={name}" for field, name in found.said.columns.items())
+    return {**answers, "map": columns, "ignored": "\n".join(found.said.ignored), "recalled": shown}
+
+
+@post("/rates/forget")
+async def forget_reading(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any]:
+    """Forget how files like this one were read, and read it by what it tells itself."""
+    desk.over_all(Role.ADMIN)
+    form = Filled({name: data.get(name, "") for name in ("upload", "name", "deck", "supplier", "mode")})
+    path = desk.uploads.path(form["upload"])
+    if path is None:
+        return await _gone(desk, request, form)
+    mappings = await desk.store.supplier_mappings(supplier_of(form["supplier"], form["deck"]))
+    found = await asyncio.to_thread(find_mapping, await asyncio.to_thread(path.read_bytes), mappings)
+    if found is not None:
+        await desk.store.perform(ForgetMapping(id=found.id))
+    return await _read(desk, request, form)
 
 
 @post("/rates/read")
 async def read_again(desk: AtDesk, request: AnyRequest, data: Form) -> Response[Any]:
     """Read what was uploaded once more, by what was said of it now."""
     desk.over_all(Role.ADMIN)
-    form = Filled({**data, "map": "\n".join(f"{field}={name}" for field, name in _columns(data).items())})
+    columns, ignored = _columns(data)
+    said = "\n".join(f"{field}={name}" for field, name in columns.items())
+    form = Filled({**data, "map": said, "ignored": "\n".join(ignored)})
     if desk.uploads.path(form["upload"]) is None:
         return await _gone(desk, request, form)
+    return await _read(desk, request, form)
+
+
+async def _read(desk: Desk, request: AnyRequest, form: Filled) -> Response[Any]:
     try:
         report = await _import(desk, form, who="", is_dry_run=True)
     except RateDeckInvalid as error:
@@ -188,7 +226,7 @@ async def prepared_deck(desk: Desk, form: Filled, *, who: str = "", is_dry_run: 
     if path is None:
         raise Invalid("file", "nothing", "a file, uploaded within the last hour")
     asked = parse_currency(form["currency"]) if form["currency"].strip() else None
-    words: dict[str, str | None] = {name: form[name].strip() or None for name in (*OPTIONS, *TEXTS)}
+    words = {"currency": asked} | {name: form[name].strip() or None for name in (*OPTIONS, *TEXTS)}
     order = DeckImport(
         path=path,
         file=form["name"],
@@ -196,11 +234,19 @@ async def prepared_deck(desk: Desk, form: Filled, *, who: str = "", is_dry_run: 
         mode=ImportMode.MERGE if form["mode"] == ImportMode.MERGE else ImportMode.REPLACE,
         currency=asked,
         default_currency=desk.settings.default_currency,
-        options=read_options({**words, "currency": asked}, _mapped(form)),
+        said=Said(
+            answers={name: word for name, word in words.items() if word is not None},
+            columns=_mapped(form),
+            ignored=_ignored(form),
+        ),
         now=desk.clock(),
+        supplier=form["supplier"].strip(),
     )
+    order.said.options()  # what is wrong with it is said before the file is read
     size = (await asyncio.to_thread(path.stat)).st_size
-    return await import_file(desk.store, order, is_dry_run=is_dry_run, who=who, prepare=prepare_by_size(size))
+    return await import_file(
+        desk.store, order, is_dry_run=is_dry_run, who=who, prepare=prepare_by_size(size), recalls=False
+    )
 
 
 def _mapped(form: Filled) -> dict[str, str]:
@@ -208,15 +254,26 @@ def _mapped(form: Filled) -> dict[str, str]:
     return dict(line.partition("=")[::2] for line in form["map"].splitlines() if "=" in line)
 
 
-def _columns(data: Mapping[str, str]) -> dict[str, str]:
-    """The same after the form was sent: what was said before, and each column whose field is another one by now."""
-    said = _mapped(Filled(data))
+def _ignored(form: Filled) -> tuple[str, ...]:
+    """Columns that a person has said to be nothing."""
+    return tuple(line for line in form["ignored"].splitlines() if line.strip())
+
+
+def _columns(data: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Both after the form was sent: what was said before, and each column that is taken for something else by now."""
+    said, ignored = _mapped(Filled(data)), list(_ignored(Filled(data)))
     for name, field in data.items():
         kind, _, place = name.partition(":")
-        if kind == "field" and field in FIELDS and field != data.get(f"was:{place}") and data.get(f"column:{place}"):
-            said = {each: column for each, column in said.items() if column != data[f"column:{place}"]}
-            said[field] = data[f"column:{place}"]
-    return said
+        column = data.get(f"column:{place}")
+        if kind != "field" or field == data.get(f"was:{place}") or not column or field not in ("", *FIELDS):
+            continue
+        said = {each: named for each, named in said.items() if named != column}
+        ignored = [named for named in ignored if named != column]
+        if field:
+            said[field] = column
+        else:
+            ignored.append(column)
+    return said, ignored
 
 
 async def _check_page(
@@ -231,9 +288,11 @@ async def _check_page(
         form.faults[place] = f"The file leaves this open: {fault.found} on {where}. What would do: {answers}."
     mapping = None if report is None else report.mapping
     if report is None:
-        mapping = await asyncio.to_thread(_outline, desk, form)
+        mapping, is_as_said = await asyncio.to_thread(_outline, desk, form)
+        if not is_as_said:
+            form.drop("map", "ignored")
     wrong = [fault for fault in faults if not fault.expected.startswith(QUESTION)]
-    return desk.page(
+    return await desk.page(
         "rates_check.html",
         request,
         form=form,
@@ -256,12 +315,17 @@ async def _check_page(
     )
 
 
-def _outline(desk: Desk, form: Filled) -> DeckMapping | None:
+def _outline(desk: Desk, form: Filled) -> tuple[DeckMapping | None, bool]:
+    """The columns, and whether they are as a person said: what cannot be is left out, so that it can be put right."""
     path = desk.uploads.path(form["upload"])
     try:
-        return None if path is None else outline_deck(path.read_bytes(), _mapped(form))
-    except (Invalid, OSError):
-        return None
+        content = b"" if path is None else path.read_bytes()
+    except OSError:
+        return None, True
+    try:
+        return outline_deck(content, _mapped(form), _ignored(form)), True
+    except Invalid:
+        return outline_deck(content, {}), False
 
 
-deck_upload_routes = (check_deck, read_again, apply_deck)
+deck_upload_routes = (check_deck, read_again, apply_deck, forget_reading)

@@ -19,6 +19,11 @@ class Filled:
         """What was typed, apart at blanks, commas and ends of lines."""
         return self[name].replace(",", " ").split()
 
+    def drop(self, *names: str) -> None:
+        """What was typed there cannot be meant."""
+        for name in names:
+            self._typed.pop(name, None)
+
     @property
     def is_faulty(self) -> bool:
         return bool(self.faults)

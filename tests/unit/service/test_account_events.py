@@ -297,6 +297,25 @@ def test_a_block_comes_after_what_led_to_it(house: "House") -> None:
     ]  # fmt: skip
 
 
+def test_a_rule_that_cannot_be_judged_is_told_once_an_hour(house: "House") -> None:
+    """With its error, for each account; one in shadow refuses nobody, and is not told."""
+    listen(house, RecordType.RULE_FAILED)
+    bad = "condition = 'int(custom) > 5'\neffect = 'refuse'\n"
+    house.apply_rules(f"[[rule]]\nname = 'watch'\n{bad}\n[[rule]]\nname = 'bad'\n{bad}mode = 'binding'\n")
+    for user in ("alice", "bob"):
+        house.open(user, "1")
+    for name, user in (("a", "alice"), ("b", "alice"), ("c", "bob")):
+        house.hear(house.arrived(name, user=user))
+    house.tick(3_600)
+    house.hear(house.arrived("d"))
+    told = heard(house)
+    assert [(each["type"], each["data"]["account"], each["data"]["call_id"]) for each in told] == [
+        ("rule.failed", "alice", "a"), ("rule.failed", "bob", "c"), ("rule.failed", "alice", "d"),
+    ]  # fmt: skip
+    assert (told[0]["data"]["rule"], told[0]["data"]["window"]) == ("bad", "2026-11-23T12Z")
+    assert told[0]["data"]["error"]
+
+
 def test_an_emergency_call_is_told(house: "House") -> None:
     """Of callers with an account and without, also when the third call is refused; once for each call, and nothing else."""
     listen(house)

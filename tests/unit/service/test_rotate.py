@@ -154,6 +154,7 @@ def test_settings_take_what_this_version_honours() -> None:
             "low_balance=5.00",
             "home_country=SE",
             "emergency_numbers=112,116117",
+            "redirect_seconds=60",
             "markup=25%",
             "markup_fee=0.01",
             "markup_increments=30/6",

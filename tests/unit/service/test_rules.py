@@ -260,6 +260,23 @@ def facts_of(house: "House", rules: RuleSet, call: Any, now: datetime | None = N
     return rule_facts(rules, facts, rate)
 
 
+@pytest.mark.parametrize(
+    ("to", "abroad", "at_home"),
+    [
+        ("+46701740605", "elevated", "low"),
+        ("+4930123456", "low", "low"),
+        ("+46900123456", "high", "high"),
+        ("+46123", "", ""),
+    ],
+)
+def test_a_number_has_its_risk_class(alice: "House", to: str, abroad: str, at_home: str) -> None:
+    """The one that the limit `risk_classes` goes by, which depends on where the application is at home."""
+    rules = rules_of(rule("risk_class == 'high'"))
+    assert facts_of(alice, rules, alice.arrived(to=to))["risk_class"] == abroad
+    alice.set_application("home_country=SE")
+    assert facts_of(alice, rules, alice.arrived(to=to))["risk_class"] == at_home
+
+
 def test_days_begin_where_the_document_says(alice: "House") -> None:
     """Half past eleven in the evening of Monday in UTC is Tuesday in Stockholm."""
     text = rule("hour == 0 && minute == 30 && weekday == 2 && date == '2026-11-24'")

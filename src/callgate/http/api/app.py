@@ -43,6 +43,7 @@ from callgate.http.api.lists import (
     remove_entry,
     show_list,
 )
+from callgate.http.api.mappings import forget_mapping, list_mappings
 from callgate.http.api.money import adjust_account, refund_call, show_statement
 from callgate.http.api.quotes import show_quote
 from callgate.http.api.reference import describe_api, methods_of, page_of, policy_of_page
@@ -120,7 +121,7 @@ def build_api(desk: Desk) -> Litestar:
             list_calls, show_call, show_replay, hang_up, stream_events,
             place_callout,
             list_records,
-            list_dids, add_did, remove_did,
+            list_dids, add_did, remove_did, list_mappings, forget_mapping,
             list_lists, put_list, show_list, delete_list, add_entries, remove_entry,
             list_deliveries, resend_delivery, resend_deliveries,
             list_endpoints, add_endpoint, show_endpoint, change_endpoint, drop_endpoint, rotate_secret, test_endpoint,

@@ -16,7 +16,7 @@ from callgate.http.api.desk import ApiRequest, TheDesk
 from callgate.http.api.paging import Cursor, Limit, Page, page, read_cursor
 from callgate.money import parse_currency
 from callgate.rating.deck_change import ImportMode
-from callgate.rating.deck_options import read_columns, read_options
+from callgate.rating.deck_options import Said, read_columns
 from callgate.service.books import DeckHead
 from callgate.service.import_alone import prepare_by_size
 from callgate.service.import_deck import DeckImport, check_deck_name, import_file
@@ -96,9 +96,13 @@ async def put_deck(
     allow_free: FromQuery[str | None] = None,
     effective: FromQuery[str | None] = None,
     map_: Annotated[list[str] | None, QueryParameter(name="map", description="FIELD=COLUMN, repeated.")] = None,
+    ignore: Annotated[list[str] | None, QueryParameter(name="ignore", description="A column, repeated.")] = None,
+    supplier: FromQuery[str] = "",
+    afresh: FromQuery[bool] = False,  # noqa: FBT002 - a query
 ) -> Response[ImportReport]:
     """Import the file in the body: CSV, gzipped CSV or an Excel workbook. With `dry_run` nothing changes. A file with faults
-    changes nothing; `errors` has all of them, each with line and column.
+    changes nothing; `errors` has all of them, each with line and column. What was said of the `supplier`'s last file with the
+    same header is said of this one, unless it is read `afresh`.
     """
     check_deck_name(name)
     asked = parse_currency(currency, "currency") if currency is not None else None
@@ -107,7 +111,12 @@ async def put_deck(
         "rate_unit": rate_unit, "nanp": nanp, "default_row": default_row, "allow_free": allow_free, "effective": effective,
         "currency": asked,
     }  # fmt: skip
-    options = read_options(words, read_columns(map_ or []))
+    said = Said(
+        answers={option: word for option, word in words.items() if word is not None},
+        columns=read_columns(map_ or []),
+        ignored=tuple(ignore or ()),
+    )
+    said.options()  # what is wrong with it is said before the file is received
     with tempfile.TemporaryDirectory(prefix="callgate-") as folder:
         path = Path(folder) / "deck"
         size = await _receive(request, path)
@@ -118,8 +127,9 @@ async def put_deck(
             mode=mode,
             currency=asked,
             default_currency=desk.default_currency,
-            options=options,
+            said=said,
             now=desk.clock(),
+            supplier=supplier,
         )
         try:
             prepared = await import_file(
@@ -128,6 +138,7 @@ async def put_deck(
                 is_dry_run=dry_run,
                 who=request.auth.name,
                 prepare=prepare_by_size(size),
+                recalls=not afresh,
             )
         except RateDeckInvalid as invalid:
             report = report_faults(name, asked or desk.default_currency, invalid, is_dry_run=dry_run)

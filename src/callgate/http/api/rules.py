@@ -135,6 +135,7 @@ async def try_rules(
     application, now = desk.application(app), desk.clock()
     tried = trial_in(await request.body(), is_json(request))
     async with backtest_turn() as rest:
+        mappings = await desk.store.supplier_mappings()
         files = {name: (f"decks.{name}", text.encode()) for name, text in tried.decks.items()}
         return await backtest(
             desk.store,
@@ -142,7 +143,7 @@ async def try_rules(
             application,
             Trial(
                 rules=None if tried.document is None else read_document(tried.document, SOURCE),
-                decks=await asyncio.to_thread(read_trial_decks, desk.catalog, files, now),
+                decks=await asyncio.to_thread(read_trial_decks, desk.catalog, files, now, mappings),
                 lists=[
                     trial_list(
                         desk.catalog, application, name, each.kind, read_entries(each.entries, f"lists.{name}.entries")

@@ -56,6 +56,11 @@ FACTS: dict[str, Fact] = {
         "`personal_number`, `pager`, `uan`, `voicemail`, `satellite` or `unknown`; empty for what is no number",
         "mobile",
     ),
+    "risk_class": Fact(
+        Kind.STRING,
+        "`low`, `elevated` or `high`, as the limit `risk_classes` has it; empty for what is no number",
+        "elevated",
+    ),
     "is_priced": Fact(Kind.BOOL, "Whether the account's deck has a price for the destination", True),
     "rate_per_minute": Fact(Kind.DOUBLE, "That price, in units of the account's currency; 0 when there is none", 0.02),
     "hour": Fact(Kind.INT, "Hour of the day, 0 to 23, in the document's `time_zone`", 13),

@@ -69,6 +69,11 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
         return "" if self.decisive is None or self.is_failed else self.decisive.text
 
     @property
+    def failed(self) -> Match | None:
+        """The binding rule that could not be judged: it ended the search."""
+        return self.matches[-1] if self.is_failed else None
+
+    @property
     def errors(self) -> tuple[Match, ...]:
         return tuple(match for match in self.matches if match.error)
 
