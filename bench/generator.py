@@ -106,7 +106,7 @@ class Load:
         self._rate = rate
         self._seconds = seconds
         self._is_over = False
-        self._idle: list[Connection] = []
+        self._idle: deque[Connection] = deque()  # in turns: one that rests for seconds is closed by its server
         self._late: deque[float] = deque()  # when each call was due that found no free connection
         self._latencies = array("d")
         self._in_time = 0
@@ -118,7 +118,7 @@ class Load:
         """Send until the time is over, wait for the last answers; returns for how many seconds it sent."""
         started = time.perf_counter()
         self._ends_at = started + self._seconds
-        self._idle = connections
+        self._idle.extend(connections)
         if self._rate is None:
             for _ in range(len(connections)):
                 self._next(started)
@@ -149,7 +149,7 @@ class Load:
 
     def _next(self, due_at: float) -> None:
         self._under_way += 1
-        self._idle.pop().send(next(self._calls), due_at)
+        self._idle.popleft().send(next(self._calls), due_at)
 
     def _stop(self, now: float) -> None:
         if not self._is_over:

@@ -821,7 +821,7 @@ def test_few_are_on_their_way_while_calls_are_decided() -> None:
             under_way += 1
             most = max(most, under_way)
             await request.read()
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
             under_way, done = under_way - 1, done + 1
             return web.Response(status=204)
 

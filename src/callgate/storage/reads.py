@@ -40,7 +40,7 @@ from callgate.storage.figure_reads import FigureReads
 from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, to_operator, to_session
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_named, select_one
-from callgate.storage.watch_reads import AT, AT_OF_FEW, NAMED_AT_ONCE, WatchReads
+from callgate.storage.watch_reads import NAMED_AT_ONCE, WatchReads, owned_by
 
 AT_LIMIT_FOR = timedelta(minutes=10)
 """How long after a call was refused for too many at once those of its account are asked about before all others."""
@@ -48,9 +48,9 @@ AT_LIMIT_FOR = timedelta(minutes=10)
 MAX_MAPPINGS = 1_000
 """Headers of suppliers that are looked at, at most."""
 
-_AT_LIMIT = """SELECT c.application, c.call_id FROM usages AS u CROSS JOIN calls AS c
-    WHERE c.application = u.application AND c.account = u.account AND c.hold_state = 'open'
-    AND u.at_limit_at > ? AND c.ask_at <= ? ORDER BY c.ask_at LIMIT ?"""
+_AT_LIMIT = """SELECT c.application, c.call_id FROM calls AS c CROSS JOIN usages AS u
+    WHERE c.ask_at <= ? AND u.application = c.application AND u.account = c.account AND u.at_limit_at > ?
+    ORDER BY c.ask_at LIMIT ?"""
 
 
 class Reads(WatchReads, FigureReads, ABC):
@@ -206,19 +206,13 @@ class Reads(WatchReads, FigureReads, ABC):
     ) -> Sequence[Call]:
         if application is None and account is not None:
             return await self._calls_of_account(account, only_live=only_live, before=before, limit=limit)
-        conditions = ["hold_state = 'open'"] if only_live else []  # a live call's is; an index has those alone
-        at = AT_OF_FEW if only_live else AT
-        values: list[object] = []
-        for name, value in (("application", application), ("account", account)):
-            if value is not None:
-                conditions.append(f"{name} = ?")
-                values.append(value)
+        conditions, values = owned_by(application, account, only_live=only_live)
         if before is not None:
-            conditions.append(f"({at}, application, call_id) < (?, ?, ?)")
+            conditions.append("(decided_at, application, call_id) < (?, ?, ?)")
             values += (rows.to_us(before.decided_at), *before.key)
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
         statement = f"""{select("calls", rows.CALL)} {where}
-            ORDER BY {at} DESC, application DESC, call_id DESC LIMIT ?"""
+            ORDER BY decided_at DESC, application DESC, call_id DESC LIMIT ?"""
         return [rows.to_call(row) for row in await self.fetch(statement, *values, limit)]
 
     async def _calls_of_account(
@@ -261,7 +255,7 @@ class Reads(WatchReads, FigureReads, ABC):
 
     async def calls_to_ask(self, now: datetime, limit: int) -> Sequence[CallKey]:
         since = rows.to_us(now - AT_LIMIT_FOR)
-        hurried = await self.fetch(_AT_LIMIT, since, rows.to_us(now), limit)
+        hurried = await self.fetch(_AT_LIMIT, rows.to_us(now), since, limit)
         first = dict.fromkeys(CallKey(*row) for row in hurried)
         if len(first) < limit:
             first |= dict.fromkeys(await self._due("ask_at", now, limit))

@@ -6,4 +6,4 @@ A new column, in both engines: add `versions/NNNN_what_it_is_for.py` with one st
 is also named in `rows.DECIDED`. Give the column a `DEFAULT` or let it be null, since databases have rows already.
 """
 
-SCHEMA = "0029"
+SCHEMA = "0030"

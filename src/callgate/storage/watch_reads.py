@@ -28,10 +28,6 @@ LOOKED_THROUGH_LIGHTLY = 40_000
 NAMED_AT_ONCE = 500
 """Calls that one statement asks for by their keys."""
 
-AT = "decided_at"
-AT_OF_FEW = "decided_at + 0"
-"""Where an index has the few calls that are wanted alone: by time, SQLite would look through all that ever were."""
-
 REFUSED_AMONG = 4
 """Times as many calls are looked through for refused ones as are wanted of them."""
 
@@ -52,10 +48,9 @@ class WatchReads(ABC):
     async def fetch(self, statement: str, *values: object) -> Sequence[Row]: ...
 
     async def live_calls(self, application: str | None, limit: int) -> Sequence[LiveCall]:
-        mine, named = _of(application)
-        # Few calls are open, and an index has those alone: by time, SQLite would look through all that ever were.
-        statement = f"{select('calls', _LIVE)} WHERE hold_state = 'open'{mine} ORDER BY decided_at + 0 DESC LIMIT ?"
-        return [_to_live(tuple(row)) for row in await self.fetch(statement, *named, limit)]
+        conditions, values = owned_by(application, None, only_live=True)
+        statement = f"{select('calls', _LIVE)}{_where(conditions)} ORDER BY decided_at DESC LIMIT ?"
+        return [_to_live(tuple(row)) for row in await self.fetch(statement, *values, limit)]
 
     async def live_named(self, keys: Sequence[CallKey]) -> Sequence[LiveCall]:
         found: list[LiveCall] = []
@@ -105,24 +100,23 @@ class WatchReads(ABC):
     async def _search(self, wanted: CallFilter, before: datetime | None, limit: int) -> Found:
         """The part of an index that has what is wanted, and within it a sieve, which looks through so many at most."""
         part, values = _part_of(wanted)
-        at = AT_OF_FEW if wanted.outcome == "live" else AT
         sieve, sifted = _sieve_of(wanted)
         since = None if wanted.since is None else rows.to_us(wanted.since)
         if (until := min((at for at in (before, wanted.until) if at is not None), default=None)) is not None:
-            part.append(f"{at} < ?")
+            part.append("decided_at < ?")
             values.append(rows.to_us(until))
         is_cut = False
         if sieve:
             most = LOOKED_THROUGH_LIGHTLY if _is_light(wanted) else LOOKED_THROUGH
-            statement = f"SELECT decided_at FROM calls{_where(part)} ORDER BY {at} DESC LIMIT 1 OFFSET ?"  # noqa: S608
+            statement = f"SELECT decided_at FROM calls{_where(part)} ORDER BY decided_at DESC LIMIT 1 OFFSET ?"  # noqa: S608
             found = await self.fetch(statement, *values, most)
             is_cut = bool(found) and (since is None or found[0][0] > since)
             since = int(found[0][0]) if is_cut else since
         if since is not None:
-            part.append(f"{at} >= ?")
+            part.append("decided_at >= ?")
             values.append(since)
         statement = f"""{select("calls", rows.CALL)}{_where([*part, *sieve])}
-            ORDER BY {at} DESC, application DESC, call_id DESC LIMIT ?"""
+            ORDER BY decided_at DESC, application DESC, call_id DESC LIMIT ?"""
         calls = [rows.to_call(row) for row in await self.fetch(statement, *values, *sifted, limit)]
         if len(calls) == limit:
             return Found(calls, calls[-1].decided_at)
@@ -147,18 +141,25 @@ def _of(application: str | None) -> tuple[str, tuple[str, ...]]:
     return ("", ()) if application is None else (" AND application = ?", (application,))
 
 
+def owned_by(application: str | None, account: str | None, *, only_live: bool) -> tuple[list[str], list[object]]:
+    """Whose calls are looked at: conditions and their values.
+
+    A live call's hold is open, and an index has those alone, by time. Their owners are written so that no index of all calls
+    has them: SQLite would take it, and look through all that ever were.
+    """
+    conditions, behind = (["hold_state = 'open'"], " || ''") if only_live else ([], "")
+    asked = [(name, value) for name, value in (("application", application), ("account", account)) if value is not None]
+    conditions += [f"{name}{behind} = ?" for name, _ in asked]
+    return conditions, [value for _, value in asked]
+
+
 def _where(conditions: Sequence[str]) -> str:
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def _part_of(wanted: CallFilter) -> tuple[list[str], list[object]]:
     """What an index has together, in the order of time: conditions and their values."""
-    conditions = ["hold_state = 'open'"] if wanted.outcome == "live" else []
-    values: list[object] = []
-    for name, value in (("application", wanted.application), ("account", wanted.account)):
-        if value is not None:
-            conditions.append(f"{name} = ?")
-            values.append(value)
+    conditions, values = owned_by(wanted.application, wanted.account, only_live=wanted.outcome == "live")
     if not conditions and wanted.is_of_refused:
         conditions = ["refusal IS NOT NULL"]
     elif not conditions and wanted.outcome == "flagged":

@@ -61,7 +61,7 @@ async def list_accounts(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     if not desk.applications:
         nothing: dict[str, Any] = {"listed": Listed((), None, filters), "app": "", "applications": (), "statuses": ()}
         form = form_of(request)
-        return as_file(form, (), None, "accounts") if form else desk.page("accounts.html", request, **nothing)
+        return as_file(form, (), None, "accounts") if form else await desk.page("accounts.html", request, **nothing)
     app = desk.application(filters["app"])
     found = await _found(desk, app, filters)
     items = [report_account(*each) for each in found.items]
@@ -71,7 +71,7 @@ async def list_accounts(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     del filters["after"], filters["app"]
     listed = Listed(items, following, filters, is_cut=found.is_cut)
     standings = await _standings(desk, app, [item.id for item in items])
-    return desk.page(
+    return await desk.page(
         "accounts.html",
         request,
         listed=listed,
@@ -104,7 +104,7 @@ async def _found(desk: Desk, app: str, filters: Mapping[str, str]) -> Looked[Ope
 async def ask_account(desk: AtDesk, request: AnyRequest) -> Response[str]:
     """The form of a new account."""
     desk.at_least(Role.ADMIN)
-    return _new_account_page(desk, request, Filled(currency="USD", deck="standard", credit_limit="0"))
+    return await _new_account_page(desk, request, Filled(currency="USD", deck="standard", credit_limit="0"))
 
 
 @post("/accounts/new")
@@ -126,12 +126,14 @@ async def open_account(desk: AtDesk, request: AnyRequest, data: Form) -> Respons
         raise
     except Error as error:
         places = {"account id": "id", "currency": "currency", "credit_limit": "credit_limit", "identity": "identities"}
-        return _new_account_page(desk, request, form.blame(error, places, "deck" if "deck" in str(error) else "id"))
+        return await _new_account_page(
+            desk, request, form.blame(error, places, "deck" if "deck" in str(error) else "id")
+        )
     return desk.done(request, _path(job.application, job.account), f"Account {job.account} is open.")
 
 
-def _new_account_page(desk: Desk, request: AnyRequest, form: Filled) -> Response[str]:
-    return desk.page(
+async def _new_account_page(desk: Desk, request: AnyRequest, form: Filled) -> Response[str]:
+    return await desk.page(
         "account_new.html",
         request,
         form=form,
@@ -167,7 +169,7 @@ async def show_statement(desk: AtDesk, request: AnyRequest, account: FromPath[st
     following = None if behind is None else query(request, before=_mark(behind))
     if form:
         return as_file(form, lines, following, f"statement-{account}")
-    return desk.page(
+    return await desk.page(
         "statement.html",
         request,
         account={"id": account, "application": key.application},
@@ -325,7 +327,7 @@ async def _account_page(desk: Desk, request: AnyRequest, account: str, faulty: M
     found = await desk.store.search_calls(wanted, before=None, limit=CHARTED_CALLS)
     calls = [report_call(call, now) for call in found.calls[:CALLS_SHOWN]]
     standing = (await _standings(desk, key.application, [account])).get(account)
-    return desk.page(
+    return await desk.page(
         "account.html",
         request,
         account=report,

@@ -76,7 +76,7 @@ def _is_wanted(application: ApplicationLine, filters: Mapping[str, str]) -> bool
 async def _list(
     desk: Desk, request: AnyRequest, items: list[ApplicationLine], filters: Mapping[str, str], form: Filled
 ) -> Response[str]:
-    return desk.page(
+    return await desk.page(
         "applications.html",
         request,
         listed=Listed(items, None, filters),
@@ -140,7 +140,7 @@ async def _page(
         "settings": Filled(words),
         "limits": Filled(to_fill(shown(filled(application.row.limits, APPLICATION_DEFAULTS)))),
     }
-    return desk.page(
+    return await desk.page(
         "application.html",
         request,
         application=_line(application, desk.clock()),
@@ -273,7 +273,7 @@ async def set_status(desk: AtDesk, request: AnyRequest, key: FromPath[str], data
 async def ask_doctor(desk: AtDesk, request: AnyRequest) -> Response[str]:
     """The form of a request that failed."""
     desk.at_least(Role.OPERATOR)
-    return _doctor_page(desk, request, Filled(), None)
+    return await _doctor_page(desk, request, Filled(), None)
 
 
 @post("/applications/doctor")
@@ -284,7 +284,7 @@ async def diagnose(desk: AtDesk, request: AnyRequest, data: Form) -> Response[st
     try:
         captured = read_capture(form["request"].replace("\r\n", "\n").lstrip("\n").encode())
     except Invalid as error:
-        return _doctor_page(desk, request, form.blame(error, {}, "request"), None)
+        return await _doctor_page(desk, request, form.blame(error, {}, "request"), None)
     provider = PROVIDERS[next(iter(PROVIDERS))]
     secrets = {key: application.secrets_at(now) for key, application in desk.applications.items()}
     asked, _, _ = (form["path"].strip() or captured.path).partition("?")
@@ -293,12 +293,14 @@ async def diagnose(desk: AtDesk, request: AnyRequest, data: Form) -> Response[st
     if found.ingredient is not None and came != asked:
         other = provider.diagnose(msgspec.structs.replace(captured, path=came), secrets, now, freshness_s=None)
         found = other if other.ingredient is None else found
-    return _doctor_page(desk, request, form, (found.ingredient, found.explanation))
+    return await _doctor_page(desk, request, form, (found.ingredient, found.explanation))
 
 
-def _doctor_page(desk: Desk, request: AnyRequest, form: Filled, found: tuple[str | None, str] | None) -> Response[str]:
+async def _doctor_page(
+    desk: Desk, request: AnyRequest, form: Filled, found: tuple[str | None, str] | None
+) -> Response[str]:
     status = 422 if form.is_faulty else 200
-    return desk.page("signature_doctor.html", request, form=form, found=found, status_code=status)
+    return await desk.page("signature_doctor.html", request, form=form, found=found, status_code=status)
 
 
 def _settings(settings: ApplicationSettings) -> dict[str, str]:

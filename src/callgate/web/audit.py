@@ -62,7 +62,7 @@ async def list_audit(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     following = None if found.last is None else query(request, before=str(found.last.id))
     if form := form_of(request):
         return as_file(form, items, following, "audit")
-    return desk.page(
+    return await desk.page(
         "audit.html",
         request,
         listed=Listed(items, following, filters, is_cut=found.is_cut),

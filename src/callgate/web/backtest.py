@@ -70,7 +70,7 @@ async def ask_backtest(desk: AtDesk, request: AnyRequest) -> Response[str]:
         "list_kind": ListKind.DENY.value,
     }
     first |= {"rules": "on"} if report.document.strip() else {}
-    return _page(desk, request, Filled(first))
+    return await _page(desk, request, Filled(first))
 
 
 @post(paths("/rules/backtest"))
@@ -85,18 +85,18 @@ async def run_backtest(desk: AtDesk, request: AnyRequest, data: Form) -> Respons
         report = await _judged(desk, form, app, trial, since)
     except RulesInvalid as error:
         form.faults["document"] = told_first("This document cannot be tried", error.faults)
-        return _page(desk, request, form, faults=error.faults)
+        return await _page(desk, request, form, faults=error.faults)
     except RateDeckInvalid as error:
         form.faults["rows"] = told_first("These rows cannot be tried", error.faults)
-        return _page(desk, request, form, faults=error.faults)
+        return await _page(desk, request, form, faults=error.faults)
     except ListInvalid as error:
         form.faults["entries"] = told_first("These numbers cannot be tried", error.faults)
-        return _page(desk, request, form)
+        return await _page(desk, request, form)
     except (Invalid, Conflict, NotFound) as error:
-        return _page(desk, request, _blamed(form, error))
+        return await _page(desk, request, _blamed(form, error))
     if kind := form_of(request):
         return as_file(kind, report.changes, None, f"backtest-{app}")
-    return _page(desk, request, form, report=report)
+    return await _page(desk, request, form, report=report)
 
 
 async def _judged(desk: Desk, form: Filled, app: str, trial: Trial, since: datetime) -> BacktestReport:
@@ -143,7 +143,7 @@ async def _trial(desk: Desk, form: Filled, app: str) -> Trial:
     return Trial(rules=rules, decks=decks, lists=lists)
 
 
-def _page(
+async def _page(
     desk: Desk,
     request: AnyRequest,
     form: Filled,
@@ -151,7 +151,7 @@ def _page(
     report: BacktestReport | None = None,
     faults: Sequence[RuleFault | DeckFault] = (),
 ) -> Response[str]:
-    return desk.page(
+    return await desk.page(
         "backtest.html",
         request,
         form=form,

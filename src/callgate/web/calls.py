@@ -54,19 +54,21 @@ async def list_calls(desk: AtDesk, request: AnyRequest) -> Response[Any]:
         before = read_time(filters["before"], "before", now)
     except Invalid as error:
         form.blame(error, {"since": "since", "until": "until"}, "since")
-        return _calls_page(desk, request, form, Found((), None), None)
+        return await _calls_page(desk, request, form, Found((), None), None)
     found = await desk.store.search_calls(wanted, before=before, limit=SHOWN)
     following = query(request, before=found.looked_until.isoformat()) if found.looked_until is not None else None
     if kind := form_of(request):
         return as_file(kind, [report_call(call, now) for call in found.calls], following, "calls")
-    return _calls_page(desk, request, form, found, following)
+    return await _calls_page(desk, request, form, found, following)
 
 
-def _calls_page(desk: Desk, request: AnyRequest, form: Filled, found: Found, following: str | None) -> Response[str]:
+async def _calls_page(
+    desk: Desk, request: AnyRequest, form: Filled, found: Found, following: str | None
+) -> Response[str]:
     now = desk.clock()
     lines = [view_line(report_call(call, now)) for call in found.calls]
     names = ("number", "account", "outcome", "since", "until", "app")
-    return desk.page(
+    return await desk.page(
         "calls.html",
         request,
         listed=Listed(lines, following, {name: form[name] for name in names}),
@@ -121,7 +123,7 @@ async def show_call(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     now = desk.clock()
     report = report_call(call, now)
     records = await desk.store.records_of_call(key)
-    return desk.page(
+    return await desk.page(
         "call.html",
         request,
         call=report,

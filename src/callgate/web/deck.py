@@ -39,7 +39,7 @@ async def show_deck(desk: AtDesk, request: AnyRequest, name: FromPath[str]) -> R
     following = None if found.last is None else query(request, after=str(found.last[0]))
     if form:
         return as_file(form, items, following, named)
-    return desk.page(
+    return await desk.page(
         "deck.html",
         request,
         deck=named,

@@ -292,7 +292,7 @@ async def _check_page(
         if not is_as_said:
             form.drop("map", "ignored")
     wrong = [fault for fault in faults if not fault.expected.startswith(QUESTION)]
-    return desk.page(
+    return await desk.page(
         "rates_check.html",
         request,
         form=form,

@@ -59,7 +59,7 @@ async def _list(desk: Desk, request: AnyRequest, recover: Filled) -> Response[An
     following = None if found.last is None else query(request, before=found.last.id)
     if form := form_of(request):
         return as_file(form, items, following, "deliveries")
-    return desk.page(
+    return await desk.page(
         "deliveries.html",
         request,
         listed=Listed(items, following, filters, is_cut=found.is_cut),
@@ -98,7 +98,7 @@ async def show_delivery(desk: AtDesk, request: AnyRequest, delivery: FromPath[st
     found = await desk.store.delivery(delivery)
     if found is None:
         raise NotFoundException(detail="There is no such delivery, or it was delivered long ago and forgotten.")
-    return desk.page("delivery.html", request, delivery=report_delivery(found), body=indented(found.body))
+    return await desk.page("delivery.html", request, delivery=report_delivery(found), body=indented(found.body))
 
 
 @post("/deliveries/recover")

@@ -240,22 +240,30 @@ class Desk:
 
     # -- answers -----------------------------------------------------------------------------------------------------------
 
-    def page(self, name: str, request: AnyRequest, *, status_code: int = 200, **values: Any) -> Response[str]:
+    async def page(self, name: str, request: AnyRequest, *, status_code: int = 200, **values: Any) -> Response[str]:
         """Render a page, with what every page shows: who is signed in, where one can go, and what has just been done."""
+        html = await self.pages.draw(name, **self._on_every_page(request), **values)
+        return self._answer(request, html, status_code)
+
+    def short_page(self, name: str, request: AnyRequest, *, status_code: int = 200, **values: Any) -> Response[str]:
+        """The same at once, for what is said of errors."""
+        html = self.pages.render(name, **self._on_every_page(request), **values)
+        return self._answer(request, html, status_code)
+
+    def _on_every_page(self, request: AnyRequest) -> dict[str, Any]:
         token: Token | None = request.scope.get("auth")
-        said = unquote(request.cookies.get(SAID, ""))
-        html = self.pages.render(
-            name,
-            root=root_of(request.scope["raw_path"]),
-            is_open=self.is_open,
-            now=self.clock(),
-            visitor=token,
-            may_operate=token is not None and RANK[token.role] >= RANK[Role.OPERATOR],
-            may_configure=token is not None and RANK[token.role] >= RANK[Role.ADMIN],
-            navigation=navigation(request.scope["path"], is_bound=token.application is not None) if token else (),
-            said=said if token is not None else "",
-            **values,
-        )
+        return {
+            "root": root_of(request.scope["raw_path"]),
+            "is_open": self.is_open,
+            "now": self.clock(),
+            "visitor": token,
+            "may_operate": token is not None and RANK[token.role] >= RANK[Role.OPERATOR],
+            "may_configure": token is not None and RANK[token.role] >= RANK[Role.ADMIN],
+            "navigation": navigation(request.scope["path"], is_bound=token.application is not None) if token else (),
+            "said": _said(request),
+        }
+
+    def _answer(self, request: AnyRequest, html: str, status_code: int) -> Response[str]:
         fresh = ""
         if form_token.has_forms(html):
             browser = _browser_of(request) or (fresh := form_token.new_browser())
@@ -263,7 +271,7 @@ class Desk:
         response = Response(html, media_type=MediaType.HTML, status_code=status_code)
         if fresh:
             response.set_cookie(strict_cookie(request, form_token.COOKIE, fresh))
-        if said and token is not None:
+        if _said(request):
             response.set_cookie(strict_cookie(request, SAID, "", 0))
         return response
 
@@ -277,7 +285,7 @@ class Desk:
         self, request: AnyRequest, *, status_code: int = 200, fault: str = "", tried: str = "", openid_fault: str = ""
     ) -> Response[str]:
         """`tried` is the name under which signing in failed, empty for a token; `openid_fault` what is wrong at the provider."""
-        return self.page(
+        return self.short_page(
             "sign_in.html",
             request,
             status_code=status_code,
@@ -323,7 +331,12 @@ class Desk:
         return self.problem(request, 500, "This page could not be made; the server's log says why.")
 
     def problem(self, request: AnyRequest, status: int, detail: str) -> Response[str]:
-        return self.page("problem.html", request, status_code=status, status=status, detail=detail)
+        return self.short_page("problem.html", request, status_code=status, status=status, detail=detail)
+
+
+def _said(request: AnyRequest) -> str:
+    """What whoever is signed in has just done."""
+    return unquote(request.cookies.get(SAID, "")) if request.scope.get("auth") is not None else ""
 
 
 def _browser_of(request: AnyRequest) -> str:

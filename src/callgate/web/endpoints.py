@@ -71,7 +71,7 @@ async def list_endpoints(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     items = [report for report in map(report_endpoint, every) if _is_wanted(report, filters)]
     if form := form_of(request):
         return as_file(form, items, None, "endpoints")
-    return desk.page(
+    return await desk.page(
         "endpoints.html",
         request,
         listed=Listed(items, None, filters),
@@ -95,7 +95,7 @@ async def ask_endpoint(desk: AtDesk, request: AnyRequest) -> Response[str]:
     """The form of a new endpoint."""
     desk.over_all(Role.ADMIN)
     first = {"kind": WEBHOOK, "signing": HMAC, "id": f"{ID_PREFIX}{randomness.token_hex(8)}"}
-    return _new_page(desk, request, Filled(first))
+    return await _new_page(desk, request, Filled(first))
 
 
 @post("/endpoints/new")
@@ -135,14 +135,14 @@ async def add_endpoint(desk: AtDesk, request: AnyRequest, data: Form) -> Respons
     except StorageUnavailable:
         raise
     except (Invalid, Conflict) as error:
-        return _new_page(desk, request, _blamed(form, error))
+        return await _new_page(desk, request, _blamed(form, error))
     await desk.catalogs.refresh()
     log.info("endpoint.added", endpoint=endpoint.id, kind=kind, who=who.name)
     if secret or not shown:
         return desk.done(
             request, f"endpoints/{endpoint.id}", "It is added. Send it a test event to see whether it works."
         )
-    return _secret_page(desk, request, endpoint, shown, "is added")
+    return await _secret_page(desk, request, endpoint, shown, "is added")
 
 
 @get("/endpoints/{endpoint:str}")
@@ -234,7 +234,7 @@ async def rotate(desk: AtDesk, request: AnyRequest, endpoint: FromPath[str], dat
     log.info("endpoint.rotated", endpoint=endpoint, who=who.name)
     if credentials is not None:
         return desk.done(request, f"endpoints/{endpoint}", "It goes by the new credentials from now on.")
-    return _secret_page(desk, request, rotated, shown, "has a new secret")
+    return await _secret_page(desk, request, rotated, shown, "has a new secret")
 
 
 @post("/endpoints/{endpoint:str}/remove")
@@ -254,9 +254,9 @@ async def remove(desk: AtDesk, request: AnyRequest, endpoint: FromPath[str], dat
 # -- the pages ---------------------------------------------------------------------------------------------------------
 
 
-def _new_page(desk: Desk, request: AnyRequest, form: Filled) -> Response[str]:
+async def _new_page(desk: Desk, request: AnyRequest, form: Filled) -> Response[str]:
     connectors = tuple((name, f"CRM: {name}") for name in desk.tools.connectors())
-    return desk.page(
+    return await desk.page(
         "endpoint_new.html",
         request,
         form=form,
@@ -275,7 +275,7 @@ async def _page(desk: Desk, request: AnyRequest, endpoint: Endpoint, faulty: Map
     """The page of an endpoint, with the forms that were filled in wrongly as they were sent."""
     types = OF_CONNECTORS if endpoint.kind not in {WEBHOOK, EMAIL} else tuple(RecordType)
     found = await desk.store.deliveries(None, DELIVERIES_SHOWN, endpoint=endpoint.id)
-    return desk.page(
+    return await desk.page(
         "endpoint.html",
         request,
         endpoint=report_endpoint(endpoint),
@@ -292,9 +292,9 @@ async def _page(desk: Desk, request: AnyRequest, endpoint: Endpoint, faulty: Map
     )
 
 
-def _secret_page(desk: Desk, request: AnyRequest, endpoint: Endpoint, secret: str, what: str) -> Response[str]:
+async def _secret_page(desk: Desk, request: AnyRequest, endpoint: Endpoint, secret: str, what: str) -> Response[str]:
     """The one time that a secret is shown."""
-    return desk.page(
+    return await desk.page(
         "endpoint_secret.html",
         request,
         endpoint=report_endpoint(endpoint),

@@ -22,7 +22,7 @@ async def list_faults(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     items = [fault for fault in every if _is_wanted(fault, filters)]
     if form := form_of(request):
         return as_file(form, items, None, "faults")
-    return desk.page(
+    return await desk.page(
         "faults.html",
         request,
         listed=Listed(items, None, filters),

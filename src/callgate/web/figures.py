@@ -57,7 +57,7 @@ async def show_figures(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     if form := form_of(request):
         return as_file(form, [_line(bar) for bar in bars], None, "figures")
     end = first + HOUR * span.bar * len(bars)
-    return desk.page(
+    return await desk.page(
         "figures.html",
         request,
         charts=charts_of(bars, end),

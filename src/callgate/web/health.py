@@ -46,7 +46,7 @@ async def show_health(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     if form := form_of(request):
         return as_file(form, findings, None, "health")
     is_well = all(finding.is_well for finding in findings)
-    return desk.page("health.html", request, listed=Listed(findings, None, {}), is_well=is_well)
+    return await desk.page("health.html", request, listed=Listed(findings, None, {}), is_well=is_well)
 
 
 async def _database(desk: Desk) -> Finding:

@@ -1,6 +1,5 @@
 """The first page: calls that are up and calls that were, as they change."""
 
-import asyncio
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -22,10 +21,8 @@ from callgate.web.desk import AnyRequest, AtDesk, Desk
 from callgate.web.feed import Feed, Part
 from callgate.web.lists import as_file, form_of, given, query
 from callgate.web.search import fragment_of, holds
+from callgate.web.turns import Turns
 from callgate.web.view import SHOWN_LIVE, SHOWN_RECENT, WINDOW, Line, counters_of, live_line, recent_lines
-
-DRAWN_AT_ONCE = 10
-"""Rows that are drawn before callbacks have a turn: a millisecond."""
 
 FILED = 1_000
 """Calls in a file, which says where the next ones are."""
@@ -85,7 +82,7 @@ class LiveDesk:
         recent = await self._desk.store.recent_calls(self._application, SHOWN_RECENT)
         counters = counters_of(live, await self._count(now), now)
         return {
-            "counters": self._desk.pages.render("counters.html", counters=counters, root="./"),
+            "counters": await self._desk.pages.draw("counters.html", counters=counters, root="./"),
             "recent": await self._draw_recent(recent, now),
             "live": await self._draw_live(live),
         }
@@ -121,33 +118,30 @@ class LiveDesk:
 
     async def _draw_live(self, calls: Iterable[LiveCall]) -> dict[str, str]:
         before, self._drawn = self._drawn, {}
-        fresh = 0
+        turns = Turns()
         for call in calls:
+            await turns.another()
             key = f"{call.key.application}/{call.key.call_id}"
             known = before.get(key)
             if known is None or known[0] != call:
-                known = (call, self._desk.pages.render("live_row.html", line=live_line(call), root="./"))
-                fresh += 1
-                if fresh % DRAWN_AT_ONCE == 0:
-                    await asyncio.sleep(0)
+                known = (call, await self._desk.pages.draw("live_row.html", line=live_line(call), root="./"))
             self._drawn[key] = known
         return {key: html for key, (_, html) in self._drawn.items()}
 
     async def _draw_recent(self, calls: Iterable[Call], now: datetime) -> dict[str, str]:
         before, self._recent = self._recent, {}
         reports, self._reports = self._reports, {}
+        turns = Turns()
         for call in calls:
+            await turns.another()
             reported = reports.get(call.key)
             is_known = reported is not None and reported[0] == call
             self._reports[call.key] = reported if reported and is_known else (call, report_call(call, now))
-        fresh = 0
         for line in recent_lines(report for _, report in self._reports.values()):
+            await turns.another()
             known = before.get(line.key)
             if known is None or known[0] != line:
-                known = (line, self._desk.pages.render("recent_row.html", line=line, root="./"))
-                fresh += 1
-                if fresh % DRAWN_AT_ONCE == 0:
-                    await asyncio.sleep(0)
+                known = (line, await self._desk.pages.draw("recent_row.html", line=line, root="./"))
             self._recent[line.key] = known
         return {key: html for key, (_, html) in self._recent.items()}
 
@@ -170,7 +164,9 @@ async def show_live(desk: AtDesk, live: AtLive, request: AnyRequest) -> Response
         for name, part in parts.items()
         if isinstance(part, dict)
     }
-    return desk.page("live.html", request, counters=parts["counters"], rows=rows, number=number, same=query(request))
+    return await desk.page(
+        "live.html", request, counters=parts["counters"], rows=rows, number=number, same=query(request)
+    )
 
 
 def _has_it(row: str, fragment: str) -> bool:

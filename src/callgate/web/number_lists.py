@@ -56,14 +56,14 @@ async def list_lists(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     if form := form_of(request):
         return as_file(form, heads, None, "lists")
     del filters["app"]
-    return _lists_page(desk, request, app, heads, Filled(kind=ListKind.DENY.value), filters)
+    return await _lists_page(desk, request, app, heads, Filled(kind=ListKind.DENY.value), filters)
 
 
 async def _heads(desk: Desk, app: str) -> list[ListHead]:
     return [head for head in await desk.store.list_heads() if head.application == app]
 
 
-def _lists_page(  # noqa: PLR0913, PLR0917 - the list and the form beside it
+async def _lists_page(  # noqa: PLR0913, PLR0917 - the list and the form beside it
     desk: Desk,
     request: AnyRequest,
     app: str,
@@ -71,7 +71,7 @@ def _lists_page(  # noqa: PLR0913, PLR0917 - the list and the form beside it
     form: Filled,
     filters: Mapping[str, str] = NO_FILTERS,
 ) -> Response[str]:
-    return desk.page(
+    return await desk.page(
         "lists.html",
         request,
         listed=Listed(heads, None, filters),
@@ -97,7 +97,7 @@ async def open_list(desk: AtDesk, request: AnyRequest, data: Form) -> Response[A
         raise
     except Error as error:
         otherwise = "account" if isinstance(error, NotFound) else "name"
-        return _lists_page(desk, request, app, await _heads(desk, app), form.blame(error, {}, otherwise))
+        return await _lists_page(desk, request, app, await _heads(desk, app), form.blame(error, {}, otherwise))
     await desk.catalogs.refresh()
     return desk.done(request, f"lists/{name}?app={app}", f"List {name} is in force, and empty.")
 
@@ -116,7 +116,7 @@ async def _page(desk: Desk, request: AnyRequest, key: ListKey, form: Filled, fau
     following = None if found.last is None else query(request, after=str(found.last))
     if kind := form_of(request):
         return as_file(kind, [Entry(entry=each) for each in entries], following, key.name)
-    return desk.page(
+    return await desk.page(
         "list.html",
         request,
         head=head,

@@ -28,7 +28,7 @@ async def list_numbers(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     if not desk.applications:
         nothing: dict[str, Any] = {"listed": Listed((), None, filters), "app": "", "applications": ()}
         form = form_of(request)
-        return as_file(form, (), None, "numbers") if form else desk.page("numbers.html", request, **nothing)
+        return as_file(form, (), None, "numbers") if form else await desk.page("numbers.html", request, **nothing)
     app = desk.application(filters["app"])
     return await _page(desk, request, app, filters, Filled())
 
@@ -40,7 +40,7 @@ async def _page(desk: Desk, request: AnyRequest, app: str, filters: dict[str, st
     if kind := form_of(request):
         return as_file(kind, items, following, "numbers")
     del filters["after"], filters["app"]
-    return desk.page(
+    return await desk.page(
         "numbers.html",
         request,
         listed=Listed(items, following, filters),

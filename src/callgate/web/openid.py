@@ -71,7 +71,7 @@ async def finish_openid(house: NamedDependency[Desk], request: AnyRequest) -> Re
     await house.store_of(f"openid:{person.name}").perform(SignIn(session=session))
     house.openid_tries.forgive(address)
     log.info("sign_in.done", by="openid", role=person.role, application=person.application)
-    response = house.page("signed_in.html", request)
+    response = await house.page("signed_in.html", request)
     response.set_cookie(strict_cookie(request, COOKIE, clear, int(SESSION_LASTS.total_seconds())))
     response.set_cookie(_begun_cookie(request, "", 0))
     return response

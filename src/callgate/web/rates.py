@@ -37,7 +37,7 @@ async def list_decks(desk: AtDesk, request: AnyRequest) -> Response[Any]:
         return as_file(form, heads, None, "decks")
     asked = Filled(given(request, ("destination", "seconds", "account", "deck", "app")))
     quote, upload = await _quote(desk, asked), Filled(deck="standard", mode=ImportMode.REPLACE.value)
-    return _page(desk, request, heads, asked, quote, upload, ())
+    return await _page(desk, request, heads, asked, quote, upload, ())
 
 
 async def _quote(desk: Desk, asked: Filled) -> QuoteReport | None:
@@ -68,7 +68,7 @@ def _seconds(text: str) -> int:
     return int(text[:9])
 
 
-def _page(  # noqa: PLR0913, PLR0917 - the three parts of the page
+async def _page(  # noqa: PLR0913, PLR0917 - the three parts of the page
     desk: Desk,
     request: Request[Any, Any, State],
     heads: Sequence[DeckHead],
@@ -77,7 +77,7 @@ def _page(  # noqa: PLR0913, PLR0917 - the three parts of the page
     upload: Filled,
     faults: Sequence[DeckFault],
 ) -> Response[str]:
-    return desk.page(
+    return await desk.page(
         "rates.html",
         request,
         listed=Listed(heads, None, {"find": (request.query_params.get("find") or "").strip()}),
@@ -99,7 +99,7 @@ async def faulty_upload(
 ) -> Response[str]:
     """The page with the form of a deck that cannot be imported, as it was sent."""
     heads = list(await desk.store.deck_heads())
-    return _page(desk, request, heads, Filled(), None, form, faults)
+    return await _page(desk, request, heads, Filled(), None, form, faults)
 
 
 rate_routes = (list_decks, show_deck)

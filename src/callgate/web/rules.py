@@ -81,7 +81,7 @@ async def _page(  # noqa: PLR0913, PLR0917 - what the page shows
     in_force = report if not version else await rules_report(desk.store, app)
     versions = await desk.store.rules_versions(app, limit=VERSIONS_SHOWN)
     first = Filled(document=report.document or EXAMPLE, base=str(in_force.version))
-    return desk.page(
+    return await desk.page(
         "rules.html",
         request,
         app=app,

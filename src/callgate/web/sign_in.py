@@ -90,6 +90,6 @@ async def sign_out(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     if url is None or desk.openid is None:
         return Redirect("./", status_code=303, cookies=[forgotten])
     request.scope["auth"] = None
-    response = desk.page("signed_out.html", request, url=url, provider=desk.openid.name)
+    response = await desk.page("signed_out.html", request, url=url, provider=desk.openid.name)
     response.set_cookie(forgotten)
     return response

@@ -30,7 +30,7 @@ async def show_start(desk: AtDesk, request: AnyRequest) -> Response[str]:
     application = next(iter(desk.applications.values()), None)
     steps = [_application(application), _callbacks(application), _countries(application), _deck(desk)]
     steps += [await _account(desk, application), await _call(desk, application)]
-    return desk.page(
+    return await desk.page(
         "start.html",
         request,
         steps=steps,

@@ -102,7 +102,7 @@ def _rows(
 _REFUNDED = """SELECT coalesce(sum(amount_micros), 0) FROM transfers
     WHERE application = ? AND call_id = ? AND kind = 'refund'"""
 _OPEN_HOLDS = """SELECT count(*) FROM calls
-    WHERE application = ? AND account = ? AND hold_state = 'open' AND flags NOT LIKE '%emergency%'"""
+    WHERE application || '' = ? AND account || '' = ? AND hold_state = 'open' AND flags NOT LIKE '%emergency%'"""
 _EMERGENCIES = (
     f"{select('calls', rows.CALL)} WHERE application = ? AND caller = ? AND hold_state = 'open' AND rate IS NULL"
 )
