@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import described
 import msgspec
 import pytest
 from aiohttp import web
@@ -105,6 +106,8 @@ class Receiver:
 
     @property
     def calls(self) -> list[str]:
+        for heard in self.heard:
+            described.check(heard.body)
         return [heard.data["call_id"] for heard in self.heard]
 
 
