@@ -3,7 +3,8 @@
 A real server with a backlog of deliveries, a receiver in a process of its own, and emulated calls at a fixed rate. Rounds
 with deliveries and rounds without take turns, so that whatever else the machine does falls on both.
 
-    python tests/soak/beside_calls.py [--backlog N] [--rounds N] [--seconds N] [--calls-per-s N] [--json]
+    python tests/soak/beside_calls.py [--backlog N] [--rounds N] [--seconds N] [--calls-per-s N]
+        [--engine sqlite|postgres] [--json]
 """
 
 import argparse
@@ -12,6 +13,9 @@ import json
 import statistics
 import sys
 import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from multiprocessing import Pipe, Process
 from pathlib import Path
 from typing import Any
@@ -19,6 +23,7 @@ from typing import Any
 import million_calls as calls
 import records
 import uvloop
+from postgres import Postgres
 
 from callgate.app import build_store, build_vault, clock, opened
 from callgate.emulator.load.drive import Load, LoadPlan
@@ -36,31 +41,46 @@ MORE_MS, MORE = 2.0, 1.5
 """What p99 may be more with deliveries than without: so many milliseconds, or this times as much, whichever is more."""
 
 
-async def run(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    """Fill, serve, and take turns. Return the figures."""
+async def run(folder: Path, server: Postgres | None, asked: argparse.Namespace) -> dict[str, Any]:
+    """Fill, serve, and take turns. Return the figures. SQLite where there is no `server`."""
     ours, theirs = Pipe()
     receiver = Process(target=records.receive_for_ever, args=(theirs,), daemon=True)
     receiver.start()
-    path = folder / "gate.db"
-    settings = Settings(database_url=f"sqlite:///{path}", secret_key=new_key(), port=calls.free_port())
-    await calls.fill(settings)
     try:
-        store = build_store(settings)
-        async with opened(store):
-            endpoint = await _backlog(store, settings, ours.recv(), path, asked.backlog)
-            with calls.serving(folder, settings) as url:
-                return await _take_turns(store, endpoint, url, asked)
+        async with _database(folder, server) as (database_url, fill):
+            settings = Settings(database_url=database_url, secret_key=new_key(), port=calls.free_port())
+            await calls.fill(settings)
+            store = build_store(settings)
+            async with opened(store):
+                endpoint = await _backlog(store, settings, ours.recv(), fill, asked.backlog)
+                with calls.serving(folder, settings) as url:
+                    return await _take_turns(store, endpoint, url, asked)
     finally:
         receiver.terminate()
 
 
-async def _backlog(store: Store, settings: Settings, url: str, path: Path, count: int) -> str:
+@asynccontextmanager
+async def _database(
+    folder: Path, server: Postgres | None
+) -> AsyncIterator[tuple[str, Callable[[str, int, int], None]]]:
+    """Where it is, and what puts deliveries into it."""
+    if server is None:
+        path = folder / "gate.db"
+        yield f"sqlite:///{path}", partial(records.fill, path)
+        return
+    async with server.database() as url:
+        yield url, partial(records.fill_postgres, url)
+
+
+async def _backlog(
+    store: Store, settings: Settings, url: str, fill: Callable[[str, int, int], None], count: int
+) -> str:
     """An endpoint that is disabled, and what waits for it. Return its id."""
     endpoint, _ = await add_endpoint(
         store, url, ["overrun"], allow_private=True, seal=build_vault(settings).seal, resolve=_nobody, now=clock()
     )
     await store.perform(SetEndpointState(id=endpoint.id, state=EndpointState.DISABLED))
-    filling = Process(target=records.fill, args=(path, endpoint.id, min(10_000, count), count))
+    filling = Process(target=fill, args=(endpoint.id, min(10_000, count), count))
     filling.start()
     await asyncio.to_thread(filling.join)
     return endpoint.id
@@ -121,10 +141,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=4, help="of each kind")
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--calls-per-s", type=float, default=40, help="each of two or three callbacks")
+    parser.add_argument("--engine", choices=["sqlite", "postgres"], default="sqlite")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="callgate-soak-") as folder:
-        result = uvloop.run(run(Path(folder), asked))
+    scratch = tempfile.TemporaryDirectory(prefix="callgate-soak-")
+    with scratch as folder, Postgres() if asked.engine == "postgres" else nullcontext() as server:
+        result = uvloop.run(run(Path(folder), server, asked))
     if asked.json:
         sys.stdout.write(json.dumps(result) + "\n")
         return 1 if result["faults"] else 0
