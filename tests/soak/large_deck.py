@@ -14,7 +14,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ async def _import_beside(api: aiohttp.ClientSession, url: str, asked: argparse.N
     reading = asyncio.create_task(importing())
     beside = await load(url, asked.calls_per_s, IMPORT_S, seed=2)
     report = await reading
-    return took | {"beside": beside, "changes": report["changes"]}
+    return took | {"beside": beside, "changes": {name: report[name] for name in ("dearer", "cheaper", "unchanged")}}
 
 
 async def _put(api: aiohttp.ClientSession, file: bytes) -> dict[str, Any]:
@@ -100,9 +100,12 @@ async def _quote(api: aiohttp.ClientSession, name: str, to: str) -> bool:
         return False
 
 
-async def _until(answers: Callable[[], Any]) -> None:
-    while not await answers():
+async def _until(answers: Callable[[], Awaitable[bool]]) -> None:
+    for _ in range(3_000):
+        if await answers():
+            return
         await asyncio.sleep(0.02)
+    raise TimeoutError("the server gave no quote within a minute")
 
 
 def _memory_mb(folder: Path) -> float:
