@@ -59,7 +59,7 @@ AGAIN = ((b"retry-after", b"1"), (b"refresh", b"1"))
 RESTART_S = 1.0
 """How long work beside the server rests after a fault of our own."""
 
-BUSY_S = 0.05
+BUSY_S = 1.0
 """How long after a call arrived the next one is expected."""
 
 SWEEP_S = 5.0

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import described
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -190,6 +191,7 @@ def test_every_alert_arrives_as_an_event_and_as_a_mail(platform: Any, database: 
         told = {}
         for headers, body in desk.heard:
             Webhook(desk.secret).verify(body, headers)
+            described.check(body)
             said = json.loads(body)
             told[said["type"]] = said["data"]
         assert set(told) == ALERTS and len(desk.heard) == len(ALERTS)

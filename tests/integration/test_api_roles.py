@@ -50,6 +50,8 @@ OPERATIONS = {
     ("GET", "/rules/explain"): VIEWER,
     ("POST", "/rules/backtest"): OPERATOR,
     # rented numbers
+    ("GET", "/supplier-mappings"): VIEWER,
+    ("DELETE", "/supplier-mappings/{id}"): ADMIN,
     ("GET", "/dids"): VIEWER,
     ("POST", "/dids"): ADMIN,
     ("DELETE", "/dids/{number}"): ADMIN,
@@ -99,6 +101,8 @@ OF_ALL_APPLICATIONS = {
     ("GET", "/decks/{name}"),
     ("GET", "/decks/{name}/rates"),
     ("PUT", "/decks/{name}"),
+    ("GET", "/supplier-mappings"),
+    ("DELETE", "/supplier-mappings/{id}"),
     ("POST", "/deliveries/resend"),
     ("GET", "/endpoints"),
     ("POST", "/endpoints"),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import described
 import msgspec
 import pytest
 from mail_server import PASSWORD, USER, MailServer, write_certificate
@@ -290,6 +291,7 @@ def test_an_endpoint_that_is_disabled_raises_an_alarm_by_mail() -> None:
             assert "failing for 5 days" in message.get_content() and "secret-path" not in message.as_string()
             (alarm,) = [each for each in await store.deliveries(None, 10) if each.type is RecordType.ENDPOINT_DISABLED]
             assert alarm.state is DeliveryState.DELIVERED
+            described.check(alarm.body)
             assert json.loads(alarm.body)["data"]["endpoint"] == hook.id
 
     asyncio.run(steps())

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import described
 import msgspec
 import pytest
 from aiohttp import web
@@ -105,6 +106,8 @@ class Receiver:
 
     @property
     def calls(self) -> list[str]:
+        for heard in self.heard:
+            described.check(heard.body)
         return [heard.data["call_id"] for heard in self.heard]
 
 
@@ -821,7 +824,7 @@ def test_few_are_on_their_way_while_calls_are_decided() -> None:
             under_way += 1
             most = max(most, under_way)
             await request.read()
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
             under_way, done = under_way - 1, done + 1
             return web.Response(status=204)
 

@@ -12,7 +12,7 @@ from callgate.service.endpoint import Endpoint
 AT_ONCE = 32
 """Deliveries on their way to one endpoint at a time, so that a slow one takes no place from the others."""
 
-AHEAD = 224
+AHEAD = 480
 """Deliveries that wait in hand for their turn, at most: two commits then serve so many that no disk holds them up."""
 
 AHEAD_S = 1.0

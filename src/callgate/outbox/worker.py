@@ -5,6 +5,7 @@ Whatever it claims comes back when it dies: see `service.ports.Store.claim_deliv
 
 import asyncio
 import random
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
@@ -14,6 +15,7 @@ from functools import partial
 from callgate.errors import StorageUnavailable
 from callgate.logs import log
 from callgate.outbox.line import AT_ONCE, CRM_AT_ONCE, Line
+from callgate.outbox.pace import pause_s
 from callgate.outbox.schedule import Answer, Fate, conclude
 from callgate.outbox.senders import Senders, senders
 from callgate.service.catalog import Catalogs
@@ -38,8 +40,11 @@ ATTEMPT = timedelta(seconds=16)
 BESIDE_CALLS = 4
 """Deliveries on their way to one endpoint at a time while calls are being decided, which then never wait for many of them."""
 
-WRITTEN_AT_ONCE, WRITTEN_BESIDE_CALLS = 128, 16
+WRITTEN_AT_ONCE, WRITTEN_BESIDE_CALLS = 128, 32
 """Conclusions in one job of the store; while calls are being decided, which then wait for one such job at most."""
+
+GATHERED_S = 0.02
+"""How long conclusions are gathered while calls are being decided, so that few commits are longer for them."""
 
 
 class Worker:
@@ -72,6 +77,8 @@ class Worker:
         self._concluded: list[Concluded] = []
         self._is_concluded = asyncio.Event()
         self._looked_at = 0.0
+        self._turn = asyncio.Lock()
+        self._used_s, self._began_s = 0.0, 0.0  # of all threads, and the time, when the last attempt beside calls began
 
     async def work(self) -> None:
         """Deliver until cancelled. A store that is down for a while is waited for."""
@@ -174,6 +181,8 @@ class Worker:
         """One attempt after the other, for as long as there is something in hand."""
         next_one: tuple[Delivery, Receiver, Line] | None = (delivery, receiver, line)
         while next_one is not None:
+            if self._is_busy():
+                await self._give_way()
             await self._attempt(posts, *next_one)
             next_one = self._next(name)
         if not self._hands[name]:
@@ -195,6 +204,13 @@ class Worker:
             return None
         line.begin(1)
         return hand.popleft(), receiver, line
+
+    async def _give_way(self) -> None:
+        """While calls are being decided, attempts begin one after the other, with time between them."""
+        async with self._turn:
+            used_s, passed_s = time.process_time() - self._used_s, time.monotonic() - self._began_s
+            await asyncio.sleep(pause_s(used_s, passed_s))
+            self._used_s, self._began_s = time.process_time(), time.monotonic()
 
     def _let_go(self, hand: deque[Delivery]) -> None:
         """What was claimed and not begun is due again, as if it had never been claimed."""
@@ -221,6 +237,8 @@ class Worker:
         """Write down what came of attempts, together what comes together."""
         while True:
             await self._is_concluded.wait()
+            if self._is_busy():
+                await asyncio.sleep(GATHERED_S)
             self._is_concluded.clear()
             await self._write_down()
             self._wake.set()

@@ -8,6 +8,7 @@ from callgate import __version__
 from callgate.service.account_events import REPORTS
 from callgate.service.endpoint import RecordType
 from callgate.service.endpoint_events import DisabledReport
+from callgate.service.event_fields import FIELDS
 from callgate.service.queue_record import Message
 from callgate.service.reports import RecordReport
 
@@ -63,7 +64,8 @@ def describe() -> dict[str, Any]:
         "operations": {"send": {"action": "send", "channel": {"$ref": "#/channels/endpoint"}}},
         "components": {
             "messages": {name: _message(kind, name) for kind, name in names.items()},
-            "schemas": components | {name: _schema(kind) for kind, name in names.items()},
+            "schemas": {name: _described(each) for name, each in components.items()}
+            | {name: _schema(kind) for kind, name in names.items()},
         },
     }
 
@@ -76,6 +78,12 @@ def _message(kind: RecordType, name: str) -> dict[str, Any]:
         "headers": {"type": "object", "properties": headers, "required": list(headers)},
         "payload": {"$ref": f"#/components/schemas/{name}"},
     }
+
+
+def _described(data: dict[str, Any]) -> dict[str, Any]:
+    """With what each field is beside its type."""
+    properties = {name: {**each, **FIELDS[name]} for name, each in data["properties"].items()}
+    return {**data, "properties": properties}
 
 
 def _schema(kind: RecordType) -> dict[str, Any]:

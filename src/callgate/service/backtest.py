@@ -43,8 +43,8 @@ MAX_LISTED = 1_000
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """What is tried. None, or nothing, leaves what is in force. Rules are judged as if all of them were binding; a list
-    stands for the one of its name, or comes to those that there are.
+    """What is tried. None, or nothing, leaves what is in force. Rules are judged as if all of them were binding, decks as they
+    are once every row has taken effect; a list stands for the one of its name, or comes to those that there are.
     """
 
     rules: RuleDocument | None = None
@@ -140,7 +140,7 @@ async def backtest(  # noqa: PLR0913 - what is tried, on which calls
     in_force = judges_in_force(catalog, application)
     tried = in_force._replace(
         rules=in_force.rules if trial.rules is None else _all_binding(trial.rules),
-        decks={**catalog.decks, **trial.decks},
+        decks={**catalog.decks, **{name: _in_effect(deck, since) for name, deck in trial.decks.items()}},
         lists=_tried_lists(in_force.lists, trial.lists),
         new_decks=frozenset(trial.decks),
     )
@@ -204,6 +204,16 @@ def trial_list(
 def _tried_lists(in_force: Sequence[NumberList], tried: Sequence[NumberList]) -> Sequence[NumberList]:
     names = {each.name for each in tried}
     return [*(each for each in in_force if each.name not in names), *tried]
+
+
+def _in_effect(deck: Deck, since: datetime) -> Deck:
+    """The deck as if its last row had taken effect before the calls that are looked at: new prices are of now, or of later."""
+    latest = max((each.effective_from for each in deck.rates.terms), default=since)
+    return (
+        deck
+        if latest <= since
+        else Deck(name=deck.name, currency=deck.currency, rows=deck.rates.taken_back(latest - since))
+    )
 
 
 def _all_binding(document: RuleDocument) -> RuleSet:

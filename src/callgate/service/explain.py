@@ -201,16 +201,18 @@ def _explanation(call: Call, call_id: str | None) -> Explanation:
 
 
 def _full_trace(call: Call) -> list[dict[str, Any]]:
-    """The steps of a decision with what each saw. That of the rate has the whole row, and of a call that was let through there
-    is one more, `grant`, with what was held: both stand in columns of their own and are not stored twice.
+    """The steps of a decision with what each saw. That of the rate, the last one where a call was led on, has the whole row, and
+    of a call that was let through there is one more, `grant`, with what was held: both stand in columns of their own and are
+    not stored twice.
     """
     trace: list[dict[str, Any]] = msgspec.json.decode(call.trace)
     if call.rate is None or call.hold is None:
         return trace
-    for step in trace:
-        if step["step"] == "rate":
-            row = {name: value for name, value in msgspec.to_builtins(_rate(call.rate)).items() if value not in ("", 0)}
-            step["saw"] |= row
+    priced = next((step for step in reversed(trace) if step["step"] == "rate"), None)
+    if priced is not None:
+        priced["saw"] |= {
+            name: value for name, value in msgspec.to_builtins(_rate(call.rate)).items() if value not in ("", 0)
+        }
     held = {
         "granted_s": call.granted_s,
         "held_s": held_s(call),

@@ -98,10 +98,10 @@ class Figures:
         missing = sum(1 for hour in wanted if hour not in self._counted)
         return [self._of(hour, application) for hour in wanted if hour in self._counted], missing
 
-    async def counted(self) -> None:
-        """Wait until what was asked for is counted."""
+    async def counted(self, within_s: float | None = None) -> None:
+        """Wait until what was asked for is counted, but no longer than that."""
         if self._counting is not None:
-            await self._counting
+            await asyncio.wait([self._counting], timeout=within_s)
 
     def _of(self, hour: datetime, application: str | None) -> Hour:
         found = Hour(hour)

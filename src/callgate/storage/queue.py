@@ -18,7 +18,7 @@ T = TypeVar("T")
 BATCH_LIMIT = 512
 """Jobs in one transaction: beyond a few hundred a bigger batch gains nothing, and the first in it waits longer."""
 
-PATIENCE_S = 0.1
+PATIENCE_S = 0.02
 """How long a patient job waits for another to go with, at most."""
 
 Commit = Callable[[list[Waiting]], None]

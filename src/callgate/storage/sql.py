@@ -16,7 +16,7 @@ def select_one(table: str, columns: Sequence[str], key: Sequence[str]) -> str:
 def select_many(table: str, columns: Sequence[str], key: Sequence[str], count: int) -> str:
     """Rows under so many keys, found one by one through the table's index on them; keys that have none give none."""
     named = ", ".join(key)
-    return f"""WITH wanted({named}) AS (VALUES {_marks(len(key), count)})
+    return f"""WITH wanted({named}) AS (VALUES {marks(len(key), count)})
         SELECT {", ".join(columns)} FROM wanted CROSS JOIN {table} USING ({named})"""  # noqa: S608 - names are ours
 
 
@@ -24,13 +24,13 @@ def select_many(table: str, columns: Sequence[str], key: Sequence[str], count: i
 def select_named(table: str, columns: Sequence[str], key: Sequence[str], count: int) -> str:
     """As `select_many`, in the words of every engine; conditions on `named`, which is the table, may follow."""
     found = " AND ".join(f"named.{name} = wanted.{name}" for name in key)
-    return f"""WITH wanted({", ".join(key)}) AS (VALUES {_marks(len(key), count)})
+    return f"""WITH wanted({", ".join(key)}) AS (VALUES {marks(len(key), count)})
         SELECT {", ".join(f"named.{name}" for name in columns)} FROM wanted CROSS JOIN {table} AS named WHERE {found}"""  # noqa: S608
 
 
 @cache
 def insert(table: str, columns: Sequence[str], count: int = 1) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {_marks(len(columns), count)}"  # noqa: S608
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {marks(len(columns), count)}"  # noqa: S608
 
 
 @cache
@@ -40,11 +40,12 @@ def upsert(table: str, columns: Sequence[str], key: Sequence[str], count: int = 
 
 
 @cache
-def touch(table: str, columns: Sequence[str], key: Sequence[str]) -> str:
-    """Change the row under a key, if there is one. Placeholders: the key, then the others, numbered so."""
-    places = {name: f"?{place}" for place, name in enumerate(columns, 1)}
-    changed = ", ".join(f"{name} = {places[name]}" for name in columns if name not in key)
-    return f"UPDATE {table} SET {changed} WHERE {' AND '.join(f'{name} = {places[name]}' for name in key)}"  # noqa: S608 - ours
+def touch(table: str, columns: Sequence[str], key: Sequence[str], count: int = 1) -> str:
+    """Change the rows under so many keys, where there are such."""
+    changed = ", ".join(f"{name} = told.{name}" for name in columns if name not in key)
+    found = " AND ".join(f"{table}.{name} = told.{name}" for name in key)
+    return f"""WITH told({", ".join(columns)}) AS (VALUES {marks(len(columns), count)})
+        UPDATE {table} SET {changed} FROM told WHERE {found}"""  # noqa: S608 - names are ours
 
 
 @cache
@@ -56,9 +57,9 @@ def add_up(table: str, columns: Sequence[str], key: Sequence[str], count: int = 
 
 @cache
 def delete(table: str, key: Sequence[str], count: int = 1) -> str:
-    return f"DELETE FROM {table} WHERE ({', '.join(key)}) IN (VALUES {_marks(len(key), count)})"  # noqa: S608 - names are ours
+    return f"DELETE FROM {table} WHERE ({', '.join(key)}) IN (VALUES {marks(len(key), count)})"  # noqa: S608 - names are ours
 
 
-def _marks(columns: int, count: int) -> str:
+def marks(columns: int, count: int) -> str:
     """Placeholders for so many rows."""
     return ", ".join([f"({', '.join('?' * columns)})"] * count)

@@ -64,16 +64,18 @@ class Scale(NamedTuple):
         return [self.high - step * index for index in range(INTERVALS + 1)]
 
 
-def scale_for(values: Sequence[Decimal]) -> Scale:
-    """A scale with round labels that holds all values, and 0."""
+def scale_for(values: Sequence[Decimal], least: Decimal = Decimal(0)) -> Scale:
+    """A scale with round labels that holds all values, and 0. Each is a multiple of `least`: 1 where things are counted."""
     low, high = min([Decimal(0), *values]), max([Decimal(0), *values])
     if low == high:
-        return Scale(Decimal(0), Decimal(1))
+        return Scale(Decimal(0), max(Decimal(1), least * INTERVALS))
     rough = (high - low) / INTERVALS
     unit = Decimal(10) ** rough.adjusted()
-    for step in (*(unit * each for each in _STEPS), unit * 20, unit * 50):
+    for rough_step in (*(unit * each for each in _STEPS), unit * 20, unit * 50):
+        step = rough_step.normalize() + 0  # 1, neither 1.0 nor 1E+1
         bottom = (low / step).to_integral_value(rounding="ROUND_FLOOR") * step
-        if bottom + step * INTERVALS >= high:
+        is_whole = not least or not step % least
+        if is_whole and bottom + step * INTERVALS >= high:
             return Scale(bottom, bottom + step * INTERVALS)
     raise AssertionError("five times the rough step holds any range")
 
@@ -89,7 +91,7 @@ class Series(NamedTuple):
 def stacked_chart(title: str, unit: str, starts: Sequence[datetime], end: datetime, series: Sequence[Series]) -> Chart:
     """Bars at even distances, each from one start to the next, its parts standing on each other; none is below 0."""
     totals = [sum(values, Decimal(0)) for values in zip(*(each.values for each in series), strict=True)]
-    scale = scale_for(totals)
+    scale = scale_for(totals, Decimal(0) if unit else Decimal(1))
     width = Decimal(WIDTH) / max(1, len(starts))
     grounds = [Decimal(0)] * len(starts)
     shapes = []

@@ -14,6 +14,9 @@ from callgate.web.charts import Chart, Series, line_chart, stacked_chart
 from callgate.web.desk import AnyRequest, AtDesk
 from callgate.web.lists import Listed, as_file, form_of, given, paths, query
 
+WAITED_S = 0.05
+"""How long the page waits for hours that are being counted, before it shows what there is and fills by itself."""
+
 KINDS = ("one", "two", "three", "four")
 REASONS_SHOWN = 4
 
@@ -53,6 +56,9 @@ async def show_figures(desk: AtDesk, request: AnyRequest) -> Response[Any]:
     first = now.replace(minute=0, second=0, microsecond=0) - HOUR * (span.hours - 1)
     application = desk.bound or (filters["app"] if filters["app"] in desk.applications else None)
     hours, missing = desk.figures.since(first, application)
+    if missing:
+        await desk.figures.counted(WAITED_S)
+        hours, missing = desk.figures.since(first, application)
     bars = bars_of(hours, first, span)
     if form := form_of(request):
         return as_file(form, [_line(bar) for bar in bars], None, "figures")

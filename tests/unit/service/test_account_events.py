@@ -4,12 +4,13 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import described
 import msgspec
 import pytest
 
 from callgate.policy.alerts import LIMITS, NONE_YET, Alerts, is_newly_depleted, is_newly_low, limit_of
 from callgate.policy.refusal import Refusal
-from callgate.service.account_events import REPORTS, name_of, tell, tell_blocked
+from callgate.service.account_events import REPORTS, EventReport, name_of, tell, tell_blocked
 from callgate.service.asyncapi import describe
 from callgate.service.block import BlockAccount
 from callgate.service.books import AccountKey, Books, Keys
@@ -40,8 +41,11 @@ def listen(house: "House", *types: RecordType, accounts: tuple[str, ...] = ()) -
 
 
 def heard(house: "House") -> list[dict[str, Any]]:
-    """Bodies, in the order in which they were queued."""
-    return [json.loads(each.body) for each in reversed(house.run(house.store.deliveries(None, 100)))]
+    """Bodies, in the order in which they were queued, each as its schema says."""
+    bodies = [each.body for each in reversed(house.run(house.store.deliveries(None, 100)))]
+    for body in bodies:
+        described.check(body)
+    return list(map(json.loads, bodies))
 
 
 def call(house: "House", name: str, seconds: int, user: str = "alice") -> None:
@@ -355,9 +359,12 @@ def test_every_event_is_what_its_schema_says(kind: RecordType, house: "House") -
     fields = list(REPORTS[kind].__struct_fields__)
     assert schema["properties"]["type"] == {"const": kind.value}
     assert sorted(data["required"]) == sorted(data["properties"]) == sorted(fields)
+    assert all(each["description"] for each in data["properties"].values())
     listen(house)
     house.open("alice", "1")
-    own = {name: "x" for name in fields if name not in {"event_id", "sequence", "application", "account", "currency"}}
+    amounts = dict.fromkeys(("balance", "available", "credit_limit", "threshold"), "-1.50")
+    said = dict.fromkeys(fields, "x") | amounts | {"until": "2026-11-23T07:00:00.000Z", "outcome": "refuse"}
+    own = {name: said[name] for name in fields[len(EventReport.__struct_fields__) :]}
 
     class Tell(Block):
         def run(self, books: Books) -> None:

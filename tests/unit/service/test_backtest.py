@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from callgate.protocol import WireRequest, sinch
-from callgate.protocol.call import CallArrived
+from callgate.protocol.call import CallArrived, CallInput, CallKey
 from callgate.rating.deck import Deck
+from callgate.service.answer_input import AnswerInput
 from callgate.service.backtest import BacktestReport, Trial, backtest
 from callgate.service.did import Did
 from callgate.service.rented import read_did
@@ -89,6 +90,39 @@ def test_a_call_to_a_rented_number_goes_where_it_went(house: "House", told: dict
     assert try_on(house, Trial(), dids={did.key: did}).changes == []
     [change] = try_on(house, Trial()).changes
     assert (change.after.refusal, change.already) == ("no_route", True)
+
+
+def test_a_deck_that_takes_effect_later_prices_past_calls(alice: "House") -> None:
+    """As it will once all of it is in effect; a row that has ended by then prices nothing."""
+    place(alice, 1)
+    today, tomorrow = alice.now, alice.now + timedelta(days=1)
+    now, then = (
+        msgspec.structs.replace(alice.rate("46", price), effective_from=at, effective_to=end)
+        for price, at, end in (("0.03", today, tomorrow), ("0.05", tomorrow, None))
+    )
+    tried = Deck(name="standard", currency="USD", rows=(now, then))
+    [change] = try_on(alice, Trial(decks={"standard": tried})).changes
+    assert (change.kind, change.after.granted_s) == ("price", 6_000)
+    assert (tried.rate_for(SWEDEN, tomorrow) or now).effective_from == tomorrow  # the deck itself is as it was
+
+
+def test_what_was_chosen_in_a_menu_stays_as_it_was(house: "House") -> None:
+    """A call that went on from there is no change; one that would not get there is."""
+    house.open("owner", "5")
+    did = read_did("app", RENTED, "owner", menu=MENU)
+    place(house, 1, cli=FOREIGN, did=did)
+    chosen = CallInput(
+        key=CallKey("app", "c1"), name="pie", menu="main", kind="return", value="1", fingerprint="f"
+    )  # fmt: skip
+    job = AnswerInput(
+        chosen=chosen, body=b"{}", provider=sinch, application=house.application, decks=house.decks, dids={did.key: did},
+        rented={}, now=house.now,
+    )  # fmt: skip
+    house.perform(job)
+    house.tick(1)
+    assert house.call("c1").connected == f"number:{SWEDEN}"
+    assert try_on(house, Trial(), dids={did.key: did}).changes == []
+    assert [each.after.refusal for each in try_on(house, Trial()).changes] == ["no_route"]
 
 
 def test_the_price_of_a_route_is_tried(house: "House") -> None:

@@ -18,6 +18,7 @@ from callgate.service.answer_input import AnswerInput
 from callgate.service.application import Application, ApplicationSettings
 from callgate.service.backtest import Trial, backtest
 from callgate.service.did import Did
+from callgate.service.explain import explain_call
 from callgate.service.redirect import redirections_of
 from callgate.service.rented import read_did
 
@@ -99,6 +100,15 @@ def test_where_it_leads_is_held_and_charged_like_a_first_destination(poor: "Hous
     assert poor.wallet("alice").posted_micros == 10_000
     assert [record.account for record in poor.records()] == ["desk"]
     assert poor.faults() == ()
+
+
+def test_it_is_explained_with_the_price_of_each(poor: "House") -> None:
+    """The row that it was held by stands with the last look at a price, and not with that of the call that was refused."""
+    ask(poor, route())
+    found = poor.run(explain_call(poor.store, CallKey("app", "c1")))
+    prefixes = [step["saw"].get("prefix") for step in found.trace if step["step"] == "rate"]
+    assert (prefixes, found.rate and found.rate.prefix, found.outcome) == (["46", "49"], "49", "connect")
+    assert [step["saw"].get("connect_fee") for step in found.trace if step["step"] == "rate"] == [None, "0.05"]
 
 
 def test_a_choice_there_ends_with_the_cap(poor: "House") -> None:

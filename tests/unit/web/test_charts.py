@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,3 +22,10 @@ def test_labels_are_round() -> None:
     assert [str(each) for each in scale_for([Decimal(7)]).labels()] == ["8", "6", "4", "2", "0"]
     assert scale_for([Decimal("0.9")]).high == Decimal(1)
     assert (scale_for([Decimal(-3), Decimal(5)]).low, scale_for([Decimal(-3), Decimal(5)]).high) == (-5, 5)
+
+
+@pytest.mark.parametrize(("most", "labels"), [(0, "43210"), (1, "43210"), (3, "43210"), (5, "86420"), (9, "20151050")])
+def test_what_is_counted_has_whole_labels(most: int, labels: str) -> None:
+    """There is no half of a call."""
+    scale = scale_for([Decimal(most)], Decimal(1))
+    assert "".join(f"{label:f}" for label in scale.labels()) == labels

@@ -159,13 +159,14 @@ EMERGENCIES = f"""SELECT {", ".join(f"c.{name}" for name in rows.CALL)}
     FROM unnest($1::text[], $2::text[]) AS k(application, caller)
     JOIN calls AS c ON c.application = k.application AND c.caller = k.caller AND c.hold_state = 'open' AND c.rate IS NULL"""
 STEP_FORWARD = """UPDATE deliveries SET state = 'next' WHERE number IN (
-    SELECT min(d.number) FROM unnest($1::text[], $2::text[], $3::text[]) AS l(endpoint, application, account)
-    JOIN deliveries AS d ON d.state = 'waiting' AND d.endpoint = l.endpoint AND d.application = l.application
-        AND d.account = l.account
+    SELECT first.number FROM unnest($1::text[], $2::text[], $3::text[]) AS l(endpoint, application, account)
+    CROSS JOIN LATERAL (SELECT d.number FROM deliveries AS d WHERE d.state = 'waiting' AND d.endpoint = l.endpoint
+        AND d.application = l.application AND d.account = l.account ORDER BY d.number LIMIT 1) AS first
     WHERE NOT EXISTS (SELECT 1 FROM deliveries AS n WHERE n.state = 'next' AND n.endpoint = l.endpoint
-        AND n.application = l.application AND n.account = l.account)
-    GROUP BY l.endpoint, l.application, l.account)"""
-"""The first that waits in a lane is next, where nobody stands there. Lanes are locked by their accounts' wallets."""
+        AND n.application = l.application AND n.account = l.account))"""
+"""The first that waits in a lane is next, where nobody stands there: one row is read of each, however many wait. Lanes are
+locked by their accounts' wallets.
+"""
 
 CLAIM = f"""UPDATE deliveries AS d SET attempt_count = attempt_count + 1, attempted_at = $2, due_at = $3 FROM (
     SELECT number FROM deliveries WHERE state = 'next' AND endpoint = $1 AND due_at <= $2

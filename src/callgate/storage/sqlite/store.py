@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -138,13 +139,17 @@ class SqliteStore(Reads):
             self._checkpointer.wrote(len(batch))
         self._on_step(Step.COMMITTED)
 
-    def claim(self, values: tuple[object, ...]) -> list[Row]:
-        """Within a batch. Raises `StorageUnavailable`."""
+    def claim(self, endpoint: str, now_us: int, until_us: int, limit: int) -> str:
+        """Within a batch. Return the numbers of what was claimed, as JSON: in one piece, since each row that comes out of a
+        statement makes the writer wait for a busy event loop. Raises `StorageUnavailable`.
+        """
         assert self._connection is not None, "a batch is being written"
         try:
-            return self._connection.execute(_CLAIM, values).fetchall()
+            (numbers,) = self._connection.execute(_DUE, (endpoint, now_us, limit)).fetchone()
+            self._connection.execute(_CLAIM, (now_us, until_us, numbers))
         except sqlite3.Error as error:
             raise connections.translate(error) from error
+        return str(numbers)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -305,10 +310,12 @@ class SqliteStore(Reads):
     async def claim_deliveries(
         self, endpoint: str, now: datetime, until: datetime, limit: int, *, is_patient: bool = False
     ) -> Sequence[Delivery]:
-        if not await self.fetch(_ANY_DUE, endpoint, rows.to_us(now)):  # else nothing is worth a transaction
+        now_us = rows.to_us(now)
+        if not await self.fetch(_ANY_DUE, endpoint, now_us):  # else nothing is worth a transaction
             return []
-        claim = _Claim(self, (rows.to_us(until), rows.to_us(now), endpoint, limit))
-        return list(map(rows.to_delivery, await self.perform(claim, is_patient=is_patient)))
+        claim = _Claim(self, endpoint, now_us, rows.to_us(until), limit)
+        numbers = await self.perform(claim, is_patient=is_patient)
+        return list(map(rows.to_delivery, await self.fetch(_CLAIMED, numbers, now_us)))
 
     async def drop_deliveries(self, endpoint: str) -> None:
         statement = """DELETE FROM deliveries WHERE number IN
@@ -333,24 +340,31 @@ class SqliteStore(Reads):
         return await asyncio.to_thread(work) if self._is_threaded else work()
 
 
+@dataclass(frozen=True)
 class _Claim:
     """Claims go with the batches, so that they take no commit of their own. Their rows are no books: nothing else sees them."""
 
-    def __init__(self, store: SqliteStore, values: tuple[object, ...]) -> None:
-        self._store = store
-        self._values = values
+    store: SqliteStore
+    endpoint: str
+    now_us: int
+    until_us: int
+    limit: int
 
     def keys(self) -> Keys:
         return Keys()
 
-    def run(self, _: Books) -> list[Row]:
-        return self._store.claim(self._values)
+    def run(self, _: Books) -> str:
+        return self.store.claim(self.endpoint, self.now_us, self.until_us, self.limit)
 
 
 _ANY_DUE = "SELECT 1 FROM deliveries WHERE state = 'next' AND endpoint = ? AND due_at <= ? LIMIT 1"
-_CLAIM = f"""UPDATE deliveries SET attempt_count = attempt_count + 1, attempted_at = ?2, due_at = ?1 WHERE number IN
-    (SELECT number FROM deliveries WHERE state = 'next' AND endpoint = ?3 AND due_at <= ?2 ORDER BY due_at LIMIT ?4)
-    RETURNING {", ".join(rows.DELIVERY)}"""  # noqa: S608 - names are ours
+_DUE = """SELECT json_group_array(number) FROM (SELECT number FROM deliveries
+    WHERE state = 'next' AND endpoint = ? AND due_at <= ? ORDER BY due_at LIMIT ?)"""
+_CLAIM = """UPDATE deliveries SET attempt_count = attempt_count + 1, attempted_at = ?, due_at = ?
+    WHERE number IN (SELECT value FROM json_each(?))"""
+_CLAIMED = f"""SELECT {", ".join(f"d.{name}" for name in rows.DELIVERY)}
+    FROM json_each(?) AS claimed CROSS JOIN deliveries AS d ON d.number = claimed.value WHERE d.attempted_at = ?"""  # noqa: S608
+"""Claimed, and by nobody else since."""
 _DROP_LIST_ENTRIES = """DELETE FROM list_entries WHERE (version, entry) IN
     (SELECT version, entry FROM list_entries WHERE version = ? LIMIT ?)"""
 _DROP_LIST_CHANGES = """DELETE FROM list_changes WHERE (version, revision, entry) IN

@@ -198,7 +198,7 @@ function find() {
   if (field.value.trim()) address.searchParams.set("number", field.value.trim());
   else address.searchParams.delete("number");
   history.replaceState(null, "", address);
-  for (const link of document.querySelectorAll("#find .forms a")) link.search = address.search;
+  for (const link of document.querySelectorAll(".forms a")) link.search = address.search;
   for (const empty of document.querySelectorAll("[data-filtered]")) {
     empty.dataset.plain ??= "No call is up.";
     empty.textContent = needle ? empty.dataset.filtered : empty.dataset.plain;

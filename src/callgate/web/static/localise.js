@@ -12,12 +12,14 @@ export function localise(root) {
 }
 
 function showTimes(root) {
-  const today = new Date().toDateString();
+  const now = new Date();
+  const today = now.toDateString();
   for (const time of root.querySelectorAll("time")) {
     const at = new Date(time.dateTime);
     if (time.hasAttribute("data-axis")) continue;
     const isLong = time.hasAttribute("data-long") || at.toDateString() !== today;
-    time.textContent = at.toLocaleString(undefined, isLong ? { ...shorter, day: "numeric", month: "short" } : shorter);
+    const day = { day: "numeric", month: "short", ...(at.getFullYear() === now.getFullYear() ? {} : { year: "numeric" }) };
+    time.textContent = at.toLocaleString(undefined, isLong ? { ...shorter, ...day } : shorter);
   }
   for (const axis of root.querySelectorAll(".along")) showAxis([...axis.querySelectorAll("time")]);
   for (const zone of root.querySelectorAll(".zone")) {

@@ -1,5 +1,7 @@
 // What any page may have: seconds that count down, and a menu that shows where one is. Without it pages are complete.
 
+import { localise } from "./localise.js";
+
 const LOW_S = 15;
 const content = document.querySelector("#content");
 export const clock = { aheadMs: Date.parse(content.dataset.now) - Date.now() };
@@ -23,6 +25,19 @@ const here = document.querySelector(".side [aria-current]");
 const menu = document.querySelector(".side nav");
 if (here && menu.scrollWidth > menu.clientWidth) menu.scrollLeft = here.offsetLeft - menu.clientWidth / 2 + here.offsetWidth / 2;
 document.querySelector("[aria-invalid='true']")?.focus();
+
+// What is still being made: asked for again until it is whole, in its place, unless somebody is at work in it.
+const AGAIN_MS = 3_000;
+async function askAgain() {
+  const page = await fetch(location.href).then((reply) => (reply.ok ? reply.text() : ""), () => "");
+  const fresh = new DOMParser().parseFromString(page, "text/html").querySelector("#content");
+  if (fresh && !content.matches(":focus-within")) {
+    content.replaceChildren(...fresh.childNodes);
+    localise(content);
+  }
+  if (content.querySelector("[data-again]")) setTimeout(askAgain, AGAIN_MS);
+}
+if (content.querySelector("[data-again]")) setTimeout(askAgain, AGAIN_MS);
 
 // A link that can be shared: the page's own address.
 for (const button of document.querySelectorAll("[data-copy]")) {
