@@ -1,14 +1,15 @@
-"""How much of a server's time goes into deliveries while it decides calls: a share, and never much at once."""
+"""How much of a server's time goes into deliveries while it decides calls: a share, never much at once, and always some."""
 
-SHARE = 0.15
-"""Of the time that goes by, what the server may use, calls included, and still begin an attempt without a pause before it."""
+SHARE = 0.25
+"""Of the time that goes by, what the server may use, calls included, and still send as often as it ever does beside calls."""
 
-LONGEST_PAUSE_S = 0.003
-"""However busy a server is, some three hundred attempts a second begin: a backlog moves."""
+SHORTEST_GAP_S, LONGEST_GAP_S = 0.0016, 0.003
+"""From the beginning of an attempt to that of the next: at most some six hundred a second, on a busy server three hundred."""
 
 
 def pause_s(used_s: float, passed_s: float) -> float:
     """How long to wait before an attempt begins, where since the last one began so much processor time was used, by calls or
     by attempts, and so much time has passed.
     """
-    return min(max(0.0, used_s / SHARE - passed_s), LONGEST_PAUSE_S)
+    gap_s = min(max(SHORTEST_GAP_S, used_s / SHARE), LONGEST_GAP_S)
+    return max(0.0, gap_s - passed_s)

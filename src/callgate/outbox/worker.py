@@ -43,7 +43,7 @@ BESIDE_CALLS = 4
 WRITTEN_AT_ONCE, WRITTEN_BESIDE_CALLS = 128, 32
 """Conclusions in one job of the store; while calls are being decided, which then wait for one such job at most."""
 
-GATHERED_S = 0.02
+GATHERED_S = 0.03
 """How long conclusions are gathered while calls are being decided, so that few commits are longer for them."""
 
 
