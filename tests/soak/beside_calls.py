@@ -76,7 +76,7 @@ async def _take_turns(store: Store, endpoint: str, url: str, asked: argparse.Nam
         await store.perform(SetEndpointState(id=endpoint, state=state))
         await asyncio.sleep(SEEN_S)
         before = await _left(store)
-        found = await _load(url, asked.calls_per_s, asked.seconds, seed=number)
+        found = await load(url, asked.calls_per_s, asked.seconds, seed=number)
         if number == 0:
             continue  # the first one warms up
         (beside if is_beside else without).append(found)
@@ -91,7 +91,8 @@ async def _take_turns(store: Store, endpoint: str, url: str, asked: argparse.Nam
     }  # fmt: skip
 
 
-async def _load(url: str, calls_per_s: float, seconds: float, seed: int) -> dict[str, float]:
+async def load(url: str, calls_per_s: float, seconds: float, seed: int) -> dict[str, float]:
+    """Place calls at a fixed rate, and return how long callbacks took. Raises `RuntimeError` for a wrong answer."""
     plan = LoadPlan(
         read_target(url), calls.KEY, calls.SECRET, rate_per_s=calls_per_s, seconds=seconds, seed=seed, mix=calls.MIX,
     )  # fmt: skip
