@@ -1,14 +1,20 @@
 """The dashboard in a real browser: a call appears while one looks, by keyboard alone, and without a word to other hosts."""
 
+import asyncio
 import contextlib
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from site_visit import PATIENCE_MS, Site, Visitor, running, visiting
+
+from callgate.passwords import hash_password
+from callgate.service.operator import AddOperator
+from callgate.service.token import Role
 
 SHOWN = "+46 70 174 06 05"
 """How a page writes the number that calls here go to."""
@@ -114,6 +120,30 @@ def test_a_wrong_token_is_said_to_be_wrong(browser: Browser, site: Site) -> None
         page.get_by_role("button", name="Sign in").first.press("Enter")
         expect(page.get_by_role("alert")).to_contain_text("not a token of this server", timeout=PATIENCE_MS)
         expect(page.get_by_label("API token")).to_be_focused()
+
+
+def test_an_operator_signs_in_by_name_and_password_and_out(browser: Browser, site: Site) -> None:
+    """What is wrong is marked and the name stays; the button signs out."""
+    kept = hash_password("correct horse battery")
+    operator = AddOperator(name="eva", role=Role.VIEWER, password_hash=kept, now=datetime.now(UTC))
+    asyncio.run_coroutine_threadsafe(site.store.perform(operator), site.loop).result(timeout=10)
+    with contextlib.closing(browser.new_context()) as context:
+        visitor = Visitor(context.new_page())
+        page = visitor.page
+        page.goto(site.url)
+        form = page.locator("form", has=page.get_by_role("heading", name="With name and password"))
+        form.get_by_label("Name").fill("eva")
+        form.get_by_label("Password").fill("wrong")
+        form.get_by_role("button").click()
+        expect(page.get_by_role("alert")).to_contain_text("Name, password or code are not right", timeout=PATIENCE_MS)
+        expect(form.get_by_label("Name")).to_have_value("eva")
+        expect(form.get_by_label("Password")).to_have_attribute("aria-invalid", "true")
+        visitor.is_usable()
+        form.get_by_label("Password").fill("correct horse battery")
+        form.get_by_role("button").click()
+        expect(page.locator(".signed-in")).to_contain_text("eva viewer", timeout=PATIENCE_MS)
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_label("API token")).to_be_visible(timeout=PATIENCE_MS)
 
 
 def test_no_width_scrolls_sideways(visitor: Visitor, site: Site) -> None:

@@ -100,6 +100,8 @@ BAD = (
     Bad("rates/check", whole(DECK, rows=""), "rows", "expected"),
     Bad("rates/check", whole(DECK, deck="no such deck!"), "deck"),
     Bad("rates/check", whole(DECK, currency="crowns"), "currency"),
+    Bad("rates/check", whole(DECK, supplier="no such name!"), "supplier"),
+    Bad("rates/read", {"supplier": "no such name!"}, "supplier"),
     Bad("rates/read", {"currency": "crowns", "increments": "60/60"}, "currency"),
     Bad("rates/read", {"increments": "sometimes"}, "increments"),
     Bad("rates/read", {"tz": "Stockholm"}, "tz"),
@@ -150,7 +152,7 @@ SECRETS = frozenset({"secret", "token", "password", "code"})
 BUTTONS = {
     "/accounts/{account}/status", "/applications/{key}/status", "/deliveries/{delivery}/resend", "/endpoints/{endpoint}/state",
     "/endpoints/{endpoint}/test", "/hang-up", "/lists/{name}/drop", "/lists/{name}/remove", "/numbers/remove", "/rates/apply",
-    "/rules/mode", "/sign-out",
+    "/rates/forget", "/rules/mode", "/sign-out",
 }  # fmt: skip
 """Forms in which nothing is typed: what cannot be done is said at the top of the page."""
 
@@ -182,8 +184,8 @@ def test_bad_input_is_marked_and_stays(visit: Visit) -> None:
     """In every form, one fault at a time."""
 
     async def steps(desk: Desk) -> None:
-        places = await furnish(desk)
-        faults = [fault for bad in BAD if (fault := fault_of(bad, *await send(desk, bad, places)))]
+        places, token = await furnish(desk), await desk.form_token()
+        faults = [fault for bad in BAD if (fault := fault_of(bad, *await send(desk, bad, places, token)))]
         assert not faults, "\n".join(faults)
 
     visit(steps, is_open=True)
@@ -229,7 +231,7 @@ async def public(_host: str) -> list[str]:
     return ["93.184.216.34"]
 
 
-async def send(desk: Desk, bad: Bad, places: dict[str, str]) -> tuple[int, HtmlPage]:
+async def send(desk: Desk, bad: Bad, places: dict[str, str], token: str) -> tuple[int, HtmlPage]:
     """Send a form as its page does, and return the status and the page that answer."""
     where = bad.where
     for word, named in places.items():
@@ -238,19 +240,24 @@ async def send(desk: Desk, bad: Bad, places: dict[str, str]) -> tuple[int, HtmlP
         asked = "&".join(f"{name}={quote(value)}" for name, value in bad.form.items())
         reply = await desk.get(f"{where.removeprefix('GET ')}?{asked}")
     elif where == "rates/check":
-        reply = await upload(desk, bad.form)
+        reply = await upload(desk, bad.form, token)
     elif where == "rates/read":
-        read = HtmlPage(await (await upload(desk, DECK)).text())
+        read = HtmlPage(await (await upload(desk, DECK, token)).text())
         known = {field.name: field.value for field in read.fields if field.form.endswith("rates/read")}
-        reply = await desk.post(where, known | bad.form)
+        reply = await post(desk, where, known | bad.form, token)
     else:
-        reply = await desk.post(where, bad.form)
+        reply = await post(desk, where, bad.form, token)
     return reply.status, HtmlPage(await reply.text())
 
 
-async def upload(desk: Desk, form: dict[str, str]) -> ClientResponse:
+async def post(desk: Desk, where: str, form: dict[str, str], token: str) -> ClientResponse:
+    """With a token that was taken from a page before: one is good for as long as its session."""
+    return await desk.browser.post(desk.url + where, data=form | {"form_token": token}, allow_redirects=False)
+
+
+async def upload(desk: Desk, form: dict[str, str], token: str) -> ClientResponse:
     """A form that may carry a file, here without one."""
     data = FormData()
-    for name, value in {**form, "form_token": await desk.form_token()}.items():
+    for name, value in {**form, "form_token": token}.items():
         data.add_field(name, value, content_type="text/plain")
     return await desk.browser.post(f"{desk.url}rates/check", data=data, allow_redirects=False)

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
-import pytest
 from desk_visit import APP, RATE, SWEDEN, VAULT, Desk, Visit
 
 from callgate.policy.number_list import ListKind
@@ -190,7 +189,9 @@ def test_every_list_is_in_the_table(visit: Visit) -> None:
 
 
 def test_lists_are_limited_by_their_urls_and_are_files_too(visit: Visit) -> None:
-    """What a page shows, JSON and CSV say at the same path; filters stay in its form, and in the links to its other forms."""
+    """What a page shows, JSON and CSV say at the same path; filters stay in its form, and in the links to its other forms. Where
+    numbers are shown, they are found by a part of them, however it is grouped.
+    """
 
     async def steps(desk: Desk) -> None:
         await furnish(desk)
@@ -201,15 +202,6 @@ def test_lists_are_limited_by_their_urls_and_are_files_too(visit: Visit) -> None
                 assert sorted(found) == sorted(expected), (listing.path, query)
                 assert await names_in_csv(desk, listing, query) == found, (listing.path, query)
                 await look_at_page(desk, listing, query)
-
-    visit(steps, is_open=True)
-
-
-def test_numbers_are_found_by_a_part_of_them(visit: Visit) -> None:
-    """Wherever a list shows numbers: however the part is grouped, and whatever stands around it."""
-
-    async def steps(desk: Desk) -> None:
-        await furnish(desk)
         searched = [listing for listing in LISTS if listing.number is not None]
         assert len(searched) >= 8
         for listing in searched:
@@ -219,15 +211,14 @@ def test_numbers_are_found_by_a_part_of_them(visit: Visit) -> None:
     visit(steps, is_open=True)
 
 
-@pytest.mark.parametrize("path", sorted(NO_FILTERS))
-def test_sums_and_findings_have_other_forms(visit: Visit, path: str) -> None:
+def test_sums_and_findings_have_other_forms(visit: Visit) -> None:
     """With the same items each."""
 
     async def steps(desk: Desk) -> None:
-        await furnish(desk)
-        assert (await desk.get(path[1:])).status == 200
-        items = json.loads(await desk.text(f"{path[1:]}.json"))["items"]
-        assert len(items) == len(list(csv.DictReader(io.StringIO(await desk.text(f"{path[1:]}.csv"))))) > 0
+        for path in NO_FILTERS:
+            assert (await desk.get(path[1:])).status == 200
+            items = json.loads(await desk.text(f"{path[1:]}.json"))["items"]
+            assert len(items) == len(list(csv.DictReader(io.StringIO(await desk.text(f"{path[1:]}.csv"))))) > 0
 
     visit(steps, is_open=True)
 

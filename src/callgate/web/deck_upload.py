@@ -184,7 +184,9 @@ async def _read(desk: Desk, request: AnyRequest, form: Filled) -> Response[Any]:
     except RateDeckInvalid as error:
         return await _check_page(desk, request, form, None, error.faults)
     except (Invalid, Conflict) as error:
-        places = {name: name for name in (*OPTIONS, *TEXTS, "currency", "deck")} | {"--currency": "currency"}
+        places = {name: name for name in (*OPTIONS, *TEXTS, "currency", "deck", "supplier")} | {
+            "--currency": "currency"
+        }
         return await _check_page(desk, request, form.blame(error, places, "map"), None, ())
     return await _check_page(desk, request, form, report, ())
 
