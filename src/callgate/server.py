@@ -216,7 +216,13 @@ class Gate:
 
         posts = partial(senders, link=call_link(self._settings.public_url), smtp=mail_server(self._settings))
         await Worker(
-            self._store, self.catalogs, clock, posts=posts, leases=self._leases, is_busy=self._is_deciding
+            self._store,
+            self.catalogs,
+            clock,
+            posts=posts,
+            leases=self._leases,
+            is_busy=self._is_deciding,
+            heard=self.responder.meter.heard_here,
         ).work()
 
     def _is_deciding(self) -> bool:

@@ -37,6 +37,9 @@ from callgate.vault import new_key
 SEEN_S = 1.5
 """Within this time a server has seen that an endpoint was enabled or disabled."""
 
+LEAD_IN_S = 2.0
+"""How long calls come before they are measured: a server without calls delivers as fast as it can."""
+
 MORE_MS, MORE = 2.0, 1.5
 """What p99 may be more with deliveries than without: so many milliseconds, or this times as much, whichever is more."""
 
@@ -95,6 +98,7 @@ async def _take_turns(store: Store, endpoint: str, url: str, asked: argparse.Nam
         state = EndpointState.ACTIVE if is_beside else EndpointState.DISABLED
         await store.perform(SetEndpointState(id=endpoint, state=state))
         await asyncio.sleep(SEEN_S)
+        await load(url, asked.calls_per_s, LEAD_IN_S, seed=100 + number)
         before = await _left(store)
         found = await load(url, asked.calls_per_s, asked.seconds, seed=number)
         if number == 0:

@@ -15,7 +15,7 @@ from functools import partial
 from callgate.errors import StorageUnavailable
 from callgate.logs import log
 from callgate.outbox.line import AT_ONCE, CRM_AT_ONCE, Line
-from callgate.outbox.pace import pause_s
+from callgate.outbox.pace import Pace
 from callgate.outbox.schedule import Answer, Fate, conclude
 from callgate.outbox.senders import Senders, senders
 from callgate.service.catalog import Catalogs
@@ -51,7 +51,7 @@ class Worker:
     """Delivers for the endpoints of the catalog. Several share the work, each with a server of its own: by their claims, and
     by `leases`, under which an endpoint that bears only a certain pace is served by one of them alone.
 
-    `is_busy` says whether the server has more important things to do just now.
+    `is_busy` says whether the server has more important things to do just now, `heard` how many callbacks it has had.
     """
 
     def __init__(  # noqa: PLR0913 - what it works on, and what it is considerate of
@@ -63,6 +63,7 @@ class Worker:
         posts: Callable[[Callable[[], datetime]], AbstractAsyncContextManager[Senders]] = senders,
         leases: Holder | None = None,
         is_busy: Callable[[], bool] = lambda: False,
+        heard: Callable[[], int] = lambda: 0,
     ) -> None:
         self._store = store
         self._catalogs = catalogs
@@ -78,7 +79,7 @@ class Worker:
         self._is_concluded = asyncio.Event()
         self._looked_at = 0.0
         self._turn = asyncio.Lock()
-        self._used_s, self._began_s = 0.0, 0.0  # of all threads, and the time, when the last attempt beside calls began
+        self._pace = Pace(heard)
 
     async def work(self) -> None:
         """Deliver until cancelled. A store that is down for a while is waited for."""
@@ -208,9 +209,8 @@ class Worker:
     async def _give_way(self) -> None:
         """While calls are being decided, attempts begin one after the other, with time between them."""
         async with self._turn:
-            used_s, passed_s = time.process_time() - self._used_s, time.monotonic() - self._began_s
-            await asyncio.sleep(pause_s(used_s, passed_s))
-            self._used_s, self._began_s = time.process_time(), time.monotonic()
+            await asyncio.sleep(self._pace.pause_s(time.monotonic(), len(self._lines)))
+            self._pace.begin(time.monotonic())
 
     def _let_go(self, hand: deque[Delivery]) -> None:
         """What was claimed and not begun is due again, as if it had never been claimed."""

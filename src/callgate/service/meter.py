@@ -78,6 +78,10 @@ class Meter:
         """A genuine callback came."""
         self._mine[_CALLBACK + _KINDS.index(CALLBACKS.get(kind, OTHER))] += 1
 
+    def heard_here(self) -> int:
+        """How many genuine callbacks came to this process."""
+        return sum(self._mine[_CALLBACK:_REJECTED])
+
     def rejected(self, status: int) -> None:
         """Something came that was not taken."""
         if status in REJECTED:

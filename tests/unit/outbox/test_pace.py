@@ -1,34 +1,44 @@
-"""How much of a server's time goes into deliveries while it decides calls."""
+"""How many deliveries go out while calls are being decided."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.outbox.pace import LONGEST_GAP_S, SHARE, SHORTEST_GAP_S, pause_s
+from callgate.outbox.pace import BACKLOG_PER_S, LOOKED_S, Pace, gap_s
+
+CALLBACKS_OF_A_CALL = 2.0
+"""At least: it arrives, and it ends."""
 
 
 @pytest.mark.parametrize(
-    ("used_ms", "passed_ms", "expected_ms"),
+    ("callbacks_per_s", "endpoints", "per_s"),
     [
-        (0.20, 0.20, 1.4),  # a receiver that is near, and a server with time
-        (0.50, 0.50, 1.5),  # calls took some of it
-        (0.50, 1.50, 0.5),  # we waited as well
-        (5.00, 1.00, 2.0),  # the server is busy: some go out all the same
-        (0.20, 100.0, 0.0),  # few records, or a slow receiver: nobody waits for us
+        (0, 1, 100),  # a backlog goes out beside few calls too
+        (110, 1, 210),
+        (110, 3, 430),  # three records of each call
+        (5_000, 1, 5_100),
     ],
 )
-def test_attempts_begin_with_time_between_them(used_ms: float, passed_ms: float, expected_ms: float) -> None:
-    """The more, the more of the time is used."""
-    assert pause_s(used_ms / 1_000, passed_ms / 1_000) == pytest.approx(expected_ms / 1_000)
+def test_attempts_go_with_calls(callbacks_per_s: float, endpoints: int, per_s: float) -> None:
+    """As many as calls make, and some of what is left from before."""
+    assert 1 / gap_s(callbacks_per_s, endpoints) == pytest.approx(per_s)
 
 
-seconds = st.floats(0, 10)
+@given(st.floats(0, 10_000), st.integers(1, 100))
+def test_a_backlog_never_grows(calls_per_s: float, endpoints: int) -> None:
+    """Whatever calls come, more goes out than they make."""
+    assert 1 / gap_s(calls_per_s * CALLBACKS_OF_A_CALL, endpoints) >= calls_per_s * endpoints + BACKLOG_PER_S * 0.999
 
 
-@given(seconds, seconds)
-def test_calls_have_the_rest_of_the_time(used_s: float, passed_s: float) -> None:
-    """Never more often than that; less often where more was used, but so often that a backlog moves."""
-    gap_s = passed_s + pause_s(used_s, passed_s)
-    assert gap_s >= SHORTEST_GAP_S * 0.999
-    assert gap_s >= LONGEST_GAP_S * 0.999 or used_s <= SHARE * gap_s * 1.001
-    assert pause_s(used_s, passed_s) <= LONGEST_GAP_S
+def test_attempts_begin_with_time_between_them() -> None:
+    """The one after another begins no sooner than the pace says, and nobody waits who came late. The pace follows the calls."""
+    heard = 0
+    pace = Pace(lambda: heard)
+    assert pace.pause_s(10.0, 1) == 0
+    pace.begin(10.0)
+    assert pace.pause_s(10.004, 1) == pytest.approx(0.006)
+    assert pace.pause_s(10.02, 1) == 0
+    heard = 300
+    pace.begin(10.0 + LOOKED_S)
+    assert pace.pause_s(10.0 + LOOKED_S, 1) == pytest.approx(1 / 400)
+    assert pace.pause_s(10.0 + LOOKED_S, 3) == pytest.approx(1 / 1_000)
