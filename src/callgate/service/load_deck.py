@@ -1,5 +1,7 @@
 """Bring a deck from the store into memory."""
 
+import asyncio
+
 from callgate.errors import NotFound, StorageUnavailable
 from callgate.rating.deck import Deck
 from callgate.service.books import DeckHead
@@ -11,7 +13,7 @@ async def load_deck(store: Store, head: DeckHead) -> Deck:
     rows = await store.deck_rows(head)
     if head.row_count and len(rows) != head.row_count:
         raise StorageUnavailable(f"deck {head.name} was replaced while it was read; try again")
-    return Deck(name=head.name, currency=head.currency, rows=rows)
+    return await asyncio.to_thread(Deck, name=head.name, currency=head.currency, rows=rows)  # calls go on meanwhile
 
 
 async def load_deck_named(store: Store, name: str) -> Deck:

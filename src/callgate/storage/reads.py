@@ -81,10 +81,9 @@ class Reads(WatchReads, FigureReads, ABC):
         rates = Rates()
         for (content,) in await self.fetch(_PAGES, head.name, head.version):
             try:
-                add_page(rates, content)
+                await asyncio.to_thread(add_page, rates, content)  # a few milliseconds, and calls go on meanwhile
             except ValueError as error:
                 raise StorageUnavailable(f"deck {head.name}: {error}; import it again") from error
-            await asyncio.sleep(0)  # a page takes a millisecond, and others have work too
         if not rates:
             rates = to_rates(await self.fetch(_ROWS_OF_BEFORE, head.name, head.version))
         return rates

@@ -151,7 +151,7 @@ class PostgresStore(Reads):
         return await self._number("UPDATE configuration SET deck_versions = deck_versions + 1 RETURNING deck_versions")
 
     async def stage_deck(self, head: DeckHead, rates: Iterable[Rate]) -> None:
-        for page in from_rates(head, sorted_rates(rates)):
+        for page in from_rates(head, await asyncio.to_thread(sorted_rates, rates)):
             await self._add("deck_pages", PAGE, [page])
 
     async def drop_deck_rows(self, head: DeckHead) -> None:

@@ -258,7 +258,7 @@ class SqliteStore(Reads):
         return await self._write(lambda db: int(db.execute(statement).fetchone()[0]))
 
     async def stage_deck(self, head: DeckHead, rates: Iterable[Rate]) -> None:
-        for page in from_rates(head, sorted_rates(rates)):
+        for page in from_rates(head, await asyncio.to_thread(sorted_rates, rates)):
             await self._add("deck_pages", PAGE, [page])
 
     async def drop_deck_rows(self, head: DeckHead) -> None:
