@@ -42,6 +42,7 @@ def mapping(*header: str, **said: str) -> SupplierMapping:
         FILE.replace("Where to", '" where\nto "').encode(),
         FILE.replace("Wholesale", "November").replace("46;", "47;").encode(),
     ],
+    ids=["plain", "utf-16", "gzip", "commas", "upper case", "line breaks", "other rows"],
 )
 def test_the_same_header_is_found(data: bytes) -> None:
     """However the file is written, and whatever stands above and below it."""
@@ -59,6 +60,7 @@ def test_the_same_header_is_found(data: bytes) -> None:
         b"\x1f\x8b broken",
         b"PK\x03\x04xl/broken",
     ],
+    ids=["another column", "another order", "a column less", "empty", "broken gzip", "broken workbook"],
 )
 def test_another_header_is_another_file(data: bytes) -> None:
     """Also where the columns are the same in another order: then a person looks again."""
