@@ -26,24 +26,13 @@ from typing import Any, NamedTuple
 
 import pytest
 import structlog
+from tests.support.commands import Done
 
 from callgate.cli import main
 
 SOURCE = Path(__file__).parents[2] / "src"
 
 DECK_HEADER = "prefix,destination,rate_per_min,connect_fee,first_s,next_s,effective_from\n"
-
-
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 class Reply(NamedTuple):

@@ -10,8 +10,8 @@ LOOKED_S = 1.0
 
 
 def gap_s(callbacks_per_s: float, endpoints: int) -> float:
-    """From the beginning of one attempt to that of the next. A call has two callbacks or three and makes a record for each
-    endpoint, so that this is more than what calls make.
+    """From the beginning of one attempt to that of the next. A record has one callback at least, that of a refused call, or two
+    or three, and goes to each endpoint once: this is more than what calls make.
     """
     return 1 / (BACKLOG_PER_S + callbacks_per_s * max(1, endpoints))
 
