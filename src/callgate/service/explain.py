@@ -24,7 +24,7 @@ from callgate.service.respond import authorize_job, hooks_of
 from callgate.service.ticket import Presented
 
 
-class RateReport(msgspec.Struct, frozen=True, kw_only=True):
+class PriceSource(msgspec.Struct, frozen=True, kw_only=True):
     """The row of a deck that priced a call, and where it came from: the deck, and the file and line that it was imported from.
     `file` is empty and `line` 0 where that is not known.
     """
@@ -61,7 +61,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     held_s: int
     hold: str | None
     currency: str | None
-    rate: RateReport | None
+    rate: PriceSource | None
     answer: Any
     trace: list[dict[str, Any]]
 
@@ -222,8 +222,8 @@ def _full_trace(call: Call) -> list[dict[str, Any]]:
     return [*trace, {"step": "grant", "saw": held, "refusal": None}]
 
 
-def _rate(rate: Rate) -> RateReport:
-    return RateReport(
+def _rate(rate: Rate) -> PriceSource:
+    return PriceSource(
         deck=rate.deck,
         file=rate.file,
         line=rate.line,
