@@ -132,7 +132,7 @@ async def import_(
     order.said.options()  # what is wrong with it is said before the file is read
 
     def approve(prepared: PreparedDeck) -> None:
-        if prepared.read.mapping is None or json:
+        if prepared.mapping is None or json:
             return
         for line in _reading(report_import(deck, prepared, is_dry_run=dry_run), file):
             say(line)

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +13,7 @@ import msgspec
 from callgate.errors import Conflict, Invalid, StorageUnavailable
 from callgate.rating.cgrates import packed
 from callgate.rating.deck_change import DeckComparison, ImportMode, examine_change, merge_decks
-from callgate.rating.deck_csv import DeckFile
+from callgate.rating.deck_csv import DeckMapping
 from callgate.rating.deck_mapped import read_deck_file
 from callgate.rating.deck_options import Said
 from callgate.rating.rate import Rate
@@ -25,6 +25,9 @@ from callgate.service.probe import Probe
 
 NO_DECK = "none"
 """The word for no deck at all."""
+
+EXAMPLES = 5
+"""How many rows of a file a report prices."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
@@ -74,10 +77,12 @@ class DeckImport:
 class PreparedDeck(msgspec.Struct, frozen=True, kw_only=True):
     """What came of reading a file and laying it over the deck that is there. Nothing is written yet.
 
-    `said` is what the file was read by, `recalled` where a part of that was remembered.
+    `mapping` is None for a file in our own format. `said` is what the file was read by, `recalled` where a part of that was
+    remembered. `examples` are priced rows from all over the file, for a report to say what calls cost.
     """
 
-    read: DeckFile
+    mapping: DeckMapping | None
+    examples: list[Rate]
     currency: str
     said: Said
     recalled: SupplierMapping | None
@@ -111,7 +116,23 @@ def prepare_deck(asked: DeckImport, before: Rates, currency_before: str | None) 
     after, comparison = _lay_over(
         asked.deck, before, currency_before, currency, read.rows, asked.mode, asked.now, asked.file
     )
-    return PreparedDeck(read=read, currency=currency, said=said, recalled=recalled, after=after, comparison=comparison)
+    return PreparedDeck(
+        mapping=read.mapping,
+        examples=list(_examples(read.rows)),
+        currency=currency,
+        said=said,
+        recalled=recalled,
+        after=after,
+        comparison=comparison,
+    )
+
+
+def _examples(rows: Rates) -> Iterator[Rate]:
+    for start in range(EXAMPLES):
+        first, end = len(rows) * start // EXAMPLES, len(rows) * (start + 1) // EXAMPLES
+        priced = (row for row in range(first, end) if not rows.terms[rows.terms_at[row]].is_blocked)
+        if (row := next(priced, None)) is not None:
+            yield rows[row]
 
 
 async def prepare_in_thread(asked: DeckImport, before: Rates, currency_before: str | None) -> PreparedDeck:
@@ -157,7 +178,7 @@ def supplier_of(supplier: str, deck: str) -> str:
 
 def _remembered(asked: DeckImport, prepared: PreparedDeck, who: str) -> SupplierMapping | None:
     """How the file was read, for the next one of its supplier. None for a file in our own format, which leaves nothing open."""
-    header = header_to_remember(prepared.read.mapping)
+    header = header_to_remember(prepared.mapping)
     if header is None:
         return None
     return SupplierMapping(

@@ -1,6 +1,6 @@
 """What an import says of itself: how the file was read, what it changes, by how much, and what a call then costs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -11,12 +11,8 @@ from callgate.rating.charge import charge_micros
 from callgate.rating.deck_change import DeckComparison, PriceChange
 from callgate.rating.deck_csv import DeckMapping
 from callgate.rating.rate import Rate
-from callgate.rating.rates import Rates
 from callgate.rating.supplier_mapping import SupplierMapping
 from callgate.service.import_deck import PreparedDeck
-
-PREVIEWED = 5
-"""How many destinations a preview prices."""
 
 PREVIEW_S = (1, 60, 61)
 """Calls that a preview prices: they show the increments, and what a price is for."""
@@ -112,8 +108,8 @@ def report_import(deck: str, prepared: PreparedDeck, *, is_dry_run: bool) -> Imp
         dearer_by=_average(comparison.dearer_by_micros, change.dearer),
         cheaper_by=_average(comparison.cheaper_by_micros, change.cheaper),
         largest=[_change(each) for each in _largest(comparison)],
-        preview=list(_preview(prepared.read.rows)),
-        mapping=prepared.read.mapping,
+        preview=list(map(_preview, prepared.examples)),
+        mapping=prepared.mapping,
         recalled=None if prepared.recalled is None else _recalled(prepared.recalled),
     )
 
@@ -172,26 +168,18 @@ def _price(rate: Rate) -> str:
     return f"{format_nanos(rate.rate_nanos_per_min)}{fee} {rate.first_increment_s}/{rate.increment_s}"
 
 
-def _preview(rows: Rates) -> Iterator[PreviewedPrice]:
-    """Some prices from all over the file."""
-    shown = 0
-    for start in range(PREVIEWED):
-        first, end = len(rows) * start // PREVIEWED, len(rows) * (start + 1) // PREVIEWED
-        priced = (rows[row] for row in range(first, end) if not rows.terms[rows.terms_at[row]].is_blocked)
-        rate = next(priced, None)
-        if rate is not None and shown < PREVIEWED:
-            shown += 1
-            charges = [format_micros(charge_micros(rate, seconds)) for seconds in PREVIEW_S]
-            yield PreviewedPrice(
-                prefix=rate.prefix,
-                destination=rate.destination,
-                rate_per_minute=format_nanos(rate.rate_nanos_per_min),
-                connect_fee=format_micros(rate.connect_fee_micros),
-                increments=f"{rate.first_increment_s}/{rate.increment_s}",
-                charge_1_s=charges[0],
-                charge_60_s=charges[1],
-                charge_61_s=charges[2],
-            )
+def _preview(rate: Rate) -> PreviewedPrice:
+    second, minute, minute_and_second = (format_micros(charge_micros(rate, seconds)) for seconds in PREVIEW_S)
+    return PreviewedPrice(
+        prefix=rate.prefix,
+        destination=rate.destination,
+        rate_per_minute=format_nanos(rate.rate_nanos_per_min),
+        connect_fee=format_micros(rate.connect_fee_micros),
+        increments=f"{rate.first_increment_s}/{rate.increment_s}",
+        charge_1_s=second,
+        charge_60_s=minute,
+        charge_61_s=minute_and_second,
+    )
 
 
 def _average(sum_micros: int, count: int) -> str:

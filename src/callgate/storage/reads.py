@@ -13,6 +13,7 @@ from callgate.errors import StorageUnavailable
 from callgate.ledger.transfer import Transfer
 from callgate.ledger.wallet import Wallet
 from callgate.protocol.call import CallKey
+from callgate.rating.deck_pages import add_page
 from callgate.rating.rates import Rates
 from callgate.rating.supplier_mapping import SupplierMapping
 from callgate.service.application import ApplicationRow
@@ -34,7 +35,7 @@ from callgate.service.token import Token
 from callgate.service.user import User
 from callgate.storage import deck_rows, did_rows, list_rows, mapping_rows, rows, rule_rows, sign_in_rows
 from callgate.storage.audit_rows import AUDIT, to_audit_entry
-from callgate.storage.deck_rows import add_page, to_rates
+from callgate.storage.deck_rows import to_rates
 from callgate.storage.export_rows import EXPORT, to_export
 from callgate.storage.figure_reads import FigureReads
 from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, to_operator, to_session
