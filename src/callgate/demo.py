@@ -10,8 +10,8 @@ from callgate.emulator import demo
 from callgate.errors import Conflict
 from callgate.money import MICROS
 from callgate.policy.limits import UNLIMITED
-from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
+from callgate.rating.deck_merge import ImportMode
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.books import Job
 from callgate.service.import_deck import import_deck

@@ -31,8 +31,8 @@ from callgate.policy.account import Status
 from callgate.policy.limits import KINDS as LIMITS
 from callgate.policy.number_list import ListKind
 from callgate.protocol.call import CallKey
-from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
+from callgate.rating.deck_merge import ImportMode
 from callgate.server import Gate
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.add_endpoint import add_endpoint

@@ -23,7 +23,8 @@ from callgate.ledger.wallet import top_up
 from callgate.policy.limits import UNLIMITED
 from callgate.policy.number_list import ListKind
 from callgate.protocol.call import CallKey
-from callgate.rating.deck_change import DeckComparison, ImportMode
+from callgate.rating.deck_change import DeckComparison
+from callgate.rating.deck_merge import ImportMode
 from callgate.rating.deck_options import Said
 from callgate.rating.rate import Rate
 from callgate.rating.supplier_mapping import SupplierMapping, id_of

@@ -20,8 +20,8 @@ from callgate.policy.limits import UNLIMITED
 from callgate.protocol import sinch
 from callgate.protocol.call import CallArrived, CallEnded, CallKey, CallResult, Endpoint, EndpointKind, Origin
 from callgate.rating.deck import Deck
-from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
+from callgate.rating.deck_merge import ImportMode
 from callgate.server import Gate
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.add_endpoint import Wanted, add_endpoint

@@ -24,7 +24,7 @@ import pytest
 import callgate
 from callgate.policy.limits import UNLIMITED
 from callgate.protocol import sinch
-from callgate.rating.deck_change import ImportMode
+from callgate.rating.deck_merge import ImportMode
 from callgate.rating.rate import Rate
 from callgate.service.add_application import AddApplication
 from callgate.service.import_deck import import_deck

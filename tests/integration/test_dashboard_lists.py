@@ -11,7 +11,7 @@ import msgspec
 from desk_visit import APP, RATE, SWEDEN, VAULT, Desk, Visit
 
 from callgate.policy.number_list import ListKind
-from callgate.rating.deck_change import ImportMode
+from callgate.rating.deck_merge import ImportMode
 from callgate.service.add_endpoint import add_endpoint
 from callgate.service.apply_rules import ApplyRules
 from callgate.service.import_deck import import_deck

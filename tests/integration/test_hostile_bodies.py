@@ -20,8 +20,8 @@ from callgate.app import build_store, build_vault
 from callgate.policy.limits import UNLIMITED
 from callgate.protocol import sinch
 from callgate.protocol.call import CallKey
-from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
+from callgate.rating.deck_merge import ImportMode
 from callgate.server import Gate
 from callgate.service.add_application import AddApplication
 from callgate.service.expire import expire_parked

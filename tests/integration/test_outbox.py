@@ -50,8 +50,8 @@ from callgate.protocol.call import (
     Origin,
     Price,
 )
-from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
+from callgate.rating.deck_merge import ImportMode
 from callgate.service.add_application import AddApplication
 from callgate.service.add_endpoint import SetEndpointState, Wanted, add_endpoint, rotate_endpoint
 from callgate.service.catalog import Catalogs

@@ -22,8 +22,8 @@ from callgate.policy.limits import UNLIMITED
 from callgate.protocol import sinch
 from callgate.protocol.call import CallEnded, CallKey, CallOngoing, CallResult
 from callgate.protocol.sinch import rest
-from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
+from callgate.rating.deck_merge import ImportMode
 from callgate.server import Gate
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.application import Application, ApplicationRow, ApplicationSettings

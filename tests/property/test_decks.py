@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callgate.rating.deck import Deck
-from callgate.rating.deck_change import ImportMode, compare_decks, merge_decks
+from callgate.rating.deck_change import compare_decks
 from callgate.rating.deck_csv import read_deck
 from callgate.rating.deck_mapped import read_deck_file
+from callgate.rating.deck_merge import ImportMode, merge_decks
 from callgate.rating.deck_options import ReadOptions
 from callgate.rating.hours import is_in_hours
 from callgate.rating.rate import Rate

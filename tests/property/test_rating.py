@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from callgate.errors import RateDeckInvalid
 from callgate.rating.charge import affordable_duration_s, billed_duration_s, charge_micros
 from callgate.rating.deck import Deck
-from callgate.rating.deck_change import ImportMode, merge_decks
 from callgate.rating.deck_csv import read_deck
+from callgate.rating.deck_merge import ImportMode, merge_decks
 from callgate.rating.rate import Rate
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

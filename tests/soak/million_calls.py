@@ -35,8 +35,8 @@ from callgate.emulator.load.talk_log import TalkLog
 from callgate.emulator.target import read_target
 from callgate.money import MICROS
 from callgate.policy.limits import UNLIMITED
-from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
+from callgate.rating.deck_merge import ImportMode
 from callgate.service.add_application import AddApplication
 from callgate.service.books import AccountKey, Job
 from callgate.service.import_deck import import_deck

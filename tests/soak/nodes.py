@@ -34,7 +34,7 @@ from callgate.logs import configure_logs, log
 from callgate.policy.destination import is_valid_number
 from callgate.policy.limits import UNLIMITED
 from callgate.protocol import sinch
-from callgate.rating.deck_change import ImportMode
+from callgate.rating.deck_merge import ImportMode
 from callgate.rating.rate import Rate
 from callgate.server import run, serve
 from callgate.service.add_application import AddApplication

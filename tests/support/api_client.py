@@ -19,8 +19,8 @@ from callgate.policy.limits import UNLIMITED
 from callgate.protocol import WireRequest, sinch
 from callgate.protocol.call import CallArrived, CallKey, PlaceCall
 from callgate.rating.deck import Deck
-from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import read_deck
+from callgate.rating.deck_merge import ImportMode
 from callgate.server import api_tools
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.authorize import Authorize

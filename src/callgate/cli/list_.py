@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from callgate.cli.desk import AsJson, Config, InApp, open_books, say, say_json, table, the_application
 from callgate.errors import Invalid
 from callgate.policy.number_list import ListKind
-from callgate.rating.deck_change import ImportMode
+from callgate.rating.deck_merge import ImportMode
 
 if TYPE_CHECKING:
     from callgate.service.number_list import ListHead, ListKey

@@ -21,7 +21,7 @@ from callgate.cli.desk import (
     who,
 )
 from callgate.errors import Conflict, RateDeckInvalid
-from callgate.rating.deck_change import ImportMode
+from callgate.rating.deck_merge import ImportMode
 
 if TYPE_CHECKING:
     from callgate.service.import_report import ImportReport

@@ -1,7 +1,7 @@
 """Rate decks in memory: longest-prefix match over a million prefixes in a few dozen megabytes.
 
 Rows are kept sorted in flat arrays, see `rating.rates`. Reading files is `rating.deck_csv`'s and `rating.deck_mapped`'s
-business, importing over an older deck `rating.deck_change`'s.
+business, importing over an older deck `rating.deck_merge`'s.
 """
 
 from array import array

@@ -158,6 +158,10 @@ class Rates(Sequence[Rate]):
         ]
         return earlier
 
+    def take_places(self, other: "Rates") -> None:
+        """Give terms and labels the places that they have in another, so that its columns can be added. For empty ones."""
+        self.extend_columns([b""] * len(self._columns()), other.terms, other.labels)
+
     def extend_columns(self, columns: Sequence[bytes], terms: Iterable[Terms], labels: Iterable[str]) -> None:
         """Add rows as another `Rates` had them, with the terms and labels that it had not had before them.
 

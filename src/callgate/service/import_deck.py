@@ -12,9 +12,10 @@ import msgspec
 
 from callgate.errors import Conflict, Invalid, StorageUnavailable
 from callgate.rating.cgrates import packed
-from callgate.rating.deck_change import DeckComparison, ImportMode, examine_change, merge_decks
+from callgate.rating.deck_change import DeckComparison, examine_change
 from callgate.rating.deck_csv import DeckMapping
 from callgate.rating.deck_mapped import read_deck_file
+from callgate.rating.deck_merge import ImportMode, merge_decks
 from callgate.rating.deck_options import Said
 from callgate.rating.rate import Rate
 from callgate.rating.rates import Rates, sorted_rates

@@ -10,7 +10,7 @@ import msgspec
 
 from callgate.errors import Conflict, Invalid, ListFault, ListInvalid, NotFound, StorageUnavailable
 from callgate.policy.number_list import EXPECTED, ListKind, NumberList, format_entry, parse_entry
-from callgate.rating.deck_change import ImportMode
+from callgate.rating.deck_merge import ImportMode
 from callgate.service.books import AccountKey, Books, Keys
 from callgate.service.number_list import ListChange, ListHead, ListKey
 from callgate.service.ports import Store

@@ -9,7 +9,7 @@ from callgate.errors import Error
 from callgate.policy.account import Status
 from callgate.policy.limits import UNLIMITED
 from callgate.protocol.call import CallKey
-from callgate.rating.deck_change import ImportMode
+from callgate.rating.deck_merge import ImportMode
 from callgate.rating.rate import Rate
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.add_endpoint import KeepEndpoint

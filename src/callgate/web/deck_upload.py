@@ -15,9 +15,9 @@ from litestar.params import MultipartBody
 from callgate.errors import Conflict, DeckFault, Invalid, RateDeckInvalid
 from callgate.logs import log
 from callgate.money import parse_currency
-from callgate.rating.deck_change import ImportMode
 from callgate.rating.deck_csv import DeckMapping
 from callgate.rating.deck_header import FIELDS
+from callgate.rating.deck_merge import ImportMode
 from callgate.rating.deck_options import Said
 from callgate.rating.deck_outline import outline_deck
 from callgate.rating.supplier_mapping import find_mapping

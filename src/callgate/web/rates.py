@@ -7,7 +7,7 @@ from litestar import Request, Response, get
 from litestar.datastructures import State
 
 from callgate.errors import DeckFault, Invalid, NotFound
-from callgate.rating.deck_change import ImportMode
+from callgate.rating.deck_merge import ImportMode
 from callgate.service.books import AccountKey, DeckHead
 from callgate.service.quote import MAX_SECONDS, QuoteReport, quote_call
 from callgate.web.deck import show_deck

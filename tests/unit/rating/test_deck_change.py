@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from callgate.rating.deck_change import DeckChange, ImportMode, compare_decks, merge_decks
+from callgate.rating.deck_change import DeckChange, compare_decks
+from callgate.rating.deck_merge import ImportMode, merge_decks
 from callgate.rating.rate import Rate
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)

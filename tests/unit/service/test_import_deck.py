@@ -6,7 +6,8 @@ import pytest
 
 from callgate.errors import Conflict, Invalid, StorageUnavailable
 from callgate.policy.limits import UNLIMITED
-from callgate.rating.deck_change import DeckChange, ImportMode
+from callgate.rating.deck_change import DeckChange
+from callgate.rating.deck_merge import ImportMode
 from callgate.service.import_deck import import_deck
 from callgate.service.open_account import OpenAccount
 

@@ -6,7 +6,7 @@ import pytest
 
 from callgate.errors import Conflict, Invalid, ListInvalid, NotFound
 from callgate.policy.number_list import ListKind
-from callgate.rating.deck_change import ImportMode
+from callgate.rating.deck_merge import ImportMode
 from callgate.service import number_lists
 from callgate.service.catalog import Catalogs
 from callgate.service.number_list import ListKey

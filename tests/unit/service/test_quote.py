@@ -6,7 +6,7 @@ import pytest
 
 from callgate.errors import Invalid, NotFound
 from callgate.rating.deck import Deck
-from callgate.rating.deck_change import ImportMode
+from callgate.rating.deck_merge import ImportMode
 from callgate.service.books import AccountKey
 from callgate.service.import_deck import import_deck
 from callgate.service.quote import MAX_SECONDS, QuoteReport, quote_call

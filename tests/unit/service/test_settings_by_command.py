@@ -7,7 +7,7 @@ import pytest
 
 from callgate.errors import AmountInvalid, Conflict, Invalid, NotFound, StorageUnavailable
 from callgate.protocol.call import CallKey
-from callgate.rating.deck_change import ImportMode
+from callgate.rating.deck_merge import ImportMode
 from callgate.service import catalog
 from callgate.service.add_application import AddApplication, SetApplication
 from callgate.service.add_endpoint import MAX_ENDPOINTS, SetEndpointState, add_endpoint

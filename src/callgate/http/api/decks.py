@@ -15,7 +15,7 @@ from callgate.http.api.access import may_configure, may_look
 from callgate.http.api.desk import ApiRequest, TheDesk
 from callgate.http.api.paging import Cursor, Limit, Page, page, read_cursor
 from callgate.money import parse_currency
-from callgate.rating.deck_change import ImportMode
+from callgate.rating.deck_merge import ImportMode
 from callgate.rating.deck_options import Said, read_columns
 from callgate.service.books import DeckHead
 from callgate.service.import_alone import prepare_by_size

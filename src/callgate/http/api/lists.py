@@ -12,7 +12,7 @@ from callgate.http.api.accounts import InApp
 from callgate.http.api.desk import TheDesk
 from callgate.http.api.paging import Cursor, Limit, Page, page, read_cursor, write_cursor
 from callgate.policy.number_list import ListKind
-from callgate.rating.deck_change import ImportMode
+from callgate.rating.deck_merge import ImportMode
 from callgate.service.number_list import ListHead, ListKey
 from callgate.service.number_lists import (
     change_list,
