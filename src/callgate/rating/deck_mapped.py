@@ -6,7 +6,7 @@ commas in decimals, codes without a country. What stays open is asked, never gue
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import dropwhile, islice
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
@@ -55,6 +55,7 @@ _SHARED = (
 """Columns whose cells repeat together in most files, so that they are read once for many rows."""
 
 _OWN = ("prefix", "country_code", "destination", "network", "country", *_PRICES)
+_FIRST_PRICE = _OWN.index(_PRICES[0])
 
 
 def read_deck_file(data: bytes, source: str, now: datetime, options: ReadOptions = ReadOptions()) -> DeckFile:  # noqa: B008 - frozen
@@ -156,9 +157,8 @@ class _Reader:
     # -- the file as a whole -------------------------------------------------------------------------------------------
 
     def _rows(self, faults: list[DeckFault]) -> Iterator[Record]:
-        for line, record in self._text.records(faults):
-            if line > self._header.line:
-                yield line, record
+        header_line = self._header.line
+        return dropwhile(lambda record: record[0] <= header_line, self._text.records(faults))
 
     def _look_through(self) -> Survey:
         header, width = self._header, len(self._header.names)
@@ -203,8 +203,8 @@ class _Reader:
         self._rate_unit_s = options.rate_unit
         word = plain(self._name("connect_fee"))[0] if "connect_fee" in header.places else ""
         self._fee_pays_first = word == "initial cost"
-        self._codes = _Remembered(self._read_codes)
         self._shared = _Remembered(self._read_shared)
+        self._found = _Remembered(lambda key: self._priced(*key))
         self._prices = _Remembered(lambda text: self._read_price(text, _NANOS, _RATE))
         self._labels = _Remembered(lambda texts: read_label(_label(*texts)))
 
@@ -228,7 +228,7 @@ class _Reader:
                 record = [*record[:width], *[""] * (width - len(record))]  # noqa: PLW2901 - padded
             record.append("")
             texts = own(record)
-            if self._is_note(record, texts):
+            if not "".join(texts[_FIRST_PRICE:]).strip() and self._is_note(record, texts[0].strip()):
                 self._skipped += 1
                 continue
             try:
@@ -236,11 +236,8 @@ class _Reader:
             except (CellInvalid, AmountInvalid):
                 self._explain(line, texts, shared(record))
 
-    def _is_note(self, record: Sequence[str], texts: Sequence[str]) -> bool:
-        """A line above, between or below the rows: no price, and nothing that could be a code."""
-        if any(texts[place].strip() for place in _PRICE_PLACES):
-            return False
-        code = texts[0].strip()
+    def _is_note(self, record: Sequence[str], code: str) -> bool:
+        """A line without a price above, between or below the rows: nothing in it could be a code."""
         filled = sum(bool(cell.strip()) for cell in record)
         return not any(character.isdecimal() for character in code) and (
             not code or filled == 1 or code.lower() not in _ANY
@@ -248,16 +245,15 @@ class _Reader:
 
     def _add(self, line: int, texts: Sequence[str], shared: _Shared) -> None:
         """Add the rows that a line stands for. Raises `CellInvalid`."""
-        code, country, destination, network, land, *prices = texts
+        code, country = texts[:2]
         if shared.is_inbound:
             self._skipped += 1
             return
-        label = self._labels[destination, network, land]
-        found = self._priced(prices, shared)
+        label = self._labels[texts[2:_FIRST_PRICE]]
+        found = self._found[texts[_FIRST_PRICE:], shared.origins]
         if shared.currency:
             self._currencies.setdefault(shared.currency, line)
-        key = code if not self._joins_country else (code, country)
-        for prefix in self._codes[key]:
+        for prefix in self._read_codes(code, country):
             length = len(prefix) if shared.is_exact else shared.terms.number_length
             for origin, nanos, currency in found:
                 if currency:
@@ -296,7 +292,7 @@ class _Reader:
                 self._free.append(line)
         self._rates.add(key_of(prefix), nanos, place, label, line)
 
-    def _priced(self, texts: Sequence[str], shared: _Shared) -> list[tuple[str, int | None, str]]:
+    def _priced(self, texts: Sequence[str], origins_named: Sequence[str]) -> list[tuple[str, int | None, str]]:
         """Origin, nanos (None: blocked) and currency of each price of a line. Within and between states they differ."""
         found = [
             ("" if field == "rate_per_min" else _ORIGINS[field], *self._prices[text])
@@ -308,14 +304,14 @@ class _Reader:
         if origins and "" not in origins and INDETERMINATE not in origins:  # who cannot be told pays the dearest
             dearest = max(found, key=lambda each: (each[1] is not None, each[1] or 0))
             found.append((INDETERMINATE, *dearest[1:]))
-        if "" not in origins and shared.origins != ("",):
+        if "" not in origins and origins_named != ("",):
             raise CellInvalid("no origin beside prices within and between states")
         return found
 
     # -- cells ---------------------------------------------------------------------------------------------------------
 
-    def _read_codes(self, key: str | tuple[str, str]) -> list[str]:
-        text, country = key if isinstance(key, tuple) else (key, "")
+    def _read_codes(self, text: str, country: str) -> list[str]:
+        country = country if self._joins_country else ""
         word = text.strip().lower()
         if word in cells.ANYWHERE and word:
             if self._options.default_row == "import":
@@ -408,8 +404,7 @@ class _Reader:
         before = len(self._faults), len(self._asked)
         own = dict(zip(_OWN, texts, strict=True))
         named = dict(zip(_SHARED, shared, strict=True))
-        key = (own["prefix"], own["country_code"]) if self._joins_country else own["prefix"]
-        self._try(line, "prefix", own["prefix"], lambda _: self._read_codes(key))
+        self._try(line, "prefix", own["prefix"], lambda text: self._read_codes(text, own["country_code"]))
         self._try(line, "destination", own["destination"], lambda _: read_label(_label(*texts[2:5])))
         for field in _PRICES:
             self._try(line, field, own[field], lambda text: self._read_price(text, _NANOS, _RATE))
@@ -552,7 +547,6 @@ _END = "a moment after effective_from"
 _MINUTE_S = 60
 _DAY_MIN = 24 * 60
 _ANY = cells.ANYWHERE
-_PRICE_PLACES = tuple(_OWN.index(name) for name in _PRICES)
 _READERS: dict[str, Callable[[str], object]] = {
     "grace_s": cells.read_seconds,
     "first_s": cells.read_increment_s,
