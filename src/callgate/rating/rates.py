@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
-from operator import ge, lt
+from operator import le, lt
 from typing import NamedTuple, overload
 
 from callgate.rating.origin import JURISDICTIONS
@@ -21,9 +21,6 @@ SPANS: tuple[int, ...] = tuple(10 ** (MAX_PREFIX_DIGITS - length) for length in 
 
 NONE = -1
 """No row."""
-
-CHECKED_AT_ONCE = 16_384
-"""Rows that are gone through without letting go of the interpreter: a millisecond, in which a server decides nothing."""
 
 
 class Terms(NamedTuple):
@@ -285,15 +282,22 @@ COMPARED_AT_ONCE = 16_384
 
 
 def _is_sorted(rates: Rates) -> bool:
+    keys, count = rates.keys, len(rates)
+    for start in range(0, count - 1, COMPARED_AT_ONCE):
+        end = min(start + COMPARED_AT_ONCE, count - 1)
+        here, following = keys[start:end], keys[start + 1 : end + 1]
+        if not all(map(lt, here, following)) and not (
+            all(map(le, here, following)) and _is_preferred_last(rates, start, end)
+        ):
+            return False
+    return True
+
+
+def _is_preferred_last(rates: Rates, start: int, end: int) -> bool:
+    """Whether of rows of one prefix, which follow each other, the preferred one stands last."""
     keys, terms, terms_at = rates.keys, rates.terms, rates.terms_at
-    starts = range(0, len(keys), COMPARED_AT_ONCE)
-    if all(
-        all(map(ge, keys[start + 1 : start + 1 + COMPARED_AT_ONCE], keys[start : start + COMPARED_AT_ONCE]))
-        for start in starts
-    ):
-        equal = (row for row in range(1, len(keys)) if keys[row] == keys[row - 1])
-        return all(terms[terms_at[row - 1]].preference <= terms[terms_at[row]].preference for row in equal)
-    return False
+    equal = (row for row in range(start, end) if keys[row] == keys[row + 1])
+    return all(terms[terms_at[row]].preference <= terms[terms_at[row + 1]].preference for row in equal)
 
 
 def _in_order(rates: Rates) -> Rates:

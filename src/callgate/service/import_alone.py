@@ -10,12 +10,14 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
 from callgate.rating.deck_pages import add_page, to_pages
 from callgate.rating.rates import Rates
 from callgate.service.import_deck import DeckImport, Prepare, PreparedDeck, prepare_deck, prepare_in_thread
+from callgate.service.portions import in_portions
 
 ALONE_FROM_BYTES = 256 * 1024
 """Files from this size on are read so."""
@@ -39,7 +41,7 @@ async def prepare_alone(asked: DeckImport, before: Rates, currency_before: str |
             await asyncio.to_thread(_write, there, before)
             work = partial(_prepare, asked, there, currency_before, back)
             prepared = await asyncio.get_running_loop().run_in_executor(pool, work)
-            return msgspec.structs.replace(prepared, after=await asyncio.to_thread(_read, back))
+            return msgspec.structs.replace(prepared, after=await _take_up(back))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -61,6 +63,21 @@ def _write(path: Path, rates: Rates) -> None:
 def _read(path: Path) -> Rates:
     rates = Rates()
     with path.open("rb") as file:
-        while size := int.from_bytes(file.read(_SIZE_BYTES)):
-            add_page(rates, file.read(size))
+        while _read_page(file, rates):
+            pass
     return rates
+
+
+async def _take_up(path: Path) -> Rates:
+    """Read where calls are decided."""
+    rates = Rates()
+    with path.open("rb") as file:
+        await in_portions(partial(asyncio.to_thread, _read_page, file, rates))
+    return rates
+
+
+def _read_page(file: BinaryIO, rates: Rates) -> bool:
+    size = int.from_bytes(file.read(_SIZE_BYTES))
+    if size:
+        add_page(rates, file.read(size))
+    return size > 0

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from callgate.rating.rate import Rate
 from callgate.rating.rates import sorted_rates
 from callgate.service.books import DeckHead, Job
 from callgate.service.delivery import Delivery
+from callgate.service.portions import in_portions
 from callgate.service.signature_fault import SignatureFault
 from callgate.storage import list_rows, rows
 from callgate.storage.batch import OnStep, Waiting, commit_batch, pass_on
@@ -151,25 +153,36 @@ class PostgresStore(Reads):
         return await self._number("UPDATE configuration SET deck_versions = deck_versions + 1 RETURNING deck_versions")
 
     async def stage_deck(self, head: DeckHead, rates: Iterable[Rate]) -> None:
-        for page in from_rates(head, await asyncio.to_thread(sorted_rates, rates)):
-            await self._add("deck_pages", PAGE, [page])
+        pages = from_rates(head, await asyncio.to_thread(sorted_rates, rates))
+
+        async def stage() -> bool:
+            page = await asyncio.to_thread(next, pages, None)
+            if page is not None:
+                await self._add("deck_pages", PAGE, [page])
+            return page is not None
+
+        await in_portions(stage)
 
     async def drop_deck_rows(self, head: DeckHead) -> None:
         for statement, count in DROP_PORTIONS:
-            while await self.fetch(f"{statement} RETURNING 1", head.name, head.version, count):
-                pass
+            await in_portions(partial(self.fetch, f"{statement} RETURNING 1", head.name, head.version, count))
 
     async def stage_list(self, version: int, entries: Iterable[int]) -> None:
         staged = ((version, entry) for entry in entries)
-        while portion := list(islice(staged, STAGE_LIST_PORTION)):
-            await self._add("list_entries", list_rows.ENTRY, portion)
+
+        async def stage() -> bool:
+            portion = list(islice(staged, STAGE_LIST_PORTION))
+            if portion:
+                await self._add("list_entries", list_rows.ENTRY, portion)
+            return len(portion) == STAGE_LIST_PORTION
+
+        await in_portions(stage)
 
     async def drop_list_rows(self, version: int) -> None:
         for table in ("list_entries", "list_changes"):
             statement = f"""DELETE FROM {table} WHERE (version, entry) IN
                 (SELECT version, entry FROM {table} WHERE version = ? LIMIT ?) RETURNING 1"""  # noqa: S608 - names are ours
-            while await self.fetch(statement, version, STAGE_LIST_PORTION):
-                pass
+            await in_portions(partial(self.fetch, statement, version, STAGE_LIST_PORTION))
 
     async def keep_faults(self, faults: Sequence[SignatureFault], most: int) -> None:
         await self._add("signature_faults", rows.FAULT, list(map(rows.from_fault, faults)))
@@ -186,8 +199,7 @@ class PostgresStore(Reads):
         await self.fetch(statement, rows.to_us(before), STAGE_PORTION)
 
     async def forget_deliveries(self, before: datetime) -> None:
-        while len(await self.fetch(_FORGET_DELIVERIES, rows.to_us(before), STAGE_PORTION)) == STAGE_PORTION:
-            pass
+        await in_portions(partial(self.fetch, _FORGET_DELIVERIES, rows.to_us(before), STAGE_PORTION))
 
     async def forget_sessions(self, before: datetime) -> None:
         statement = "DELETE FROM sessions WHERE digest IN (SELECT digest FROM sessions WHERE expires_at < ? LIMIT ?)"
@@ -209,8 +221,7 @@ class PostgresStore(Reads):
         return [rows.to_delivery(row) for row in found]
 
     async def drop_deliveries(self, endpoint: str) -> None:
-        while len(await self.fetch(_DROP_DELIVERIES, endpoint, STAGE_PORTION)) == STAGE_PORTION:
-            pass
+        await in_portions(partial(self.fetch, _DROP_DELIVERIES, endpoint, STAGE_PORTION))
 
     async def _add(self, table: str, columns: tuple[str, ...], added: list[Row]) -> None:
         assert self._statements is not None, "the store is not open"

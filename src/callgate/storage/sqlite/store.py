@@ -19,6 +19,7 @@ from callgate.rating.rate import Rate
 from callgate.rating.rates import sorted_rates
 from callgate.service.books import Books, DeckHead, Job, Keys
 from callgate.service.delivery import Delivery
+from callgate.service.portions import in_portions
 from callgate.service.signature_fault import SignatureFault
 from callgate.storage import list_rows, rows
 from callgate.storage.batch import OnStep, Step, Waiting, commit_batch, named_by, pass_on
@@ -258,26 +259,34 @@ class SqliteStore(Reads):
         return await self._write(lambda db: int(db.execute(statement).fetchone()[0]))
 
     async def stage_deck(self, head: DeckHead, rates: Iterable[Rate]) -> None:
-        for page in from_rates(head, await asyncio.to_thread(sorted_rates, rates)):
-            await self._add("deck_pages", PAGE, [page])
+        pages = from_rates(head, await self._beside(lambda: sorted_rates(rates)))
+
+        async def stage() -> bool:
+            page = await self._beside(lambda: next(pages, None))
+            if page is not None:
+                await self._add("deck_pages", PAGE, [page])
+            return page is not None
+
+        await in_portions(stage)
 
     async def drop_deck_rows(self, head: DeckHead) -> None:
         for statement, count in DROP_PORTIONS:
-            remove = partial(_count, statement, (head.name, head.version, count))
-            while await self._write(remove):
-                pass
+            await in_portions(partial(self._write, partial(_count, statement, (head.name, head.version, count))))
 
     async def stage_list(self, version: int, entries: Iterable[int]) -> None:
         staged = ((version, entry) for entry in entries)
-        while portion := list(islice(staged, STAGE_LIST_PORTION)):
-            await self._add("list_entries", list_rows.ENTRY, portion)
+
+        async def stage() -> bool:
+            portion = list(islice(staged, STAGE_LIST_PORTION))
+            if portion:
+                await self._add("list_entries", list_rows.ENTRY, portion)
+            return len(portion) == STAGE_LIST_PORTION
+
+        await in_portions(stage)
 
     async def drop_list_rows(self, version: int) -> None:
-        portion = (version, STAGE_LIST_PORTION)
-        while await self._write(lambda db: db.execute(_DROP_LIST_ENTRIES, portion).rowcount):
-            pass
-        while await self._write(lambda db: db.execute(_DROP_LIST_CHANGES, portion).rowcount):
-            pass
+        for statement in (_DROP_LIST_ENTRIES, _DROP_LIST_CHANGES):
+            await in_portions(partial(self._write, partial(_count, statement, (version, STAGE_LIST_PORTION))))
 
     async def keep_faults(self, faults: Sequence[SignatureFault], most: int) -> None:
         await self._add("signature_faults", rows.FAULT, list(map(rows.from_fault, faults)))
@@ -296,9 +305,7 @@ class SqliteStore(Reads):
     async def forget_deliveries(self, before: datetime) -> None:
         statement = """DELETE FROM deliveries WHERE number IN
             (SELECT number FROM deliveries WHERE state = 'delivered' AND occurred_at < ? LIMIT ?)"""
-        portion = (rows.to_us(before), STAGE_PORTION)
-        while await self._write(lambda db: db.execute(statement, portion).rowcount) == STAGE_PORTION:
-            pass
+        await in_portions(partial(self._write, partial(_count, statement, (rows.to_us(before), STAGE_PORTION))))
 
     async def forget_sessions(self, before: datetime) -> None:
         statement = "DELETE FROM sessions WHERE digest IN (SELECT digest FROM sessions WHERE expires_at < ? LIMIT ?)"
@@ -320,8 +327,7 @@ class SqliteStore(Reads):
     async def drop_deliveries(self, endpoint: str) -> None:
         statement = """DELETE FROM deliveries WHERE number IN
             (SELECT number FROM deliveries WHERE endpoint = ? LIMIT ?)"""
-        while await self._write(lambda db: db.execute(statement, (endpoint, STAGE_PORTION)).rowcount) == STAGE_PORTION:
-            pass
+        await in_portions(partial(self._write, partial(_count, statement, (endpoint, STAGE_PORTION))))
 
     async def _add(self, table: str, columns: tuple[str, ...], added: list[Row]) -> None:
         await self._write(lambda db: db.executemany(insert(table, columns), added).rowcount)
