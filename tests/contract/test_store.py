@@ -26,6 +26,7 @@ from callgate.protocol.call import CallKey
 from callgate.rating.deck_change import DeckComparison
 from callgate.rating.deck_merge import ImportMode
 from callgate.rating.deck_options import Said
+from callgate.rating.deck_pages import PAGE_ROWS
 from callgate.rating.rate import Rate
 from callgate.rating.supplier_mapping import SupplierMapping, id_of
 from callgate.service.add_application import AddApplication, SetApplication
@@ -60,7 +61,6 @@ from callgate.service.set_limits import SetAccountLimits, SetApplicationLimits
 from callgate.service.top_up import TopUp
 from callgate.service.watch import CallFilter, Sums
 from callgate.storage import rows
-from callgate.storage.deck_rows import PAGE_ROWS
 from callgate.storage.postgres import PostgresStore
 from callgate.storage.sqlite import MEMORY, SqliteStore
 
