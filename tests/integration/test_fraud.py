@@ -124,16 +124,32 @@ def test_short_premium_calls_do_not_pass_the_day_cap_either(bank: "House") -> No
     assert theft.at_risk_micros == 20_000_000
 
 
+CALL_BACKS = [Attempt("+37121234567", 60) for _ in range(20)]
+"""Call-backs to one ring from abroad (wangiri), one a minute."""
+
+
 def test_wangiri(bank: "House") -> None:
-    """Call-backs to one ring from abroad: the country is closed; where it is open, each caller loses little."""
-    call_backs = [Attempt("+37121234567", 60) for _ in range(20)]
-    assert set(steal(bank, call_backs, "0.45").refusals) == {Refusal.COUNTRY_BLOCKED}
+    """The country is closed."""
+    theft = steal(bank, CALL_BACKS, "0.45")
+    assert set(theft.refusals) == {Refusal.COUNTRY_BLOCKED}
+    assert (theft.at_risk_micros, theft.unlimited_micros) == (0, 540 * MICROS)
+
+
+def test_wangiri_where_the_country_is_open(bank: "House") -> None:
+    """Calls of three minutes at most: the fifth within an hour is the last to one number."""
+    open_limits(bank, "max_seconds=180", "concurrent_calls=none")
+    theft = steal(bank, CALL_BACKS, "0.45")
+    assert theft.refusals == (None,) * 5 + (Refusal.REPEATED_DESTINATION,) * 15
+    assert (theft.at_risk_micros, theft.unlimited_micros) == (6_750_000, 540 * MICROS)
+
+
+def test_wangiri_where_it_is_open_and_dear(bank: "House") -> None:
+    """A price above the ceiling refuses them all."""
     open_limits(bank)
-    bank.tick(3_600)
-    opened = [Attempt("+37121234567", 60)]
     bank.deck(bank.rate("371", "1.05"))
-    bank.hear(bank.arrived("back", to=opened[0].number))
-    assert bank.call("back").refusal is Refusal.RATE_TOO_HIGH
+    theft = steal(bank, CALL_BACKS, "1.05")
+    assert set(theft.refusals) == {Refusal.RATE_TOO_HIGH}
+    assert (theft.at_risk_micros, theft.unlimited_micros) == (0, 1_260 * MICROS)
 
 
 def test_one_number_over_and_over(bank: "House") -> None:

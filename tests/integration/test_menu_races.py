@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from callgate.policy.limits import UNLIMITED
+from callgate.policy.refusal import Refusal
 from callgate.policy.rules.document import read_rules
 from callgate.policy.rules.judge import compile_rules
 from callgate.protocol import sinch
@@ -146,6 +147,28 @@ class RuleShop(Shop):
         return dataclasses.replace(job, rules=self.rules)  # type: ignore[type-var]
 
 
+class RefusedCallerShop(Shop):
+    """One to whose number callers are led that nobody pays for: they dialled another."""
+
+    def arrives(self, call: str) -> Job[Outcome]:
+        job: Any = super().arrives(call)
+        elsewhere = Endpoint(EndpointKind.NUMBER, "+4930123456")
+        return dataclasses.replace(  # type: ignore[no-any-return]
+            job,
+            call=msgspec.structs.replace(job.call, destination=elsewhere),
+            did=None,
+            redirections={Refusal.CALLER_UNKNOWN: self.did},
+        )
+
+
+class RefusedCallerRoute(RefusedCallerShop):
+    """One that is led on from there at once, to a number that costs money."""
+
+    def __init__(self, store: SqliteStore | PostgresStore, deck: Deck) -> None:
+        super().__init__(store, deck)
+        self.did = read_did("app", "+46846500400", "shop", to="number:+46701740605", receive="0.0006")
+
+
 def action(outcome: Outcome) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.json.decode(outcome.answer)["action"]
     return found
@@ -230,7 +253,7 @@ def test_refused_choices_block_who_pays_and_tell_it(make: Any, deck: Deck) -> No
     asyncio.run(steps())
 
 
-@pytest.mark.parametrize("kind", [Shop, RuleShop])
+@pytest.mark.parametrize("kind", [Shop, RuleShop, RefusedCallerShop])
 def test_a_choice_and_the_end_race(make: Any, deck: Deck, kind: type[Shop]) -> None:
     """Whichever is first: the end is settled at the price of where the call was then, once, and nothing stays held."""
 
@@ -253,5 +276,31 @@ def test_a_choice_and_the_end_race(make: Any, deck: Deck, kind: type[Shop]) -> N
             spent = 5_000_000 - posted
         await other.close()
         await shop.store.close()
+
+    asyncio.run(steps())
+
+
+def test_a_redirect_and_the_end_race(make: Any, deck: Deck) -> None:
+    """A call that is led on, its repeat and its end arrive at once: it is held once and settled once at the price of where it
+    led; where the end came first it was over before anybody was asked. Nothing stays held.
+    """
+
+    async def steps() -> None:
+        shop = RefusedCallerRoute(make(), deck)
+        await shop.open()
+        other, third = make(), make()
+        await asyncio.gather(other.open(), third.open())
+        spent, charged = 0, set()
+        for number in range(12):
+            call = f"c{number}"
+            jobs = [(shop.store, shop.arrives(call)), (other, shop.arrives(call)), (third, shop.ends(call, 60))]
+            turn = number % 3
+            await asyncio.gather(*(store.perform(job) for store, job in jobs[turn:] + jobs[:turn]))
+            posted, held = await shop.money()
+            assert held == 0
+            charged.add(5_000_000 - posted - spent)
+            spent = 5_000_000 - posted
+        assert 60 * 1_010 in charged <= {0, 60 * 1_010}
+        await asyncio.gather(other.close(), third.close(), shop.store.close())
 
     asyncio.run(steps())
