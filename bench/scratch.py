@@ -19,7 +19,7 @@ from calls import CURRENCY, DECK, KEY, SECRET, WALLET_UNITS, Caller
 
 from callgate.app import build_store, build_vault, opened
 from callgate.money import MICROS
-from callgate.rating.deck_change import ImportMode
+from callgate.rating.deck_merge import ImportMode
 from callgate.rating.rate import Rate
 from callgate.service.add_application import AddApplication
 from callgate.service.books import Job
