@@ -1,6 +1,7 @@
 """Where a number is and what kind it is: the numbering plans of the world, through libphonenumber's data."""
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 import phonenumbers
@@ -45,6 +46,7 @@ class Plan(NamedTuple):
     kind: NumberType
 
 
+@lru_cache(maxsize=4_096)  # several steps of a decision ask
 def plan_of(number: str) -> Plan:
     """Say where a valid number is and what kind it is."""
     region, kind = match_number(number)
