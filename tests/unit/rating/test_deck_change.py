@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from callgate.rating.deck_change import DeckChange, compare_decks
+from callgate.rating.deck_change import DeckChange, DeckComparison, PriceChange, compare_decks, examine_change
 from callgate.rating.deck_merge import ImportMode, merge_decks
 from callgate.rating.rate import Rate
 
@@ -200,3 +200,96 @@ def test_label_is_no_price() -> None:
     before = make_rate("46")
     after = msgspec.structs.replace(before, destination="Sweden", effective_from=MARCH)
     assert compare_decks([before], [after], NOW).unchanged == 1
+
+
+def test_seconds_that_the_fee_pays_make_a_price_cheaper() -> None:
+    before = make_rate("46")
+    after = msgspec.structs.replace(before, included_s=60)
+    assert compare_decks([before], [after], NOW).cheaper == 1
+    assert compare_decks([after], [before], NOW).dearer == 1
+
+
+def test_a_row_is_in_force_from_its_first_moment_to_before_its_last() -> None:
+    old = [make_rate("46", 5), make_rate("47", 5), make_rate("48", end=NOW)]
+    new = [make_rate("46", 6, NOW), make_rate("47", 6, end=NOW)]
+    assert compare_decks(old, new, NOW) == DeckChange(added=0, removed=1, dearer=1, cheaper=0, unchanged=0)
+
+
+def test_slots_of_a_prefix_are_compared_each_by_itself() -> None:
+    """Origins, number lengths and hours: what is said of one is nothing to the others, in whichever order they come."""
+    plain = make_rate("46", 10)
+    slots = [
+        msgspec.structs.replace(plain, **words)
+        for words in (
+            {"origin": "46"}, {"origin": "47"}, {"number_length": 11}, {"hours": "Mo-Fr 08:00-18:00 UTC"},
+            {"hours": "Sa-Su 00:00-24:00 UTC"},
+        )
+    ]  # fmt: skip
+    dearer = [msgspec.structs.replace(slot, rate_nanos_per_min=20_000_000) for slot in slots]
+    assert compare_decks([plain, *slots], [*reversed(dearer), plain], NOW) == DeckChange(
+        added=0, removed=0, dearer=5, cheaper=0, unchanged=1
+    )
+    assert compare_decks(slots[:2], slots[1:], NOW) == DeckChange(added=3, removed=1, dearer=0, cheaper=0, unchanged=1)
+    assert compare_decks(slots[3:4], slots[4:], NOW) == DeckChange(added=1, removed=1, dearer=0, cheaper=0, unchanged=0)
+
+
+def test_merging_keeps_what_a_new_row_of_an_older_date_cannot_price() -> None:
+    """The newer row is in force for as long: the older one, though of the file, prices no call any more."""
+    assert merged([make_rate("46", 3, MARCH)], [make_rate("46", 2, JANUARY)]) == [make_rate("46", 3, MARCH)]
+
+
+def test_rows_of_the_file_around_one_that_is_over() -> None:
+    """They are taken together on either side of it, and where prefixes lie in each other is worked out anew."""
+    new = [make_rate("4"), make_rate("46"), make_rate("467", end=MARCH), make_rate("4670"), make_rate("47")]
+    found = merge_decks([], new, ImportMode.REPLACE, NOW)
+    assert found == [new[0], new[1], new[3], new[4]]
+    assert list(found.inside) == [-1, 0, 1, 0]
+
+
+def minutes(prefix: str, micros: int) -> Rate:
+    """A row by which a minute costs so much."""
+    return make_rate(prefix, micros * 1_000)
+
+
+def test_what_an_import_changes_is_told_with_its_money() -> None:
+    free, blocked = minutes("20", 0), msgspec.structs.replace(minutes("30", 5), is_blocked=True)
+    fee = msgspec.structs.replace(minutes("22", 0), connect_fee_micros=1)
+    least = msgspec.structs.replace(minutes("23", 0), minimum_charge_micros=1)
+    opened = msgspec.structs.replace(blocked, prefix="31")
+    old = [
+        minutes("10", 5),
+        minutes("11", 5),
+        minutes("12", 9),
+        minutes("13", 9),
+        minutes("30", 5),
+        opened,
+        minutes("40", 1),
+    ]
+    new = [minutes("10", 7), minutes("11", 8), minutes("12", 4), minutes("13", 9), blocked, minutes("31", 1)]
+    shut = [msgspec.structs.replace(blocked, prefix=prefix) for prefix in ("50", "51")]
+    found = examine_change(old, [*new, free, msgspec.structs.replace(free, prefix="21"), fee, least, *shut], NOW)
+    assert found == DeckComparison(
+        change=DeckChange(added=6, removed=1, dearer=3, cheaper=2, unchanged=1),
+        dearer=[PriceChange(old[1], new[1]), PriceChange(old[0], new[0])],
+        cheaper=[PriceChange(old[2], new[2])],
+        free=2,
+        blocked=3,
+        newly_blocked=1,
+        dearer_by_micros=5,
+        cheaper_by_micros=5,
+    )
+    assert [change.by_micros for change in (*found.dearer, *found.cheaper)] == [3, 2, -5]
+
+
+def test_the_largest_changes_are_kept_and_of_equal_ones_the_first() -> None:
+    old = [minutes(f"1{number:02}", 50) for number in range(60)]
+    new = [minutes(f"1{number:02}", 51 + number % 3) for number in range(60)]
+    found = examine_change(old, new, NOW)
+    by_three = [number for number in range(60) if number % 3 == 2]
+    assert [change.after for change in found.dearer] == [new[number] for number in by_three]
+    assert found.dearer_by_micros == 20 * (1 + 2 + 3)
+    mixed = examine_change(old, [*new[:58], minutes("158", 60), minutes("159", 55)], NOW)
+    assert [change.by_micros for change in mixed.dearer] == [10, 5, *[3] * 18]
+    assert [change.after for change in mixed.dearer[2:]] == [new[number] for number in by_three[:18]]
+    cheaper = examine_change(new, old, NOW)
+    assert (cheaper.cheaper_by_micros, len(cheaper.cheaper), cheaper.dearer) == (120, 20, [])
