@@ -1,7 +1,7 @@
 """How money moves in and out of a wallet. Plain values: what the books make of them is tested with the use cases."""
 
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 import msgspec
 import pytest
@@ -14,9 +14,12 @@ from callgate.ledger.wallet import (
     adjust,
     correct,
     debit_unheld,
+    funds_micros,
+    grow_hold,
     place_hold,
     post_hold,
     refund,
+    spent_micros,
     top_up,
     void_hold,
 )
@@ -354,3 +357,78 @@ def test_the_chart_of_accounts() -> None:
         True,
         True,
     ]
+
+
+def at(month: int, day: int, hour: int = 12, *, zone: tzinfo = UTC) -> Occasion:
+    return Occasion(subject="c1", at=datetime(2026, month, day, hour, tzinfo=zone), call_id="c1", who="who", why="why")
+
+
+def charged(of: Wallet, micros: int, occasion: Occasion) -> Wallet:
+    """A call of so much, held and settled."""
+    return post_hold(place_hold(of, micros), micros, micros, occasion).wallet
+
+
+def test_holds_are_counted_while_they_are_open() -> None:
+    held = place_hold(place_hold(wallet(posted=10), 1), 2)
+    assert held.hold_count == 2
+    assert grow_hold(held, 3).hold_count == 2
+    assert void_hold(held, 1).hold_count == 1
+    assert post_hold(held, 1, 1, OCCASION).wallet.hold_count == 1
+
+
+def test_what_calls_were_charged_counts_in_the_day_and_in_the_month() -> None:
+    """Also what could not be taken and is owed; money that moves in another way is not spent."""
+    spent = charged(wallet(posted=100), 30, at(11, 23))
+    assert spent_micros(spent, at(11, 23).at) == (30, 30)
+    overrun = debit_unheld(spent, 90, at(11, 23, 23)).wallet
+    assert figures(overrun) == (0, 0, 20)
+    assert spent_micros(overrun, at(11, 23).at) == (120, 120)
+    paid = top_up(overrun, 50, at(11, 23)).wallet
+    assert spent_micros(adjust(paid, -5, at(11, 23)).wallet, at(11, 23).at) == (120, 120)
+    assert spent_micros(refund(paid, 30, at(11, 23)).wallet, at(11, 23).at) == (120, 120)
+
+
+def test_a_day_and_a_month_begin_anew_at_midnight_in_utc() -> None:
+    """Whether money moves then or not, and wherever the clock hangs that tells the time."""
+    spent = charged(wallet(posted=100), 30, at(11, 29))
+    assert spent_micros(spent, at(11, 30).at) == (0, 30)
+    assert spent_micros(spent, at(12, 1, 0).at) == (0, 0)
+    next_day = charged(spent, 7, at(11, 30))
+    assert spent_micros(next_day, at(11, 30).at) == (7, 37)
+    next_month = charged(next_day, 5, at(12, 1, 0))
+    assert spent_micros(next_month, at(12, 1).at) == (5, 5)
+    assert spent_micros(charged(next_month, 1, at(12, 2)), at(12, 2).at) == (1, 6)
+    india, samoa = timezone(timedelta(hours=5, minutes=30)), timezone(timedelta(hours=-11))
+    assert spent_micros(charged(spent, 7, at(11, 30, 3, zone=india)), at(11, 29).at) == (37, 37)
+    assert spent_micros(charged(spent, 7, at(11, 30, 22, zone=samoa)), at(12, 1).at) == (7, 7)
+
+
+def test_a_clock_that_is_behind_counts_on_the_later_day() -> None:
+    ahead = charged(wallet(posted=100), 30, at(12, 1, 0))
+    behind = charged(ahead, 7, at(11, 30, 23))
+    assert spent_micros(behind, at(12, 1).at) == (37, 37)
+    assert spent_micros(behind, at(11, 30).at) == (37, 37)
+    assert funds_micros(behind, at(11, 30).at) == funds_micros(behind, at(12, 1).at) == 100
+
+
+def test_a_year_has_months_of_its_own() -> None:
+    """A month of another year is another month, also the one after December."""
+    spent = charged(wallet(posted=100), 30, at(1, 31))
+    for other in (datetime(2027, 1, 31, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)):
+        assert spent_micros(spent, other) == (0, 0)
+    december = charged(wallet(posted=100), 30, at(12, 31))
+    later = msgspec.structs.replace(OCCASION, at=datetime(2027, 1, 1, tzinfo=UTC))
+    assert spent_micros(charged(december, 1, later), later.at) == (1, 1)
+
+
+def test_the_funds_of_a_day_are_what_it_began_with_and_what_was_paid_in_since() -> None:
+    """Less what a payment repays; what calls give back was there before, and what they cost lessens nothing."""
+    morning = top_up(wallet(posted=100, limit=20, owed=10), 50, at(11, 23)).wallet
+    assert funds_micros(morning, at(11, 23).at) == 100 + 40 + 20
+    spent = charged(adjust(morning, 5, at(11, 23)).wallet, 60, at(11, 23))
+    assert funds_micros(spent, at(11, 23).at) == 165
+    for back in (refund(spent, 60, at(11, 23)), correct(spent, -60, at(11, 23)), adjust(spent, -5, at(11, 23))):
+        assert funds_micros(back.wallet, at(11, 23).at) == 165
+    assert funds_micros(spent, at(11, 24).at) == 85 + 20
+    assert funds_micros(adjust(spent, -5, at(11, 24)).wallet, at(11, 24).at) == 85 + 20
+    assert funds_micros(charged(spent, 5, at(11, 24)), at(11, 24).at) == 85 + 20
