@@ -60,7 +60,7 @@ from callgate.service.rule_book import RulesVersion
 from callgate.service.set_limits import SetAccountLimits, SetApplicationLimits
 from callgate.service.top_up import TopUp
 from callgate.service.watch import CallFilter, Sums
-from callgate.storage import rows
+from callgate.storage import call_rows, rows
 from callgate.storage.postgres import PostgresStore
 from callgate.storage.sqlite import MEMORY, SqliteStore
 
@@ -430,13 +430,13 @@ def test_more_jobs_than_a_batch_takes(engine: Engine) -> None:
         *(
             f"{verb} INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM {table}"  # noqa: S608
             for verb in ("INSERT", "INSERT OR REPLACE", "REPLACE")
-            for table, columns in (("transfers", rows.TRANSFER), ("records", rows.RECORD))
+            for table, columns in (("transfers", rows.TRANSFER), ("records", call_rows.RECORD))
         ),
         *(
             f"INSERT OR REPLACE INTO {table} (rowid, {', '.join(columns)}) SELECT rowid, {', '.join(others)} FROM {table}"  # noqa: S608
             for table, columns, others in (
                 ("transfers", rows.TRANSFER, (*rows.TRANSFER[:1], "'x'", *rows.TRANSFER[2:])),
-                ("records", rows.RECORD, ("'x'", *rows.RECORD[1:4], "9", *rows.RECORD[5:])),
+                ("records", call_rows.RECORD, ("'x'", *call_rows.RECORD[1:4], "9", *call_rows.RECORD[5:])),
             )
         ),
         "UPDATE OR REPLACE transfers SET id = 'x'",

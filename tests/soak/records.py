@@ -41,7 +41,7 @@ from callgate.service.delivery import DeliveryState
 from callgate.service.queue_record import delivery_id
 from callgate.service.resend import resend_since
 from callgate.settings import Settings
-from callgate.storage import rows
+from callgate.storage import outbox_rows, rows
 from callgate.storage.sqlite import SqliteStore
 from callgate.vault import Vault, new_key
 
@@ -184,8 +184,8 @@ def queued(endpoint: str, accounts: int, records: int) -> Iterator[tuple[object,
 
 def fill(path: Path, endpoint: str, accounts: int, records: int) -> None:
     """Straight into the file: it is the way out that is looked at here."""
-    places = ", ".join("?" * len(rows.DELIVERY))
-    statement = f"INSERT INTO deliveries ({', '.join(rows.DELIVERY)}) VALUES ({places})"  # noqa: S608 - ours
+    places = ", ".join("?" * len(outbox_rows.DELIVERY))
+    statement = f"INSERT INTO deliveries ({', '.join(outbox_rows.DELIVERY)}) VALUES ({places})"  # noqa: S608 - ours
     with sqlite3.connect(path) as db:
         db.executemany(statement, queued(endpoint, accounts, records))
         db.commit()
@@ -199,7 +199,7 @@ def fill_postgres(url: str, endpoint: str, accounts: int, records: int) -> None:
     async def steps() -> None:
         connection = await asyncpg.connect(url)
         every = queued(endpoint, accounts, records)
-        await connection.copy_records_to_table("deliveries", records=every, columns=rows.DELIVERY)
+        await connection.copy_records_to_table("deliveries", records=every, columns=outbox_rows.DELIVERY)
         await connection.execute("VACUUM ANALYZE deliveries")
         await connection.close()
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from callgate.service.books import Books, Keys
-from callgate.storage import did_rows, export_rows, list_rows, mapping_rows, rows, rule_rows, sign_in_rows
+from callgate.storage import did_rows, export_rows, list_rows, mapping_rows, outbox_rows, rows, rule_rows, sign_in_rows
 from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, to_operator, to_session
 from callgate.storage.rows import Row
 
@@ -50,8 +50,17 @@ ALONE = (
         mapping_rows.to_mapping,
     ),
     Kind("tokens", "tokens", "tokens", rows.TOKEN, rows.TOKEN_KEY, rows.to_token),
-    Kind("endpoints", "endpoints", "endpoints", rows.ENDPOINT, rows.ENDPOINT_KEY, rows.to_endpoint),
-    Kind("deliveries", "deliveries", "deliveries", rows.DELIVERY, rows.DELIVERY_KEY, rows.to_delivery),
+    Kind(
+        "endpoints", "endpoints", "endpoints", outbox_rows.ENDPOINT, outbox_rows.ENDPOINT_KEY, outbox_rows.to_endpoint
+    ),
+    Kind(
+        "deliveries",
+        "deliveries",
+        "deliveries",
+        outbox_rows.DELIVERY,
+        outbox_rows.DELIVERY_KEY,
+        outbox_rows.to_delivery,
+    ),
     Kind("replies", "replies", "replies", rows.REPLY, rows.REPLY_KEY, rows.to_reply),
     Kind("leases", "leases", "leases", rows.LEASE, rows.LEASE_KEY, rows.to_lease),
     Kind("lists", "lists", "lists", list_rows.LIST, list_rows.LIST_KEY, list_rows.to_list),

@@ -12,7 +12,18 @@ from typing import NamedTuple, TypeVar
 from callgate.ledger.accounts import is_of_house
 from callgate.service.books import Books, Shelf
 from callgate.service.delivery import DeliveryState, Lane
-from callgate.storage import did_rows, export_rows, list_rows, mapping_rows, rows, rule_rows, sign_in_rows, usage_rows
+from callgate.storage import (
+    call_rows,
+    did_rows,
+    export_rows,
+    list_rows,
+    mapping_rows,
+    outbox_rows,
+    rows,
+    rule_rows,
+    sign_in_rows,
+    usage_rows,
+)
 from callgate.storage.audit_rows import AUDIT, from_audit_entry
 from callgate.storage.operator_rows import OPERATOR, OPERATOR_KEY, SESSION, SESSION_KEY, from_operator, from_session
 from callgate.storage.rows import Row
@@ -21,7 +32,7 @@ K = TypeVar("K", bound=str | tuple[str, ...])
 V = TypeVar("V")
 
 
-_call_key = itemgetter(slice(len(rows.CALL_KEY)))
+_call_key = itemgetter(slice(len(call_rows.CALL_KEY)))
 
 
 class Verb(Enum):
@@ -78,17 +89,23 @@ def changes_of(books: Books) -> Iterator[Change]:
         yield Change(Verb.ADD, "transfers", rows.TRANSFER, (), [rows.from_transfer(each) for each in books.transfers])
         yield Change(Verb.ADD_UP, "house_accounts", rows.HOUSE, rows.HOUSE_KEY, _of_house(books))
     if books.records:
-        yield Change(Verb.ADD, "records", rows.RECORD, (), [rows.from_record(each) for each in books.records])
-    yield from _of(books.endpoints, "endpoints", rows.ENDPOINT, rows.ENDPOINT_KEY, rows.from_endpoint)
+        yield Change(Verb.ADD, "records", call_rows.RECORD, (), [call_rows.from_record(each) for each in books.records])
+    yield from _of(
+        books.endpoints, "endpoints", outbox_rows.ENDPOINT, outbox_rows.ENDPOINT_KEY, outbox_rows.from_endpoint
+    )
     if books.concluded:
-        concluded = [rows.from_concluded(each) for each in books.concluded]
-        yield Change(Verb.TOUCH, "deliveries", rows.CONCLUDED, rows.CONCLUDED_KEY, concluded)
-    yield from _of(books.deliveries, "deliveries", rows.DELIVERY, rows.DELIVERY_KEY, rows.from_delivery)
+        concluded = [outbox_rows.from_concluded(each) for each in books.concluded]
+        yield Change(Verb.TOUCH, "deliveries", outbox_rows.CONCLUDED, outbox_rows.CONCLUDED_KEY, concluded)
+    yield from _of(
+        books.deliveries, "deliveries", outbox_rows.DELIVERY, outbox_rows.DELIVERY_KEY, outbox_rows.from_delivery
+    )
     if books.callbacks:
-        yield Change(Verb.ADD, "callbacks", rows.CALLBACK, (), [rows.from_callback(each) for each in books.callbacks])
+        yield Change(
+            Verb.ADD, "callbacks", call_rows.CALLBACK, (), [call_rows.from_callback(each) for each in books.callbacks]
+        )
     if books.audit:
         yield Change(Verb.ADD, "audit_log", AUDIT, (), [from_audit_entry(each) for each in books.audit])
-    yield from _removed(books.calls, "calls", rows.CALL_KEY)
+    yield from _removed(books.calls, "calls", call_rows.CALL_KEY)
     yield from _removed(books.users, "users", sign_in_rows.USER_KEY)
     yield from _removed(books.operators, "operators", OPERATOR_KEY)
     yield from _removed(books.sessions, "sessions", SESSION_KEY)
@@ -150,19 +167,19 @@ def _of_calls(books: Books) -> Iterator[Change]:
     decided, added, known = [], [], []
     for key, call in books.calls.changes().items():
         if not books.calls.is_new(key):
-            known.append(rows.from_call(call))
-        elif rows.is_just_decided(call):
-            decided.append(rows.from_decided(call))
+            known.append(call_rows.from_call(call))
+        elif call_rows.is_just_decided(call):
+            decided.append(call_rows.from_decided(call))
         else:
-            added.append(rows.from_call(call))
+            added.append(call_rows.from_call(call))
     for verb, columns, found in (
-        (Verb.ADD, rows.DECIDED, decided),
-        (Verb.ADD, rows.CALL, added),
-        (Verb.CHANGE, rows.CALL, known),
+        (Verb.ADD, call_rows.DECIDED, decided),
+        (Verb.ADD, call_rows.CALL, added),
+        (Verb.CHANGE, call_rows.CALL, known),
     ):
         if found:
             found.sort(key=_call_key)
-            yield Change(verb, "calls", columns, rows.CALL_KEY, found)
+            yield Change(verb, "calls", columns, call_rows.CALL_KEY, found)
 
 
 def _of_house(books: Books) -> list[Row]:

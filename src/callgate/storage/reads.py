@@ -33,7 +33,17 @@ from callgate.service.rule_book import RulesVersion
 from callgate.service.signature_fault import SignatureFault
 from callgate.service.token import Token
 from callgate.service.user import User
-from callgate.storage import deck_rows, did_rows, list_rows, mapping_rows, rows, rule_rows, sign_in_rows
+from callgate.storage import (
+    call_rows,
+    deck_rows,
+    did_rows,
+    list_rows,
+    mapping_rows,
+    outbox_rows,
+    rows,
+    rule_rows,
+    sign_in_rows,
+)
 from callgate.storage.audit_rows import AUDIT, to_audit_entry
 from callgate.storage.deck_rows import to_rates
 from callgate.storage.export_rows import EXPORT, to_export
@@ -182,11 +192,11 @@ class Reads(WatchReads, FigureReads, ABC):
 
     async def call(self, key: CallKey) -> Call | None:
         found = await self.fetch(_CALL, *key)
-        return rows.to_call(found[0]) if found else None
+        return call_rows.to_call(found[0]) if found else None
 
     async def callbacks(self, key: CallKey) -> Sequence[Callback]:
-        statement = f"{select('callbacks', rows.CALLBACK)} WHERE application = ? AND call_id = ? ORDER BY id"
-        return [rows.to_callback(row) for row in await self.fetch(statement, *key)]
+        statement = f"{select('callbacks', call_rows.CALLBACK)} WHERE application = ? AND call_id = ? ORDER BY id"
+        return [call_rows.to_callback(row) for row in await self.fetch(statement, *key)]
 
     async def last_callback(self) -> int:
         return await self._number("SELECT coalesce(max(id), 0) FROM callbacks")
@@ -211,9 +221,9 @@ class Reads(WatchReads, FigureReads, ABC):
             conditions.append("(decided_at, application, call_id) < (?, ?, ?)")
             values += (rows.to_us(before.decided_at), *before.key)
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        statement = f"""{select("calls", rows.CALL)} {where}
+        statement = f"""{select("calls", call_rows.CALL)} {where}
             ORDER BY decided_at DESC, application DESC, call_id DESC LIMIT ?"""
-        return [rows.to_call(row) for row in await self.fetch(statement, *values, limit)]
+        return [call_rows.to_call(row) for row in await self.fetch(statement, *values, limit)]
 
     async def _calls_of_account(
         self, account: str, *, only_live: bool, before: CallPosition | None, limit: int
@@ -231,8 +241,8 @@ class Reads(WatchReads, FigureReads, ABC):
         found: list[Call] = []
         for start in range(0, len(keys), NAMED_AT_ONCE):
             asked = keys[start : start + NAMED_AT_ONCE]
-            statement = select_named("calls", rows.CALL, rows.CALL_KEY, len(asked))
-            found += [rows.to_call(row) for row in await self.fetch(statement, *chain.from_iterable(asked))]
+            statement = select_named("calls", call_rows.CALL, call_rows.CALL_KEY, len(asked))
+            found += [call_rows.to_call(row) for row in await self.fetch(statement, *chain.from_iterable(asked))]
         return found
 
     async def decided_calls(
@@ -249,9 +259,9 @@ class Reads(WatchReads, FigureReads, ABC):
         return [_decided(row) for row in await self.fetch(statement, *values, limit)]
 
     async def parked_since(self, before: datetime, limit: int) -> Sequence[Call]:
-        statement = f"""{select("calls", rows.CALL)} WHERE state = 'parked' AND decided_at <= ?
+        statement = f"""{select("calls", call_rows.CALL)} WHERE state = 'parked' AND decided_at <= ?
             ORDER BY decided_at LIMIT ?"""
-        return [rows.to_call(row) for row in await self.fetch(statement, rows.to_us(before), limit)]
+        return [call_rows.to_call(row) for row in await self.fetch(statement, rows.to_us(before), limit)]
 
     async def calls_to_ask(self, now: datetime, limit: int) -> Sequence[CallKey]:
         since = rows.to_us(now - AT_LIMIT_FOR)
@@ -273,13 +283,13 @@ class Reads(WatchReads, FigureReads, ABC):
         return [(CallKey(*row[:2]), CallKey(*row[2:])) for row in await self.fetch(statement, limit)]
 
     async def call_referred(self, application: str, reference: str) -> Call | None:
-        statement = f"{select('calls', rows.CALL)} WHERE reference = ? AND application || '' = ?"
+        statement = f"{select('calls', call_rows.CALL)} WHERE reference = ? AND application || '' = ?"
         found = await self.fetch(statement, reference, application)
-        return rows.to_call(found[0]) if found else None
+        return call_rows.to_call(found[0]) if found else None
 
     async def _due(self, timer: str, now: datetime, limit: int) -> Sequence[CallKey]:
         """Calls with a timer that has gone off; few have one set, and an index has those alone."""
-        statement = f"{select('calls', rows.CALL_KEY)} WHERE {timer} <= ? ORDER BY {timer} LIMIT ?"
+        statement = f"{select('calls', call_rows.CALL_KEY)} WHERE {timer} <= ? ORDER BY {timer} LIMIT ?"
         return [CallKey(*row) for row in await self.fetch(statement, rows.to_us(now), limit)]
 
     async def records(self, wanted: RecordRange, *, after: RecordPosition | None, limit: int) -> Sequence[CallRecord]:
@@ -300,13 +310,13 @@ class Reads(WatchReads, FigureReads, ABC):
                 values.append(value)
         statement = f"""SELECT record FROM records WHERE {" AND ".join(conditions)}
             ORDER BY ended_at, record_id LIMIT ?"""  # noqa: S608 - names are ours
-        return [rows.to_record(row) for row in await self.fetch(statement, *values, limit)]
+        return [call_rows.to_record(row) for row in await self.fetch(statement, *values, limit)]
 
     async def numbered_records(self, *, after: int, up_to: int, limit: int) -> Sequence[tuple[int, CallRecord]]:
         number = self.order_written
         statement = f"""SELECT record, {number} FROM records WHERE {number} > ? AND {number} <= ?
             ORDER BY {number} LIMIT ?"""  # noqa: S608 - names are ours
-        return [(row[1], rows.to_record(row)) for row in await self.fetch(statement, after, up_to, limit)]
+        return [(row[1], call_rows.to_record(row)) for row in await self.fetch(statement, after, up_to, limit)]
 
     async def due_exports(self) -> Sequence[ExportFile]:
         statement = f"{select('exports', EXPORT)} WHERE written_at IS NULL ORDER BY until"
@@ -367,12 +377,12 @@ class Reads(WatchReads, FigureReads, ABC):
     # -- the outbox ----------------------------------------------------------------------------------------------------
 
     async def endpoints(self) -> Sequence[Endpoint]:
-        statement = f"{select('endpoints', rows.ENDPOINT)} WHERE kind <> ? ORDER BY created_at, id"
-        return [rows.to_endpoint(row) for row in await self.fetch(statement, REMOVED)]
+        statement = f"{select('endpoints', outbox_rows.ENDPOINT)} WHERE kind <> ? ORDER BY created_at, id"
+        return [outbox_rows.to_endpoint(row) for row in await self.fetch(statement, REMOVED)]
 
     async def delivery(self, named: str) -> Delivery | None:
         found = await self.fetch(_DELIVERY, named)
-        return rows.to_delivery(found[0]) if found else None
+        return outbox_rows.to_delivery(found[0]) if found else None
 
     async def deliveries(
         self,
@@ -393,8 +403,10 @@ class Reads(WatchReads, FigureReads, ABC):
         elif state is not None:
             of = [("endpoint", row[0]) for row in await self.fetch("SELECT id FROM endpoints")]
         else:
-            statement = f"{select('deliveries', rows.DELIVERY)} WHERE TRUE{behind_it} ORDER BY number DESC LIMIT ?"
-            return [rows.to_delivery(row) for row in await self.fetch(statement, *place, limit)]
+            statement = (
+                f"{select('deliveries', outbox_rows.DELIVERY)} WHERE TRUE{behind_it} ORDER BY number DESC LIMIT ?"
+            )
+            return [outbox_rows.to_delivery(row) for row in await self.fetch(statement, *place, limit)]
         also, its = (" AND endpoint = ?", (endpoint,)) if application is not None and endpoint is not None else ("", ())
         parts: list[str] = []
         values: list[object] = []
@@ -407,9 +419,9 @@ class Reads(WatchReads, FigureReads, ABC):
                 values += [value, *its, *place, limit]
         if not parts:
             return []
-        statement = f"""{select("deliveries", rows.DELIVERY)} WHERE number IN ({" UNION ALL ".join(parts)})
+        statement = f"""{select("deliveries", outbox_rows.DELIVERY)} WHERE number IN ({" UNION ALL ".join(parts)})
             ORDER BY number DESC LIMIT ?"""
-        return [rows.to_delivery(row) for row in await self.fetch(statement, *values, limit)]
+        return [outbox_rows.to_delivery(row) for row in await self.fetch(statement, *values, limit)]
 
     async def deliveries_since(self, state: DeliveryState, since: datetime) -> Sequence[tuple[str, str]]:
         statement = f"""{select("deliveries", ("id", "endpoint"))}
@@ -436,10 +448,10 @@ _ASKED_AT_ONCE = 500
 
 _PAGES = "SELECT content FROM deck_pages WHERE deck = ? AND version = ? ORDER BY number"
 _ROWS_OF_BEFORE = f"{select('rates', deck_rows.RATE)} WHERE deck = ? AND version = ?"
-_CALL = select_one("calls", rows.CALL, rows.CALL_KEY)
+_CALL = select_one("calls", call_rows.CALL, call_rows.CALL_KEY)
 _TOKEN = select_one("tokens", rows.TOKEN, rows.TOKEN_KEY)
 _USER = select_one("users", sign_in_rows.USER, sign_in_rows.USER_KEY)
-_DELIVERY = select_one("deliveries", rows.DELIVERY, rows.DELIVERY_KEY)
+_DELIVERY = select_one("deliveries", outbox_rows.DELIVERY, outbox_rows.DELIVERY_KEY)
 
 
 def _of(table: str, columns: Iterable[str]) -> str:
@@ -452,7 +464,7 @@ _OPENED = f"""SELECT {_of("a", rows.ACCOUNT)}, {_of("w", rows.WALLET)}, i.identi
 """Accounts with all that belongs to them: a row for each identity, or one where there is none."""
 
 
-_DECIDED = f"""SELECT b.body, {_of("c", rows.CALL)}, {_of("a", rows.ACCOUNT)}, {_of("w", rows.WALLET)} FROM calls AS c
+_DECIDED = f"""SELECT b.body, {_of("c", call_rows.CALL)}, {_of("a", rows.ACCOUNT)}, {_of("w", rows.WALLET)} FROM calls AS c
     JOIN callbacks AS b ON b.application = c.application AND b.call_id = c.call_id AND b.at = c.decided_at
     LEFT JOIN accounts AS a ON a.application = c.application AND a.id = c.account
     LEFT JOIN wallets AS w ON w.application = c.application AND w.account = c.account"""  # noqa: S608 - names are ours
@@ -460,10 +472,10 @@ _DECIDED = f"""SELECT b.body, {_of("c", rows.CALL)}, {_of("a", rows.ACCOUNT)}, {
 
 
 def _decided(row: Row) -> DecidedCall:
-    account = 1 + len(rows.CALL)
+    account = 1 + len(call_rows.CALL)
     wallet = account + len(rows.ACCOUNT)
     return DecidedCall(
-        call=rows.to_call(row[1:account]),
+        call=call_rows.to_call(row[1:account]),
         body=row[0],
         account=None if row[account] is None else rows.to_account(row[account:wallet]),
         wallet=None if row[wallet] is None else rows.to_wallet(row[wallet:]),

@@ -15,7 +15,7 @@ from callgate.protocol.life import CallState
 from callgate.rating.rate import Rate
 from callgate.service.records import Call, CallRecord
 from callgate.service.watch import CallFilter, Found, LiveCall, Tally
-from callgate.storage import rows
+from callgate.storage import call_rows, rows
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_named
 
@@ -56,14 +56,16 @@ class WatchReads(ABC):
         found: list[LiveCall] = []
         for start in range(0, len(keys), NAMED_AT_ONCE):
             asked = keys[start : start + NAMED_AT_ONCE]
-            statement = f"{select_named('calls', _LIVE, rows.CALL_KEY, len(asked))} AND named.hold_state || '' = 'open'"
+            statement = (
+                f"{select_named('calls', _LIVE, call_rows.CALL_KEY, len(asked))} AND named.hold_state || '' = 'open'"
+            )
             found += [_to_live(tuple(row)) for row in await self.fetch(statement, *chain.from_iterable(asked))]
         return found
 
     async def recent_calls(self, application: str | None, limit: int) -> Sequence[Call]:
         mine, named = _of(application)
-        columns = ", ".join(rows.CALL)
-        ended = f"""SELECT {", ".join(f"c.{name}" for name in rows.CALL)} FROM
+        columns = ", ".join(call_rows.CALL)
+        ended = f"""SELECT {", ".join(f"c.{name}" for name in call_rows.CALL)} FROM
             (SELECT DISTINCT application, call_id FROM
                 (SELECT application, call_id FROM records ORDER BY ended_at DESC, record_id DESC LIMIT ?) AS newest) AS r
             JOIN calls AS c ON c.application = r.application AND c.call_id = r.call_id
@@ -74,7 +76,7 @@ class WatchReads(ABC):
             *await self.fetch(ended, limit, *named),
             *await self.fetch(refused, REFUSED_AMONG * limit, *named, limit),
         ]
-        return [rows.to_call(row) for row in found]
+        return [call_rows.to_call(row) for row in found]
 
     async def tallies(self, application: str | None, since: datetime) -> Sequence[Tally]:
         mine, named = _of(application)
@@ -115,9 +117,9 @@ class WatchReads(ABC):
         if since is not None:
             part.append("decided_at >= ?")
             values.append(since)
-        statement = f"""{select("calls", rows.CALL)}{_where([*part, *sieve])}
+        statement = f"""{select("calls", call_rows.CALL)}{_where([*part, *sieve])}
             ORDER BY decided_at DESC, application DESC, call_id DESC LIMIT ?"""
-        calls = [rows.to_call(row) for row in await self.fetch(statement, *values, *sifted, limit)]
+        calls = [call_rows.to_call(row) for row in await self.fetch(statement, *values, *sifted, limit)]
         if len(calls) == limit:
             return Found(calls, calls[-1].decided_at)
         return Found(calls, rows.from_us(since) if is_cut and since is not None else None)
@@ -133,7 +135,7 @@ class WatchReads(ABC):
 
     async def records_of_call(self, key: CallKey) -> Sequence[CallRecord]:
         statement = "SELECT record FROM records WHERE application = ? AND call_id = ? ORDER BY sequence"
-        return [rows.to_record(row) for row in await self.fetch(statement, *key)]
+        return [call_rows.to_record(row) for row in await self.fetch(statement, *key)]
 
 
 def _of(application: str | None) -> tuple[str, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from callgate.protocol.call import CallKey
 from callgate.service.books import AccountKey, Books, CallerKey, IdentityKey, Keys
 from callgate.service.records import Call
-from callgate.storage import rows, usage_rows
+from callgate.storage import call_rows, rows, usage_rows
 from callgate.storage.alone import ALONE
 from callgate.storage.postgres.session import Connection
 from callgate.storage.postgres.statements import (
@@ -25,7 +25,7 @@ from callgate.storage.postgres.statements import (
     load_alone,
 )
 
-_CALL = slice(1, 1 + len(rows.CALL))
+_CALL = slice(1, 1 + len(call_rows.CALL))
 _ACCOUNT = slice(_CALL.stop, _CALL.stop + len(rows.ACCOUNT))
 _WALLET = slice(_ACCOUNT.stop, _ACCOUNT.stop + len(rows.WALLET))
 _USAGE = slice(_WALLET.stop, _WALLET.stop + len(usage_rows.USAGE))
@@ -55,7 +55,7 @@ async def _load_emergencies(connection: Connection, books: Books, keys: Sequence
     await connection.fetch(LOCK_CALLERS, *named)
     up: dict[CallerKey, tuple[Call, ...]] = dict.fromkeys(keys, ())
     for row in await connection.fetch(EMERGENCIES, *named):
-        call = rows.to_call(tuple(row))
+        call = call_rows.to_call(tuple(row))
         key = CallerKey(call.key.application, call.caller)
         up[key] = (*up[key], call)
     for key, calls in up.items():
@@ -77,7 +77,7 @@ async def _load_calls(connection: Connection, statements: Statements, books: Boo
     for row in await connection.fetch(statements.load(with_deliveries=bool(keys.deliveries)), *named):
         match row[0]:
             case kind if kind == CALL_ROW:
-                call = rows.to_call(row[_CALL])
+                call = call_rows.to_call(row[_CALL])
                 books.calls.load(call.key, call)
             case kind if kind == IDENTITY_ROW:
                 books.identities.load(IdentityKey(row[1], row[2]), row[4])

@@ -7,7 +7,7 @@ an update that leaves keys alone, so that nobody who adds a row that refers to a
 from collections.abc import Sequence
 from functools import cache
 
-from callgate.storage import rows, usage_rows
+from callgate.storage import call_rows, outbox_rows, rows, usage_rows
 from callgate.storage.changes import Verb
 
 Shape = tuple[Verb, str, tuple[str, ...], tuple[str, ...]]
@@ -41,7 +41,7 @@ class Statements:
         )
         return f"""
             WITH called AS MATERIALIZED (
-                SELECT {_of("c", rows.CALL)} FROM {self._wanted(1, "application", "call_id")}
+                SELECT {_of("c", call_rows.CALL)} FROM {self._wanted(1, "application", "call_id")}
                 JOIN calls AS c ON c.application = k.application AND c.call_id = k.call_id
                 ORDER BY c.application, c.call_id FOR NO KEY UPDATE OF c),
             named AS MATERIALIZED (
@@ -58,12 +58,12 @@ class Statements:
                 JOIN wallets AS w ON w.application = p.application AND w.account = p.account
                 JOIN usages AS u ON u.application = p.application AND u.account = p.account
                 ORDER BY a.application, a.id FOR NO KEY UPDATE OF a, w, u)
-            SELECT {CALL_ROW}, {", ".join(rows.CALL)}, {self._nothing("accounts", rows.ACCOUNT)},
+            SELECT {CALL_ROW}, {", ".join(call_rows.CALL)}, {self._nothing("accounts", rows.ACCOUNT)},
                 {self._nothing("wallets", rows.WALLET)}, {self._nothing("usages", usage_rows.USAGE)} FROM called
             UNION ALL SELECT {IDENTITY_ROW}, application, identity,
-                {", ".join(["NULL", "account", *["NULL"] * (len(rows.CALL) - 4 + _OPENED_WIDTH)])}
+                {", ".join(["NULL", "account", *["NULL"] * (len(call_rows.CALL) - 4 + _OPENED_WIDTH)])}
                 FROM named
-            UNION ALL SELECT {ACCOUNT_ROW}, {self._nothing("calls", rows.CALL)}, {", ".join(rows.ACCOUNT)},
+            UNION ALL SELECT {ACCOUNT_ROW}, {self._nothing("calls", call_rows.CALL)}, {", ".join(rows.ACCOUNT)},
                 {", ".join(f"w_{name}" for name in rows.WALLET)},
                 {", ".join(f"u_{name}" for name in usage_rows.USAGE)} FROM opened"""
 
@@ -155,7 +155,7 @@ LOCK_CALLERS = """SELECT pg_advisory_xact_lock(hashtextextended(application || '
           ORDER BY application, caller) AS callers"""
 """Callers have no rows to lock."""
 
-EMERGENCIES = f"""SELECT {", ".join(f"c.{name}" for name in rows.CALL)}
+EMERGENCIES = f"""SELECT {", ".join(f"c.{name}" for name in call_rows.CALL)}
     FROM unnest($1::text[], $2::text[]) AS k(application, caller)
     JOIN calls AS c ON c.application = k.application AND c.caller = k.caller AND c.hold_state = 'open' AND c.rate IS NULL"""
 STEP_FORWARD = """UPDATE deliveries SET state = 'next' WHERE number IN (
@@ -171,7 +171,7 @@ locked by their accounts' wallets.
 CLAIM = f"""UPDATE deliveries AS d SET attempt_count = attempt_count + 1, attempted_at = $2, due_at = $3 FROM (
     SELECT number FROM deliveries WHERE state = 'next' AND endpoint = $1 AND due_at <= $2
     ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED) AS due
-    WHERE d.number = due.number RETURNING {", ".join(f"d.{name}" for name in rows.DELIVERY)}"""
+    WHERE d.number = due.number RETURNING {", ".join(f"d.{name}" for name in outbox_rows.DELIVERY)}"""
 """What another worker is just claiming is passed over, so that nobody waits."""
 
 

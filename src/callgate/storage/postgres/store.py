@@ -17,7 +17,7 @@ from callgate.service.books import DeckHead, Job
 from callgate.service.delivery import Delivery
 from callgate.service.portions import in_portions
 from callgate.service.signature_fault import SignatureFault
-from callgate.storage import list_rows, rows
+from callgate.storage import list_rows, outbox_rows, rows
 from callgate.storage.batch import OnStep, Waiting, commit_batch, pass_on
 from callgate.storage.deck_rows import DROP_PORTIONS, PAGE, from_rates
 from callgate.storage.postgres.reading import Readers
@@ -218,7 +218,7 @@ class PostgresStore(Reads):
     ) -> Sequence[Delivery]:
         del is_patient  # it takes no turn of the writer's: its session is another
         found = await self.fetch(CLAIM, endpoint, rows.to_us(now), rows.to_us(until), limit)
-        return [rows.to_delivery(row) for row in found]
+        return [outbox_rows.to_delivery(row) for row in found]
 
     async def drop_deliveries(self, endpoint: str) -> None:
         await in_portions(partial(self.fetch, _DROP_DELIVERIES, endpoint, STAGE_PORTION))

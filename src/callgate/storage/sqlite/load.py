@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from callgate.protocol.call import CallKey
 from callgate.service.books import AccountKey, Books, IdentityKey, Keys
-from callgate.storage import rows, usage_rows
+from callgate.storage import call_rows, rows, usage_rows
 from callgate.storage.alone import ALONE
 from callgate.storage.rows import Row
 from callgate.storage.sql import select, select_many
@@ -41,7 +41,7 @@ def load(db: sqlite3.Connection, books: Books, keys: Keys, kept: Kept) -> None:
         books.open_holds.load(account, db.execute(_OPEN_HOLDS, account).fetchone()[0])
 
     for caller in keys.emergencies:
-        books.emergencies.load(caller, tuple(map(rows.to_call, db.execute(_EMERGENCIES, caller).fetchall())))
+        books.emergencies.load(caller, tuple(map(call_rows.to_call, db.execute(_EMERGENCIES, caller).fetchall())))
 
 
 def _load_calls(db: sqlite3.Connection, books: Books, keys: Sequence[CallKey]) -> list[AccountKey]:
@@ -49,8 +49,8 @@ def _load_calls(db: sqlite3.Connection, books: Books, keys: Sequence[CallKey]) -
     payers = []
     for key in keys:
         books.calls.load(key, None)
-    for row in _rows(db, "calls", rows.CALL, rows.CALL_KEY, keys):
-        call = rows.to_call(row)
+    for row in _rows(db, "calls", call_rows.CALL, call_rows.CALL_KEY, keys):
+        call = call_rows.to_call(row)
         books.calls.load(call.key, call)
         if call.account is not None:
             payers.append(AccountKey(call.key.application, call.account))
@@ -104,5 +104,5 @@ _REFUNDED = """SELECT coalesce(sum(amount_micros), 0) FROM transfers
 _OPEN_HOLDS = """SELECT count(*) FROM calls
     WHERE application || '' = ? AND account || '' = ? AND hold_state = 'open' AND flags NOT LIKE '%emergency%'"""
 _EMERGENCIES = (
-    f"{select('calls', rows.CALL)} WHERE application = ? AND caller = ? AND hold_state = 'open' AND rate IS NULL"
+    f"{select('calls', call_rows.CALL)} WHERE application = ? AND caller = ? AND hold_state = 'open' AND rate IS NULL"
 )

@@ -21,7 +21,7 @@ from callgate.service.books import Books, DeckHead, Job, Keys
 from callgate.service.delivery import Delivery
 from callgate.service.portions import in_portions
 from callgate.service.signature_fault import SignatureFault
-from callgate.storage import list_rows, rows
+from callgate.storage import list_rows, outbox_rows, rows
 from callgate.storage.batch import OnStep, Step, Waiting, commit_batch, named_by, pass_on
 from callgate.storage.deck_rows import DROP_PORTIONS, PAGE, from_rates
 from callgate.storage.ledger import ledger_rows
@@ -322,7 +322,7 @@ class SqliteStore(Reads):
             return []
         claim = _Claim(self, endpoint, now_us, rows.to_us(until), limit)
         numbers = await self.perform(claim, is_patient=is_patient)
-        return list(map(rows.to_delivery, await self.fetch(_CLAIMED, numbers, now_us)))
+        return list(map(outbox_rows.to_delivery, await self.fetch(_CLAIMED, numbers, now_us)))
 
     async def drop_deliveries(self, endpoint: str) -> None:
         statement = """DELETE FROM deliveries WHERE number IN
@@ -368,7 +368,7 @@ _DUE = """SELECT json_group_array(number) FROM (SELECT number FROM deliveries
     WHERE state = 'next' AND endpoint = ? AND due_at <= ? ORDER BY due_at LIMIT ?)"""
 _CLAIM = """UPDATE deliveries SET attempt_count = attempt_count + 1, attempted_at = ?, due_at = ?
     WHERE number IN (SELECT value FROM json_each(?))"""
-_CLAIMED = f"""SELECT {", ".join(f"d.{name}" for name in rows.DELIVERY)}
+_CLAIMED = f"""SELECT {", ".join(f"d.{name}" for name in outbox_rows.DELIVERY)}
     FROM json_each(?) AS claimed CROSS JOIN deliveries AS d ON d.number = claimed.value WHERE d.attempted_at = ?"""  # noqa: S608
 """Claimed, and by nobody else since."""
 _DROP_LIST_ENTRIES = """DELETE FROM list_entries WHERE (version, entry) IN
