@@ -13,13 +13,12 @@ def side_by_side(old: Rates, new: Rates) -> Iterator[tuple[int, int, int, int]]:
     (old_slots, new_slots), old_at, new_at = _ranked(old, new), old.terms_at, new.terms_at
     here, there, old_count, new_count = 0, 0, len(old), len(new)
     while here < old_count or there < new_count:
-        order = (
-            1
-            if here == old_count
-            else -1
-            if there == new_count
-            else (old_keys[here] - new_keys[there] or old_slots[old_at[here]] - new_slots[new_at[there]])
-        )
+        if here == old_count:
+            order = 1
+        elif there == new_count:
+            order = -1
+        else:
+            order = old_keys[here] - new_keys[there] or old_slots[old_at[here]] - new_slots[new_at[there]]
         old_end, new_end = here, there
         if order <= 0:
             key, slot = old_keys[here], old_slots[old_at[here]]
