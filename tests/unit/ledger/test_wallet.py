@@ -376,6 +376,15 @@ def test_holds_are_counted_while_they_are_open() -> None:
     assert post_hold(held, 1, 1, OCCASION).wallet.hold_count == 1
 
 
+def test_a_hold_grows_by_what_is_available_and_no_further() -> None:
+    held = place_hold(wallet(posted=10, limit=5), 4)
+    assert figures(grow_hold(held, 0)) == (10, 4, 0)
+    assert figures(grow_hold(held, 11)) == (10, 15, 0)
+    for amount in (-1, 12):
+        with pytest.raises(AssertionError, match="a hold that the wallet does not cover"):
+            grow_hold(held, amount)
+
+
 def test_what_calls_were_charged_counts_in_the_day_and_in_the_month() -> None:
     """Also what could not be taken and is owed; money that moves in another way is not spent."""
     spent = charged(wallet(posted=100), 30, at(11, 23))

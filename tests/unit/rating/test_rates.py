@@ -1,12 +1,14 @@
 """Rows as columns: in order, and equal to what they were made of."""
 
+from array import array
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 
 from callgate.rating.deck_pages import PAGE_ROWS, add_page, to_pages
 from callgate.rating.rate import Rate
-from callgate.rating.rates import COMPARED_AT_ONCE, Rates, sorted_rates
+from callgate.rating.rates import COMPARED_AT_ONCE, Rates, is_sound, sorted_rates
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -61,3 +63,29 @@ def test_pages_give_back_what_was_in_them() -> None:
     assert found.inside == rates.inside
     found.append(msgspec.structs.replace(rows[0], prefix="2"))
     assert found.labels == rates.labels
+
+
+def damaged(**columns: list[int]) -> Rates:
+    """Three rows in order, with some numbers in a column of theirs that nobody wrote."""
+    rates = sorted_rates([make_rate("46"), make_rate("467"), make_rate("47")])
+    for name, numbers in columns.items():
+        column = getattr(rates, name)
+        setattr(rates, name, array(column.typecode, numbers))
+    return rates
+
+
+@pytest.mark.parametrize(
+    ("column", "numbers"),
+    [("inside", [-1, 1, -1]), ("inside", [-1, 0, 2]), ("inside", [-2, 0, -1]), ("inside", [-1, 0]), ("terms_at", [0, 0, 1]),
+     ("labels_at", [0, 1, 3])],
+)  # fmt: skip
+def test_columns_that_lead_nowhere_are_not_sound(column: str, numbers: list[int]) -> None:
+    """Every row inside another stands behind it, so that a search ends; terms and labels are those that there are."""
+    assert is_sound(damaged(), 0, 3)
+    assert not is_sound(damaged(**{column: numbers}), 0, 3)
+    with pytest.raises(ValueError, match="damaged"):
+        add_page(Rates(), next(to_pages(damaged(**{column: numbers}))))
+
+
+def test_no_rows_are_sound() -> None:
+    assert is_sound(Rates(), 0, 0)
