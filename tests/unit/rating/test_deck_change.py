@@ -261,15 +261,24 @@ def test_what_an_import_changes_is_told_with_its_money() -> None:
         minutes("11", 5),
         minutes("12", 9),
         minutes("13", 9),
+        minutes("14", 9),
         minutes("30", 5),
         opened,
         minutes("40", 1),
     ]
-    new = [minutes("10", 7), minutes("11", 8), minutes("12", 4), minutes("13", 9), blocked, minutes("31", 1)]
+    new = [
+        minutes("10", 7),
+        minutes("11", 8),
+        minutes("12", 4),
+        minutes("13", 9),
+        minutes("14", 9),
+        blocked,
+        minutes("31", 1),
+    ]
     shut = [msgspec.structs.replace(blocked, prefix=prefix) for prefix in ("50", "51")]
     found = examine_change(old, [*new, free, msgspec.structs.replace(free, prefix="21"), fee, least, *shut], NOW)
     assert found == DeckComparison(
-        change=DeckChange(added=6, removed=1, dearer=3, cheaper=2, unchanged=1),
+        change=DeckChange(added=6, removed=1, dearer=3, cheaper=2, unchanged=2),
         dearer=[PriceChange(old[1], new[1]), PriceChange(old[0], new[0])],
         cheaper=[PriceChange(old[2], new[2])],
         free=2,

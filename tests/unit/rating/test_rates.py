@@ -34,6 +34,15 @@ def test_rows_equal_a_list_of_the_same_and_no_other() -> None:
     assert Rates(rows)[-1:] == rows[1:]
 
 
+def test_a_row_comes_back_with_all_that_it_said() -> None:
+    row = msgspec.structs.replace(
+        make_rate("46"), effective_to=JANUARY + timedelta(days=9), connect_fee_micros=1, first_increment_s=2, increment_s=3,
+        minimum_charge_micros=4, grace_s=5, included_s=6, is_blocked=True, number_length=11, origin="46",
+        hours="15 08:05-18:10 UTC", deck="standard", file="rates.csv", line=7,
+    )  # fmt: skip
+    assert Rates([row, make_rate("47")])[0] == row
+
+
 def test_rows_of_a_prefix_stand_oldest_first() -> None:
     """Wherever in the deck they are, also where two portions that are looked at meet."""
     older, newer = make_rate("46"), make_rate("46", 1)
