@@ -42,7 +42,7 @@ coverage: $(VENV)/.dev ## what tests reach of the rooms that decide, room by roo
 	for room in $(MEASURED); do echo "== $$room"; \
 		$(BIN)/coverage report --include="src/callgate/$$room/*" --fail-under=95 || code=1; done; exit $$code
 
-mutants: $(VENV)/.mutants ## changes to rating and ledger that no test notices: takes ten minutes; docs/reliability.md explains them
+mutants: $(VENV)/.mutants ## changes to rating and ledger that no test notices: takes two hours; docs/reliability.md explains them
 	@rm -rf mutants
 	@$(BIN)/mutmut run
 	@$(BIN)/mutmut results

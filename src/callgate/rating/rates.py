@@ -84,11 +84,6 @@ def prefix_of(key: int) -> str:
     return str(key >> LENGTH_BITS)[: key & LENGTH_MASK]
 
 
-def covers(outer: int, inner: int) -> bool:
-    """Whether the prefix of one key begins that of the other; neither stands before the other in order."""
-    return (inner >> LENGTH_BITS) - (outer >> LENGTH_BITS) < SPANS[outer & LENGTH_MASK]
-
-
 class Rates(Sequence[Rate]):
     """Rows in some order. Columns are there to be read; rows are added by `append` or `add`, and never change.
 
