@@ -38,6 +38,7 @@ from callgate.outbox.worker import CLAIMED_FOR, Worker
 from callgate.service.add_endpoint import add_endpoint
 from callgate.service.catalog import Catalogs
 from callgate.service.delivery import DeliveryState
+from callgate.service.endpoint import RecordType
 from callgate.service.queue_record import delivery_id
 from callgate.service.resend import resend_since
 from callgate.settings import Settings
@@ -98,7 +99,7 @@ class Seen:
 
 def name_of(endpoint: str, account: str, sequence: int) -> str:
     """What a record is told by, whenever it comes."""
-    return delivery_id(endpoint, rows.RecordType.CALL_ENDED, f"{account}/{sequence}")
+    return delivery_id(endpoint, RecordType.CALL_ENDED, f"{account}/{sequence}")
 
 
 class Receiver(asyncio.Protocol):
