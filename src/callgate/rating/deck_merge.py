@@ -51,7 +51,7 @@ def merge_decks(existing_rows: Iterable[Rate], new_rows: Iterable[Rate], mode: s
 
 
 class _Kept(NamedTuple):
-    """A row of a slot that stays: of which deck, the how manieth of the slot there, and its terms, perhaps changed."""
+    """A row of a slot that stays: of which deck, its place in the slot there, and its terms, perhaps changed."""
 
     is_new: bool
     at: int

@@ -15,7 +15,7 @@ from callgate.rating.rate import Rate
 from callgate.rating.rates import sorted_rates
 from callgate.service.books import DeckHead, Job
 from callgate.service.delivery import Delivery
-from callgate.service.portions import in_portions
+from callgate.service.portions import each_in_portions, in_portions
 from callgate.service.signature_fault import SignatureFault
 from callgate.storage import list_rows, outbox_rows, rows
 from callgate.storage.batch import OnStep, Waiting, commit_batch, pass_on
@@ -154,14 +154,7 @@ class PostgresStore(Reads):
 
     async def stage_deck(self, head: DeckHead, rates: Iterable[Rate]) -> None:
         pages = from_rates(head, await asyncio.to_thread(sorted_rates, rates))
-
-        async def stage() -> bool:
-            page = await asyncio.to_thread(next, pages, None)
-            if page is not None:
-                await self._add("deck_pages", PAGE, [page])
-            return page is not None
-
-        await in_portions(stage)
+        await each_in_portions(pages, lambda page: self._add("deck_pages", PAGE, [page]))
 
     async def drop_deck_rows(self, head: DeckHead) -> None:
         for statement, count in DROP_PORTIONS:
@@ -169,14 +162,8 @@ class PostgresStore(Reads):
 
     async def stage_list(self, version: int, entries: Iterable[int]) -> None:
         staged = ((version, entry) for entry in entries)
-
-        async def stage() -> bool:
-            portion = list(islice(staged, STAGE_LIST_PORTION))
-            if portion:
-                await self._add("list_entries", list_rows.ENTRY, portion)
-            return len(portion) == STAGE_LIST_PORTION
-
-        await in_portions(stage)
+        portions = iter(lambda: list(islice(staged, STAGE_LIST_PORTION)), [])
+        await each_in_portions(portions, partial(self._add, "list_entries", list_rows.ENTRY))
 
     async def drop_list_rows(self, version: int) -> None:
         for table in ("list_entries", "list_changes"):

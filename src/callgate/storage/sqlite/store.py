@@ -19,7 +19,7 @@ from callgate.rating.rate import Rate
 from callgate.rating.rates import sorted_rates
 from callgate.service.books import Books, DeckHead, Job, Keys
 from callgate.service.delivery import Delivery
-from callgate.service.portions import in_portions
+from callgate.service.portions import each_in_portions, in_portions
 from callgate.service.signature_fault import SignatureFault
 from callgate.storage import list_rows, outbox_rows, rows
 from callgate.storage.batch import OnStep, Step, Waiting, commit_batch, named_by, pass_on
@@ -259,15 +259,8 @@ class SqliteStore(Reads):
         return await self._write(lambda db: int(db.execute(statement).fetchone()[0]))
 
     async def stage_deck(self, head: DeckHead, rates: Iterable[Rate]) -> None:
-        pages = from_rates(head, await self._beside(lambda: sorted_rates(rates)))
-
-        async def stage() -> bool:
-            page = await self._beside(lambda: next(pages, None))
-            if page is not None:
-                await self._add("deck_pages", PAGE, [page])
-            return page is not None
-
-        await in_portions(stage)
+        pages = from_rates(head, await asyncio.to_thread(sorted_rates, rates))
+        await each_in_portions(pages, lambda page: self._add("deck_pages", PAGE, [page]))
 
     async def drop_deck_rows(self, head: DeckHead) -> None:
         for statement, count in DROP_PORTIONS:
@@ -275,14 +268,8 @@ class SqliteStore(Reads):
 
     async def stage_list(self, version: int, entries: Iterable[int]) -> None:
         staged = ((version, entry) for entry in entries)
-
-        async def stage() -> bool:
-            portion = list(islice(staged, STAGE_LIST_PORTION))
-            if portion:
-                await self._add("list_entries", list_rows.ENTRY, portion)
-            return len(portion) == STAGE_LIST_PORTION
-
-        await in_portions(stage)
+        portions = iter(lambda: list(islice(staged, STAGE_LIST_PORTION)), [])
+        await each_in_portions(portions, partial(self._add, "list_entries", list_rows.ENTRY))
 
     async def drop_list_rows(self, version: int) -> None:
         for statement in (_DROP_LIST_ENTRIES, _DROP_LIST_CHANGES):
